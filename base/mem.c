@@ -1,0 +1,81 @@
+#include "base/mem.h"
+
+#include <string.h>
+
+#ifdef SG_MIMALLOC
+#include <mimalloc.h>
+#define raw_malloc mi_malloc
+#define raw_zalloc mi_zalloc
+#define raw_realloc mi_realloc
+#define raw_free mi_free
+#else
+/* The sanitizers want the system's allocator: they watch its blocks. */
+#include <stdlib.h>
+#define raw_malloc malloc
+#define raw_zalloc(n) calloc(1, n)
+#define raw_realloc realloc
+#define raw_free free
+#endif
+
+static _Thread_local long fail_in = -1;
+static _Thread_local long made;
+
+static int must_fail(void)
+{
+	made++;
+	return fail_in >= 0 && fail_in-- == 0;
+}
+
+long mem_fail_after(long after)
+{
+	long n = made;
+	made = 0;
+	fail_in = after;
+	return n;
+}
+
+void *mem_alloc(size_t n)
+{
+	return must_fail() ? NULL : raw_malloc(n ? n : 1);
+}
+
+void *mem_zalloc(size_t n)
+{
+	return must_fail() ? NULL : raw_zalloc(n ? n : 1);
+}
+
+void *mem_realloc(void *p, size_t n)
+{
+	return must_fail() ? NULL : raw_realloc(p, n ? n : 1);
+}
+
+void mem_free_(void *p)
+{
+	raw_free(p);
+}
+
+char *mem_strndup(const char *s, size_t n)
+{
+	char *d = mem_alloc(n + 1);
+	if (d) {
+		if (n)
+			memcpy(d, s, n);
+		d[n] = 0;
+	}
+	return d;
+}
+
+void *mem_hook_malloc(size_t n)
+{
+	return mem_alloc(n);
+}
+
+void *mem_hook_realloc(void *p, size_t n)
+{
+	return mem_realloc(p, n);
+}
+
+void mem_hook_free(void *p)
+{
+	mem_free_(p);
+}

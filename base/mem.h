@@ -1,0 +1,32 @@
+/* base/mem.h - the one door to the allocator
+ *
+ * All rooms allocate through here, so that the allocator is named once (mimalloc, when built with
+ * it) and a test can make the nth allocation fail. Every function can return NULL; the caller ends
+ * what it was doing (a session with 421), never the server.
+ * Threads: every function may be called from any thread; a block may be freed by another one.
+ */
+#ifndef BASE_MEM_H
+#define BASE_MEM_H
+
+#include <stddef.h>
+
+void *mem_alloc(size_t n) __attribute__((malloc, warn_unused_result));
+void *mem_zalloc(size_t n) __attribute__((malloc, warn_unused_result));
+void *mem_realloc(void *p, size_t n) __attribute__((warn_unused_result));
+/* Frees *p and sets it to NULL. `p` is the address of a pointer of any object type; *p may be NULL. */
+#define mem_free(p) mem_free_((void *)*(p)), *(p) = NULL
+void mem_free_(void *p);
+/* A copy of n bytes with a NUL behind. */
+char *mem_strndup(const char *s, size_t n) __attribute__((malloc, warn_unused_result));
+
+/* Allocations of this thread from now on: `after` succeed, the next one fails, later ones succeed
+ * again. Negative: none fails (the start value). For tests; returns how many have been made since
+ * the last call. */
+long mem_fail_after(long after);
+
+/* For third-party libraries that take their allocator as plain functions. */
+void *mem_hook_malloc(size_t n);
+void *mem_hook_realloc(void *p, size_t n);
+void mem_hook_free(void *p);
+
+#endif

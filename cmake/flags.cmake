@@ -1,0 +1,25 @@
+# Warnings, hardening and sanitizers for every target.
+add_compile_definitions(_GNU_SOURCE)
+add_compile_options(
+  -Wall -Wextra -Wshadow -Wconversion -Wcast-qual -Wformat=2 -Wundef -Wvla -Wmissing-prototypes
+  -Wimplicit-fallthrough -Wswitch -fno-strict-aliasing)
+if(SG_WERROR)
+  add_compile_options(-Werror)
+endif()
+
+if(SG_SANITIZE)
+  add_compile_options(-fsanitize=${SG_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${SG_SANITIZE})
+endif()
+
+set(SG_HARDENING -fstack-protector-strong -fstack-clash-protection -fcf-protection=full)
+if(CMAKE_C_COMPILER_ID STREQUAL "Clang" AND CMAKE_C_COMPILER_VERSION VERSION_LESS 16)
+  list(APPEND SG_HARDENING -ftrivial-auto-var-init=pattern)
+else()
+  list(APPEND SG_HARDENING -ftrivial-auto-var-init=zero)
+endif()
+add_compile_options("$<$<CONFIG:Release,RelWithDebInfo>:${SG_HARDENING}>")
+if(NOT SG_SANITIZE)
+  add_compile_options("$<$<CONFIG:Release,RelWithDebInfo>:-U_FORTIFY_SOURCE;-D_FORTIFY_SOURCE=3>")
+endif()
+add_link_options(-pie -Wl,-z,relro,-z,now)

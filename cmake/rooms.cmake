@@ -1,0 +1,37 @@
+# sg_room(NAME SOURCES ... [USES ROOM ...]): a room is a static library that links only the rooms it may include.
+function(sg_room name)
+  cmake_parse_arguments(ROOM "" "" "SOURCES;USES" ${ARGN})
+  add_library(${name} STATIC ${ROOM_SOURCES})
+  target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR})
+  target_link_libraries(${name} PUBLIC ${ROOM_USES})
+endfunction()
+
+# sg_unit_test(NAME SOURCES ... ROOMS ...): one cmocka program, one ctest.
+function(sg_unit_test name)
+  cmake_parse_arguments(UNIT "" "" "SOURCES;ROOMS;LABELS" ${ARGN})
+  add_executable(test_${name} ${UNIT_SOURCES})
+  target_include_directories(test_${name} PRIVATE ${PROJECT_SOURCE_DIR})
+  target_link_libraries(test_${name} PRIVATE ${UNIT_ROOMS} cmocka)
+  target_compile_options(test_${name} PRIVATE -Wno-cast-qual)
+  add_test(NAME unit_${name} COMMAND test_${name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+  set_tests_properties(unit_${name} PROPERTIES LABELS "unit;${UNIT_LABELS}" TIMEOUT 120)
+endfunction()
+
+# sg_fuzz_target(NAME SOURCES ... ROOMS ...): with SG_FUZZ a libFuzzer program; without it a plain program that runs
+# the corpus. Both run fuzz/corpus/NAME as a ctest.
+function(sg_fuzz_target name)
+  cmake_parse_arguments(FUZZ "" "" "SOURCES;ROOMS" ${ARGN})
+  add_executable(fuzz_${name} ${FUZZ_SOURCES})
+  target_include_directories(fuzz_${name} PRIVATE ${PROJECT_SOURCE_DIR})
+  target_link_libraries(fuzz_${name} PRIVATE ${FUZZ_ROOMS})
+  if(SG_FUZZ)
+    target_compile_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+    target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+    set(run fuzz_${name} -runs=0 ${PROJECT_SOURCE_DIR}/fuzz/corpus/${name})
+  else()
+    target_sources(fuzz_${name} PRIVATE ${PROJECT_SOURCE_DIR}/fuzz/run_corpus.c)
+    set(run fuzz_${name} ${PROJECT_SOURCE_DIR}/fuzz/corpus/${name})
+  endif()
+  add_test(NAME fuzz_${name} COMMAND ${run})
+  set_tests_properties(fuzz_${name} PROPERTIES LABELS "fuzz" TIMEOUT 120)
+endfunction()
