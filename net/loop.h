@@ -13,6 +13,7 @@
 #include "base/result.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum { NET_READ = 1, NET_WRITE = 2, NET_HUP = 4 };

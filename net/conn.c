@@ -1,0 +1,130 @@
+#include "net/conn.h"
+
+#include "net/tls.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* An output buffer up to this size stays with its connection between two groups of replies. */
+enum { KEEP_OUT = 4096 };
+
+bool net_conn_init(struct net_conn *c, struct net_loop *l, int fd, enum net_owner owner, bool writing)
+{
+	*c = (struct net_conn){ .io = { .fd = fd, .owner = owner }, .watching_write = writing };
+	if (net_loop_add(l, &c->io, writing ? NET_READ | NET_WRITE : NET_READ))
+		return true;
+	int saved = errno;
+	close(fd);
+	c->io.fd = -1;
+	errno = saved;
+	return false;
+}
+
+void net_conn_close(struct net_conn *c, struct net_loop *l)
+{
+	int fd = c->io.fd;
+	if (c->tls && fd >= 0)
+		net_tls_close_notify(c->tls);
+	net_tls_free(&c->tls);
+	buf_release(&c->out);
+	(void)l; /* closing takes the descriptor out of the epoll set: nobody else holds a copy of it */
+	c->io.fd = -1;
+	if (fd >= 0)
+		close(fd);
+}
+
+void net_conn_events(struct net_conn *c, unsigned events)
+{
+	if (events & NET_READ)
+		c->readable = true;
+	if (events & NET_HUP)
+		c->hup = true;
+}
+
+static enum net_result plain_read(struct net_conn *c, char *p, size_t cap, size_t *n_r)
+{
+	ssize_t n;
+	do
+		n = recv(c->io.fd, p, cap, 0);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return errno == EAGAIN ? NET_AGAIN : NET_FAILED;
+	*n_r = (size_t)n;
+	return n == 0 ? NET_EOF : NET_OK;
+}
+
+enum net_result net_conn_read(struct net_conn *c, char *p, size_t cap, size_t *n_r)
+{
+	*n_r = 0;
+	if (!c->readable)
+		return NET_AGAIN;
+	enum net_result r = c->tls ? net_tls_read(c->tls, p, cap, n_r) : plain_read(c, p, cap, n_r);
+	/* A short read has drained the socket (epoll(7)), unless the peer's end has been announced: that comes without
+	 * another edge. TLS may hold decrypted bytes back, so it is asked until it says no. */
+	if (r == NET_AGAIN || (r == NET_OK && !c->tls && *n_r < cap && !c->hup))
+		c->readable = false;
+	return r;
+}
+
+static enum net_result plain_write(struct net_conn *c, struct slice s, size_t *n_r)
+{
+	ssize_t n;
+	do
+		n = send(c->io.fd, s.p, s.n, MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return errno == EAGAIN ? NET_AGAIN : NET_FAILED;
+	*n_r = (size_t)n;
+	return NET_OK;
+}
+
+enum net_result net_conn_flush(struct net_conn *c, struct net_loop *l)
+{
+	while (buf_len(&c->out)) {
+		size_t n = 0;
+		struct slice all = buf_slice(&c->out);
+		enum net_result r = c->tls ? net_tls_write(c->tls, all, &n) : plain_write(c, all, &n);
+		if (r == NET_AGAIN && !c->watching_write) {
+			c->watching_write = true;
+			net_loop_watch(l, &c->io, NET_READ | NET_WRITE);
+		}
+		if (r != NET_OK)
+			return r;
+		buf_consume(&c->out, n);
+	}
+	if (c->out.cap > KEEP_OUT)
+		buf_release(&c->out);
+	return NET_OK;
+}
+
+void net_conn_idle(struct net_conn *c)
+{
+	if (buf_len(&c->out) == 0)
+		buf_release(&c->out);
+}
+
+int net_connect(const struct ip *ip, uint16_t port)
+{
+	struct sockaddr_storage sa;
+	unsigned len = ip_to_sockaddr(ip, port, &sa);
+	int fd = socket(sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), one = 1;
+	if (fd < 0)
+		return -1;
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+	if (connect(fd, (struct sockaddr *)&sa, len) == 0 || errno == EINPROGRESS)
+		return fd;
+	int saved = errno;
+	close(fd);
+	errno = saved;
+	return -1;
+}
+
+int net_connect_error(int fd)
+{
+	int err = 0;
+	socklen_t n = sizeof err;
+	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &n) < 0 ? errno : err;
+}

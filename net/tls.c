@@ -1,0 +1,191 @@
+#include "net/tls.h"
+
+#include "base/mem.h"
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+
+/* Mozilla "intermediate", version 5.7: the TLS 1.2 part; TLS 1.3 keeps OpenSSL's own three. */
+static const char CIPHERS[] = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
+			      "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:"
+			      "DHE-RSA-AES128-GCM-SHA256:DHE-RSA-AES256-GCM-SHA384:DHE-RSA-CHACHA20-POLY1305";
+
+struct net_tls_ctx {
+	SSL_CTX *ssl_ctx;
+	atomic_uint refs;
+};
+
+struct net_tls {
+	SSL *ssl;
+	struct net_tls_ctx *ctx;
+};
+
+static _Thread_local char last_error[160];
+
+const char *net_tls_error(void)
+{
+	return last_error;
+}
+
+static void note_error(const char *otherwise)
+{
+	unsigned long e = ERR_peek_last_error();
+	const char *reason = e ? ERR_reason_error_string(e) : NULL;
+	snprintf(last_error, sizeof last_error, "%s", reason ? reason : otherwise);
+	ERR_clear_error();
+}
+
+static bool fault(char error_r[256], const char *what, const char *file)
+{
+	note_error("unreadable");
+	snprintf(error_r, 256, "%s %s: %s", what, file, last_error);
+	return false;
+}
+
+static bool load(SSL_CTX *c, const char *cert, const char *key, char error_r[256])
+{
+	if (SSL_CTX_use_certificate_chain_file(c, cert) != 1)
+		return fault(error_r, "certificate", cert);
+	if (SSL_CTX_use_PrivateKey_file(c, key, SSL_FILETYPE_PEM) != 1)
+		return fault(error_r, "key", key);
+	if (SSL_CTX_check_private_key(c) != 1)
+		return fault(error_r, "the key does not belong to certificate", cert);
+	return true;
+}
+
+static void harden(SSL_CTX *c, bool tls13_only)
+{
+	SSL_CTX_set_min_proto_version(c, tls13_only ? TLS1_3_VERSION : TLS1_2_VERSION);
+	SSL_CTX_set_cipher_list(c, CIPHERS);
+	SSL_CTX_set_dh_auto(c, 1);
+	SSL_CTX_set_options(c, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+	/* tickets carry the session: no cache that a flood could fill */
+	SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_mode(c, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+}
+
+struct net_tls_ctx *net_tls_server_ctx(const char *cert, const char *key, bool tls13_only, char error_r[256])
+{
+	struct net_tls_ctx *ctx = mem_zalloc(sizeof *ctx);
+	SSL_CTX *c = ctx ? SSL_CTX_new(TLS_server_method()) : NULL;
+	if (!c) {
+		mem_free(&ctx);
+		snprintf(error_r, 256, "out of memory for TLS");
+		return NULL;
+	}
+	harden(c, tls13_only);
+	if (!load(c, cert, key, error_r)) {
+		SSL_CTX_free(c);
+		mem_free(&ctx);
+		return NULL;
+	}
+	ctx->ssl_ctx = c;
+	atomic_init(&ctx->refs, 1);
+	return ctx;
+}
+
+struct net_tls_ctx *net_tls_ctx_ref(struct net_tls_ctx *ctx)
+{
+	if (ctx)
+		atomic_fetch_add_explicit(&ctx->refs, 1, memory_order_relaxed);
+	return ctx;
+}
+
+void net_tls_ctx_unref(struct net_tls_ctx **ctx)
+{
+	struct net_tls_ctx *c = *ctx;
+	*ctx = NULL;
+	if (!c || atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	SSL_CTX_free(c->ssl_ctx);
+	mem_free(&c);
+}
+
+bool net_tls_accept(struct net_conn *c, struct net_tls_ctx *ctx)
+{
+	struct net_tls *t = mem_zalloc(sizeof *t);
+	SSL *ssl = t ? SSL_new(ctx->ssl_ctx) : NULL;
+	if (!ssl || SSL_set_fd(ssl, c->io.fd) != 1) {
+		SSL_free(ssl);
+		mem_free(&t);
+		ERR_clear_error();
+		return false;
+	}
+	SSL_set_accept_state(ssl);
+	t->ssl = ssl;
+	t->ctx = net_tls_ctx_ref(ctx);
+	c->tls = t;
+	c->readable = true; /* the ClientHello may be there already */
+	return true;
+}
+
+void net_tls_free(struct net_tls **t)
+{
+	if (!*t)
+		return;
+	SSL_free((*t)->ssl);
+	net_tls_ctx_unref(&(*t)->ctx);
+	mem_free(t);
+}
+
+/* What an SSL_* call that did not succeed means. */
+static enum net_result why(struct net_tls *t, int ret)
+{
+	switch (SSL_get_error(t->ssl, ret)) {
+	case SSL_ERROR_WANT_READ:
+	case SSL_ERROR_WANT_WRITE:
+		return NET_AGAIN;
+	case SSL_ERROR_ZERO_RETURN:
+		return NET_EOF;
+	default:
+		note_error("connection ended without a TLS close");
+		return NET_FAILED;
+	}
+}
+
+enum net_result net_tls_handshake(struct net_conn *c, struct net_loop *l)
+{
+	ERR_clear_error();
+	int ret = SSL_do_handshake(c->tls->ssl);
+	if (ret == 1)
+		return NET_OK;
+	enum net_result r = why(c->tls, ret);
+	if (r == NET_AGAIN && SSL_want_write(c->tls->ssl) && !c->watching_write) {
+		c->watching_write = true;
+		net_loop_watch(l, &c->io, NET_READ | NET_WRITE);
+	}
+	return r == NET_EOF ? NET_FAILED : r;
+}
+
+enum net_result net_tls_read(struct net_tls *t, char *p, size_t cap, size_t *n_r)
+{
+	ERR_clear_error();
+	int ret = SSL_read_ex(t->ssl, p, cap, n_r);
+	return ret == 1 ? NET_OK : why(t, ret);
+}
+
+enum net_result net_tls_write(struct net_tls *t, struct slice s, size_t *n_r)
+{
+	ERR_clear_error();
+	int ret = SSL_write_ex(t->ssl, s.p, s.n, n_r);
+	return ret == 1 ? NET_OK : why(t, ret);
+}
+
+void net_tls_close_notify(struct net_tls *t)
+{
+	ERR_clear_error();
+	if (SSL_is_init_finished(t->ssl) && SSL_shutdown(t->ssl) < 0)
+		ERR_clear_error(); /* the peer is gone: nobody is left to hear it */
+}
+
+const char *net_tls_version(const struct net_tls *t)
+{
+	return t && SSL_is_init_finished(t->ssl) ? SSL_get_version(t->ssl) : "";
+}
+
+const char *net_tls_cipher(const struct net_tls *t)
+{
+	return t && SSL_is_init_finished(t->ssl) ? SSL_get_cipher_name(t->ssl) : "";
+}
