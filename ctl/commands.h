@@ -1,0 +1,63 @@
+/* ctl/commands.h - the commands of the control protocol and the data they answer
+ *
+ * This is the contract between the server (which fills the documents), smtpguardctl (which shows
+ * them) and programs that read `smtpguardctl --json`. A name, once here, keeps its meaning; new names
+ * may be added. Readers take a missing number as 0 and a missing text as "".
+ * Counters count since the server's start; *_s are seconds, *_ms milliseconds, *_bytes bytes; the
+ * rest are plain numbers. Texts from outside are bytes (ctl/json.h): who shows them escapes them.
+ *
+ * stats   args: none
+ *   { "version": "0.1.0", "uptime_s": 86400, "workers": 2, "enforce": true, "draining": false,
+ *     "sessions":   { "now", "peak", "limit" (in effect; 0: none), "total", "refused" (by a limit) },
+ *     "mails":      { "accepted", "deferred", "refused", "lost" },
+ *     "recipients": { "accepted", "refused", "deferred" },
+ *     "bytes":      { "received" (bodies), "delivered" },
+ *     "probes":     { "sent", "merged", "failed" },            recipient checks at the backend
+ *     "cache":      { "hits", "misses", "entries" },           what those checks found
+ *     "records":    { "entries", "evicted" },                  what clients have earned
+ *     "tls":        { "handshakes", "failed" },
+ *     "offences": 0,                                           protocol faults of clients
+ *     "waiting": 0,                                            sessions held in a delay now
+ *     "open_bodies": 0,                                        bodies in unlinked files now
+ *     "log_dropped": 0,                                        lines the log destination did not take
+ *     "memory":     { "resident_bytes", "sessions_bytes", "tables_bytes", "tables_limit_bytes" },
+ *     "limits":     { "descriptors", "sessions_set", "sessions_effective" } }
+ *
+ * health  args: none
+ *   { "status": "ok" | "degraded" | "failing",
+ *     "checks": [ { "name": "backend main", "ok": true, "text": "up, 3 of 20 connections" } ] }
+ *   degraded: mail flows, something needs a look; failing: mail does not flow.
+ *
+ * sessions  args: { "top": N }  1..100000, default 100; the oldest first
+ *   { "total": 9800,
+ *     "sessions": [ { "id": "...", "client": "192.0.2.7", "port": 51324, "helo": "mx.example",
+ *                     "state": "rcpt", "from": "a@example", "recipients": 2, "age_ms": 1200,
+ *                     "tls": "TLSv1.3" or "", "worker": 0, "backend": "main" or "" } ] }
+ *
+ * config  args: none
+ *   { "file": "/etc/...", "text": "the effective settings, as --dump prints them" }
+ *
+ * reload  args: none
+ *   { "changed": [ "limits.sessions" ], "needs_restart": [ "server.workers" ] }
+ *   A faulty file is an error answer whose text is the FILE:LINE: message lines; nothing has changed.
+ *
+ * drain   args: none. Stops accepting; the server ends when the sessions have, or after server.drain.
+ *   { "sessions": 12 }   still open
+ *
+ * backend  args: none
+ *   { "backends": [ { "name": "main", "url": "smtp://127.0.0.1:10025",
+ *                     "state": "up" | "down" | "unhealthy" | "unknown" (not yet tried),
+ *                     "identity": "xclient", "reusable": true,
+ *                     "connections": { "open", "busy", "idle", "limit" },
+ *                     "waiting": 0, "delivered": 0, "failed": 0, "last_error": "",
+ *                     "caps": [ "PIPELINING", "SIZE" ] } ] }
+ *
+ * forget  args: { "recipient": "user@example.test" }
+ *   { "forgotten": true }   false: the recipient cache did not know it
+ */
+#ifndef CTL_COMMANDS_H
+#define CTL_COMMANDS_H
+
+enum { CTL_SESSIONS_TOP = 100, CTL_SESSIONS_TOP_MAX = 100000 };
+
+#endif
