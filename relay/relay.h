@@ -1,0 +1,232 @@
+/* relay/relay.h - hands finished mails to the backend over a few shared connections
+ *
+ * A client's session holds no backend connection. It asks two questions, each named by a ticket of
+ * its own choosing: "do you know this recipient?" (relay_check_rcpt) and, with the whole mail taken
+ * in, "take this" (relay_deliver). A connection is borrowed for the answer and goes back, so
+ * thousands of sessions share `connections` of them.
+ *
+ * Two objects: one `relay_shared` for the process (settings, what is known of each backend, the
+ * connection limit over all workers, the recipient cache) and one `relay` for each worker, which
+ * owns connections on that worker's loop.
+ *
+ * No callbacks. Answers come out of relay_pop(); call it until it says false after every
+ * relay_on_io, relay_on_time, relay_on_wake, relay_deliver, relay_check_rcpt and relay_cancel (or simply once at
+ * the end of each turn of the loop). Within one worker's turn:
+ *
+ *     while ((io = net_loop_next(loop, &events)))
+ *             if (io->owner == NET_OWNER_RELAY) relay_on_io(relay, io, events, now);
+ *     relay_on_wake(relay, now);              after the worker's net_wake was rung
+ *     relay_on_time(relay, now);
+ *     while (relay_pop(relay, &done)) ...     done.ticket says whose answer it is
+ *     net_loop_wait(loop, min(own sleep, relay_sleep_ms(relay, now)));
+ *
+ * Promises: RELAY_DELIVER is answered with a code of RELAY_FROM_BACKEND and 2xx only when the backend
+ * said so after the final dot. Nothing is delivered in part: unless all recipients of a mail are
+ * taken, its body is not sent. A question is always answered, in bounded time (RELAY_* below).
+ *
+ * Threads: relay_shared_* may be called by any thread; a relay belongs to its worker's thread.
+ * Sources: RFC 5321, 2920; Postfix XCLIENT_README, XFORWARD_README.
+ */
+#ifndef RELAY_RELAY_H
+#define RELAY_RELAY_H
+
+#include "base/buf.h"
+#include "base/ip.h"
+#include "base/result.h"
+#include "net/loop.h"
+
+enum {
+	RELAY_BACKENDS_MAX = 16,
+	RELAY_WORKERS_MAX = 256,
+	RELAY_TEXT_MAX = 1000,         /* bytes of a reply that are kept; an enemy's reply cannot grow us */
+	RELAY_PROBE_WITHIN_MS = 20000, /* a recipient question is answered by then, 451 4.3.2 if by us */
+	RELAY_ANSWER_WITHIN_MS = 240000, /* and a delivery, unless our own dot is out: then 10 min more */
+};
+
+/* ---- settings ---------------------------------------------------------------------------------- */
+
+enum relay_kind { RELAY_SMTP, RELAY_MAILDIR };
+enum relay_identity { RELAY_XCLIENT, RELAY_XFORWARD, RELAY_NONE };
+
+/* One backend as written in the settings. */
+struct relay_target {
+	enum relay_kind kind;
+	struct slice name; /* as written, for log and journal: "smtp://127.0.0.1:10025" */
+	struct ip ip;      /* RELAY_SMTP */
+	uint16_t port;
+	struct slice path; /* RELAY_MAILDIR: absolute, or relative to the working directory */
+};
+
+/* "smtp://127.0.0.1:10025", "smtp://[::1]:25" (without a port: 25), "maildir:///var/mail/x", "maildir://rel/path".
+ * The target points into `url`. False: *why_r is a sentence; lmtp:// is not yet taken. */
+bool relay_target_parse(struct slice url, struct relay_target *t_r, const char **why_r) MUST_USE;
+
+/* Filled by the server from the settings; copied whole by relay_shared_new and _configure. */
+struct relay_config {
+	struct slice hostname; /* our EHLO */
+	const struct relay_target *backends; /* in order of preference: a later one is used while those before it are down */
+	size_t backends_n;                   /* 1..RELAY_BACKENDS_MAX */
+	enum relay_identity identity;
+	unsigned connections; /* at most, to each backend, over all workers; at least 1 */
+	uint64_t idle_ms;     /* an unused connection is closed after this */
+	const struct slice *domains; /* ours, any case; none: the backend decides */
+	size_t domains_n;
+	const struct ip_prefix *clients; /* may relay anywhere */
+	size_t clients_n;
+	bool ask_backend; /* recipients = "backend": RCPT is probed; false: any recipient is taken at RCPT */
+	uint64_t recipient_ok_ms, recipient_bad_ms; /* recipient_ok_for, recipient_bad_for */
+	const uint16_t *unknown_user; /* plain codes that mean "no such user" when there is no enhanced code */
+	size_t unknown_user_n;
+	size_t cache_bytes; /* of the recipient cache; taken at the start, a reload does not change it; 0: 16 MB */
+};
+
+/* NULL, or what is wrong with the settings: no backend, a maildir without domains, xforward or none without
+ * domains (that would be an open relay). relay_shared_new and _configure refuse the same. */
+const char *relay_config_fault(const struct relay_config *c);
+
+/* ---- the process ------------------------------------------------------------------------------- */
+
+struct relay_shared;
+
+/* NULL: relay_config_fault() says why, or no memory. */
+struct relay_shared *relay_shared_new(const struct relay_config *c) MUST_USE;
+/* New settings. Each worker takes them on in its relay_configure(). False: memory or a fault, the old ones stay. */
+bool relay_shared_configure(struct relay_shared *s, const struct relay_config *c) MUST_USE;
+/* After the last relay_free(). */
+void relay_shared_free(struct relay_shared **s);
+
+/* What may be announced in EHLO because every backend takes it: SMTP_EXT_* bits of smtp/caps.h and, in
+ * *size_r, the smallest SIZE limit (0: no limit known). Learned by asking the backends (at the start, with each new connection, every
+ * 5 minutes); until all have been heard it is PIPELINING and ENHANCEDSTATUSCODES, which are our own work, alone. A Maildir
+ * takes 8BITMIME and any size. A backend that is down keeps what it said last. Cheap: ask at each EHLO. */
+uint32_t relay_caps(const struct relay_shared *s, uint64_t *size_r);
+
+/* The open-relay guard: may this client send to this domain? Yes when no domains are set (the backend
+ * decides), when the domain is one of ours, or when the client is in `clients`. The server asks at RCPT and answers
+ * 550 5.7.1 otherwise. */
+bool relay_may_relay(const struct relay_shared *s, const struct ip *client, struct slice domain);
+
+/* `smtpguardctl backend`. */
+enum relay_state {
+	RELAY_UNTRIED,  /* nothing heard yet */
+	RELAY_UP,
+	RELAY_DOWN,     /* cannot be reached or turns us away; tried again at the end of its back-off (at most 5 s) */
+	RELAY_UNHEALTHY /* reached, but it does not do what the settings need (XCLIENT with ADDR) */
+};
+struct relay_backend_info {
+	char name[128];
+	enum relay_state state;
+	unsigned open, limit;  /* connections now */
+	unsigned probes;       /* recipient questions under way */
+	bool reusable;         /* one connection serves any client */
+	uint32_t exts;         /* SMTP_EXT_* of its EHLO */
+	uint64_t size;
+	uint64_t connects, failures, delivered, refused, probed, doubtful; /* since the start */
+	uint64_t retry_in_ms;  /* RELAY_DOWN: until the next try */
+	char error[160];       /* the last failure in words; may hold foreign bytes, escape it */
+};
+/* Returns how many were filled in. */
+size_t relay_shared_info(const struct relay_shared *s, uint64_t now_ms, struct relay_backend_info *info_r, size_t max);
+/* Questions that wait for a connection, and connections of all backends together; for `stress` and stats. */
+void relay_shared_load(const struct relay_shared *s, unsigned *waiting_r, unsigned *open_r, unsigned *limit_r);
+/* `smtpguardctl forget`: true when the address was in the recipient cache. */
+bool relay_shared_forget(struct relay_shared *s, struct slice rcpt);
+
+/* ---- one worker -------------------------------------------------------------------------------- */
+
+struct relay;
+
+/* `worker`: 0..RELAY_WORKERS_MAX-1, each once; worker 0 also looks after the backends' health. `wake` is rung by other
+ * workers and must live until relay_free. */
+struct relay *relay_new(struct relay_shared *s, struct net_loop *l, struct net_wake *wake, unsigned worker,
+                        uint64_t now_ms) MUST_USE;
+/* Takes on what relay_shared_configure() set; connections under the old settings are retired as they come free. */
+void relay_configure(struct relay *r, uint64_t now_ms);
+/* Closes everything; questions still open are forgotten. A mail whose dot is out may then have been taken. */
+void relay_free(struct relay **r);
+
+/* The client on whose behalf a question is asked. Memory: the caller's, see each call. */
+struct relay_client {
+	struct ip ip;
+	uint16_t port;
+	struct slice name;  /* forward-confirmed rDNS, or empty; anything but [A-Za-z0-9._-]{1,255} counts as empty */
+	struct slice helo;  /* may be empty */
+	struct slice proto; /* "SMTP" or "ESMTP" */
+	struct slice login; /* empty: not authenticated */
+};
+
+enum relay_from { RELAY_FROM_BACKEND, RELAY_FROM_US };
+enum relay_question { RELAY_RCPT, RELAY_DELIVER };
+
+struct relay_done {
+	uint64_t ticket;
+	enum relay_question question;
+	enum relay_from from;  /* whose words `text` are */
+	uint16_t code;         /* 200..599 */
+	bool bad_recipient;    /* the refusal says that the recipient does not exist: count it as such */
+	bool cached;           /* no backend was asked for this */
+	bool doubtful;         /* our dot went out and no reply came: the mail may come twice. To be logged */
+	bool orphan;           /* the ticket was cancelled after the dot; for the journal only */
+	uint16_t failed_rcpt;  /* first refused recipient when some were refused, else UINT16_MAX */
+	char backend[96];      /* which one; "" when none was reached */
+	uint32_t backend_ms;   /* from the first byte we sent for this question to the last of the reply */
+	uint32_t waited_ms;    /* before that: for a connection */
+	uint16_t text_n;
+	char text[RELAY_TEXT_MAX]; /* with its enhanced code ("5.1.1 No such user"), lines joined by '\n', no CR, code not repeated */
+};
+
+enum relay_check {
+	RELAY_KNOWN, /* *answer_r is filled; nothing will be popped */
+	RELAY_ASKED  /* the answer comes out of relay_pop() with this ticket */
+};
+/* May `rcpt` (address without brackets) have mail of `sender` (empty: null sender)? Cache first, then the backend. All slices are
+ * copied: the caller's memory is free at return. A recipient that a delivery has just seen refused is asked for even when
+ * `ask_backend` is off. 250 with RELAY_FROM_US is said where nobody needs to be asked. */
+enum relay_check relay_check_rcpt(struct relay *r, const struct relay_client *client, struct slice sender, struct slice rcpt,
+                                  uint64_t ticket, uint64_t now_ms, struct relay_done *answer_r) MUST_USE;
+
+/* A mail as it was taken in: no dot-stuffing, every line ends in CR LF. */
+struct relay_body {
+	struct slice head; /* goes out first: our Received: line, with its CR LF */
+	struct slice mem;  /* then this */
+	int fd;            /* then all of this file, by pread from 0; -1: none. Not closed here */
+	uint64_t fd_size;
+	bool eight_bit;    /* some byte is above 127: BODY=8BITMIME is said where offered */
+};
+struct relay_mail {
+	struct relay_client client;
+	struct slice sender;       /* without brackets; empty: <> */
+	const struct slice *rcpts; /* without brackets */
+	size_t rcpts_n;            /* at least 1 */
+	struct relay_body body;
+	uint64_t ticket;
+};
+/* Queues the mail. *m and all it points to stay the caller's and must not change until the ticket was popped or
+ * cancelled. False: no memory, nothing will be popped; answer 451 4.3.0.
+ * The answer is one reply for the whole mail:
+ *   2xx from the backend            taken, all recipients
+ *   the backend's refusal           of MAIL, DATA, the body, or of every recipient
+ *   451 4.3.0 .. by us, failed_rcpt set   some recipients were refused: nothing was delivered; they are asked for again at the retry's RCPT
+ *   451 4.3.0 by us                 the backend spoke nonsense
+ *   451 4.3.2 by us                 no backend can be reached, or no connection came free in time
+ *   451 4.4.2 by us                 lost twice before the dot; or after it (doubtful) */
+bool relay_deliver(struct relay *r, const struct relay_mail *m, uint64_t now_ms) MUST_USE;
+
+/* The client is gone. A question that waits is dropped; a delivery whose dot is not out is broken off, so that nothing is delivered;
+ * one whose dot is out runs to its end without its owner and is popped as orphan. In every case the caller's memory is not
+ * touched after this returns. An unknown ticket is fine. */
+void relay_cancel(struct relay *r, uint64_t ticket, uint64_t now_ms);
+
+void relay_on_io(struct relay *r, struct net_io *io, unsigned events, uint64_t now_ms);
+void relay_on_time(struct relay *r, uint64_t now_ms);
+void relay_on_wake(struct relay *r, uint64_t now_ms);
+/* How long the worker may sleep for this room: 0.. ms, -1 for ever. */
+int relay_sleep_ms(const struct relay *r, uint64_t now_ms);
+bool relay_pop(struct relay *r, struct relay_done *done_r) MUST_USE;
+
+/* No more unused connections are kept: they say QUIT. What is asked is still answered. */
+void relay_drain(struct relay *r, uint64_t now_ms);
+/* True when no question is open and no connection is left. */
+bool relay_is_idle(const struct relay *r);
+
+#endif
