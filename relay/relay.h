@@ -24,6 +24,8 @@
  * said so after the final dot. Nothing is delivered in part: unless all recipients of a mail are
  * taken, its body is not sent. A question is always answered, in bounded time (RELAY_* below).
  *
+ * relay_on_time() is called once in each turn, after the batch of events: closed connections are freed there.
+ *
  * Threads: relay_shared_* may be called by any thread; a relay belongs to its worker's thread.
  * Sources: RFC 5321, 2920; Postfix XCLIENT_README, XFORWARD_README.
  */
@@ -95,17 +97,6 @@ bool relay_shared_configure(struct relay_shared *s, const struct relay_config *c
 /* After the last relay_free(). */
 void relay_shared_free(struct relay_shared **s);
 
-/* What may be announced in EHLO because every backend takes it: SMTP_EXT_* bits of smtp/caps.h and, in
- * *size_r, the smallest SIZE limit (0: no limit known). Learned by asking the backends (at the start, with each new connection, every
- * 5 minutes); until all have been heard it is PIPELINING and ENHANCEDSTATUSCODES, which are our own work, alone. A Maildir
- * takes 8BITMIME and any size. A backend that is down keeps what it said last. Cheap: ask at each EHLO. */
-uint32_t relay_caps(const struct relay_shared *s, uint64_t *size_r);
-
-/* The open-relay guard: may this client send to this domain? Yes when no domains are set (the backend
- * decides), when the domain is one of ours, or when the client is in `clients`. The server asks at RCPT and answers
- * 550 5.7.1 otherwise. */
-bool relay_may_relay(const struct relay_shared *s, const struct ip *client, struct slice domain);
-
 /* `smtpguardctl backend`. */
 enum relay_state {
 	RELAY_UNTRIED,  /* nothing heard yet */
@@ -144,6 +135,17 @@ struct relay *relay_new(struct relay_shared *s, struct net_loop *l, struct net_w
 void relay_configure(struct relay *r, uint64_t now_ms);
 /* Closes everything; questions still open are forgotten. A mail whose dot is out may then have been taken. */
 void relay_free(struct relay **r);
+
+/* What may be announced in EHLO because every backend takes it: SMTP_EXT_* bits of smtp/caps.h and, in
+ * *size_r, the smallest SIZE limit (0: no limit known). Learned by asking the backends (at the start, with each new connection, every
+ * 5 minutes); until all have been heard it is PIPELINING and ENHANCEDSTATUSCODES, which are our own work, alone. A Maildir
+ * takes 8BITMIME and any size. A backend that is down keeps what it said last. Cheap: ask at each EHLO. */
+uint32_t relay_caps(const struct relay *r, uint64_t *size_r);
+
+/* The open-relay guard: may this client send to this domain? Yes when no domains are set (the backend
+ * decides), when the domain is one of ours, or when the client is in `clients`. The server asks at RCPT and answers
+ * 550 5.7.1 otherwise. */
+bool relay_may_relay(const struct relay *r, const struct ip *client, struct slice domain);
 
 /* The client on whose behalf a question is asked. Memory: the caller's, see each call. */
 struct relay_client {
