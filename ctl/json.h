@@ -56,7 +56,8 @@ void ctl_json_put_doc(struct ctl_json at, const char *key, struct ctl_json_doc *
 /* Reading. A value that is missing or of another type gives `otherwise`, 0, or the empty slice. */
 struct ctl_json ctl_json_root(struct ctl_json_doc *doc);
 struct ctl_json ctl_json_get(struct ctl_json at, const char *key);
-size_t ctl_json_len(struct ctl_json array);
+/* Elements of an array, or keys of an object. */
+size_t ctl_json_len(struct ctl_json v);
 struct ctl_json ctl_json_item(struct ctl_json array, size_t i);
 bool ctl_json_is_object(struct ctl_json v);
 bool ctl_json_is_array(struct ctl_json v);
