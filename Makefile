@@ -1,0 +1,71 @@
+# A thin front for the CMake presets (CMakePresets.json). `make help` says what there is.
+JOBS ?= $(shell nproc)
+TIME ?= 60
+PREFIX ?= /usr/local
+DESTDIR ?=
+
+WERROR = $(if $(SG_WERROR),-DSG_WERROR=$(SG_WERROR))
+INSTALL_PACKAGES = packaging/install-packages.sh
+# gcc 12's ThreadSanitizer cannot start where the kernel randomises addresses by more than 28 bits
+STEADY = $(shell setarch -R true 2>/dev/null && echo setarch -R)
+
+.PHONY: release debug asan tsan run check fuzz bench install clean help
+.SILENT: help run
+
+release debug asan tsan: %: build-%
+
+build-%:
+	cmake --preset $* $(WERROR) --log-level=NOTICE
+	cmake --build --preset $* -j $(JOBS)
+
+help:
+	echo "make                   build (preset release)"
+	echo "make run               install what is missing, build, start the demo on 127.0.0.1:2525"
+	echo "make check             install what is missing, build, run every test"
+	echo "make fuzz TIME=60      each fuzz target for TIME seconds"
+	echo "make bench             SmtpGuard beside HAProxy, on this machine"
+	echo "make install           into PREFIX=/usr/local (below DESTDIR); settings to /etc/smtpguard"
+	echo "make debug|asan|tsan   another preset, below build/"
+	echo "make clean             remove build/"
+
+run:
+	$(INSTALL_PACKAGES) build run
+	$(MAKE) --no-print-directory build-release
+	packaging/demo.sh
+
+# release: all tests; asan: all but the house rules; tsan: what shares data between threads; fuzz: each corpus, by clang
+check:
+	$(INSTALL_PACKAGES) build test fuzz
+	$(MAKE) --no-print-directory build-release
+	ctest --preset release -j $(JOBS)
+	$(MAKE) --no-print-directory build-asan
+	ctest --preset asan -j $(JOBS)
+	$(MAKE) --no-print-directory build-tsan
+	$(STEADY) ctest --preset tsan -j $(JOBS)
+	$(MAKE) --no-print-directory build-fuzz
+	ctest --preset fuzz -j $(JOBS)
+
+# What is newly found goes to build/fuzz/found; a crash stops the run and leaves its input there.
+fuzz:
+	$(INSTALL_PACKAGES) build fuzz
+	$(MAKE) --no-print-directory build-fuzz
+	set -e; for corpus in fuzz/corpus/*/; do \
+		name=$$(basename $$corpus); found=build/fuzz/found/$$name; mkdir -p $$found; \
+		dict=; [ ! -e fuzz/$$name.dict ] || dict=-dict=fuzz/$$name.dict; \
+		echo "== $$name"; \
+		build/fuzz/fuzz/fuzz_$$name -max_total_time=$(TIME) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+			$$dict -artifact_prefix=$$found- $$found $$corpus; \
+	done
+
+bench:
+	$(INSTALL_PACKAGES) build bench
+	$(MAKE) --no-print-directory build-release
+	bench/run --smtpguardd build/release/server/smtpguardd
+
+install:
+	cmake --preset release -DCMAKE_INSTALL_PREFIX=$(PREFIX) $(WERROR) --log-level=NOTICE
+	cmake --build --preset release -j $(JOBS)
+	DESTDIR=$(DESTDIR) cmake --install build/release
+
+clean:
+	rm -rf build

@@ -1,0 +1,33 @@
+# What `make install` puts where. Settings live in /etc/smtpguard whatever the prefix, and are never overwritten;
+# systemd, sysusers and tmpfiles read their folders below /usr/local/lib and /usr/lib alike.
+include(GNUInstallDirs)
+set(SG_CONFIG_DIR /etc/smtpguard)
+
+install(TARGETS smtpguardd RUNTIME DESTINATION ${CMAKE_INSTALL_SBINDIR})
+install(TARGETS smtpguardctl RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+
+file(GLOB pages CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/docs/man/*.[1-8])
+foreach(page ${pages})
+  string(REGEX MATCH "[1-8]$" section ${page})
+  install(FILES ${page} DESTINATION ${CMAKE_INSTALL_MANDIR}/man${section})
+endforeach()
+file(GLOB documents CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/docs/*.md)
+install(FILES README.md SECURITY.md CHANGES.md LICENSE ${documents} DESTINATION ${CMAKE_INSTALL_DOCDIR})
+
+configure_file(packaging/systemd/smtpguardd.service.in smtpguardd.service @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/smtpguardd.service DESTINATION lib/systemd/system)
+install(FILES packaging/systemd/sysusers.conf DESTINATION lib/sysusers.d RENAME smtpguard.conf)
+install(FILES packaging/systemd/tmpfiles.conf DESTINATION lib/tmpfiles.d RENAME smtpguard.conf)
+
+# The sample settings, with all that they include.
+file(GLOB settings CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/smtpguardd.cfg ${PROJECT_SOURCE_DIR}/rules*.cfg
+  ${PROJECT_SOURCE_DIR}/*.list)
+foreach(file ${settings})
+  get_filename_component(name ${file} NAME)
+  install(CODE "
+    if(NOT EXISTS \"\$ENV{DESTDIR}${SG_CONFIG_DIR}/${name}\")
+      file(INSTALL \"${file}\" DESTINATION \"${SG_CONFIG_DIR}\")
+    else()
+      message(STATUS \"Kept: \$ENV{DESTDIR}${SG_CONFIG_DIR}/${name}\")
+    endif()")
+endforeach()
