@@ -1,0 +1,26 @@
+/* smtp/ext.h - the service extensions that both ends of this room can speak, as bits
+ *
+ * A set of them is an `unsigned`: what our EHLO announces, what a backend's EHLO offered, and the
+ * intersection of the two. The names behind the first group are reserved for extensions that are
+ * recognised in a backend's EHLO only; nobody announces them yet.
+ */
+#ifndef SMTP_EXT_H
+#define SMTP_EXT_H
+
+enum smtp_ext {
+	SMTP_EXT_PIPELINING = 1u << 0,          /* RFC 2920 */
+	SMTP_EXT_SIZE = 1u << 1,                /* RFC 1870 */
+	SMTP_EXT_8BITMIME = 1u << 2,            /* RFC 6152 */
+	SMTP_EXT_ENHANCEDSTATUSCODES = 1u << 3, /* RFC 2034 */
+	SMTP_EXT_STARTTLS = 1u << 4,            /* RFC 3207 */
+
+	SMTP_EXT_CHUNKING = 1u << 5, /* RFC 3030 */
+	SMTP_EXT_SMTPUTF8 = 1u << 6, /* RFC 6531 */
+	SMTP_EXT_DSN = 1u << 7,      /* RFC 3461 */
+	SMTP_EXT_XCLIENT = 1u << 8,  /* Postfix XCLIENT_README */
+	SMTP_EXT_XFORWARD = 1u << 9, /* Postfix XFORWARD_README */
+	SMTP_EXT_LIMITS = 1u << 10,  /* RFC 9422 */
+	SMTP_EXT_AUTH = 1u << 11,    /* RFC 4954 */
+};
+
+#endif
