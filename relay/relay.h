@@ -136,7 +136,7 @@ void relay_configure(struct relay *r, uint64_t now_ms);
 /* Closes everything; questions still open are forgotten. A mail whose dot is out may then have been taken. */
 void relay_free(struct relay **r);
 
-/* What may be announced in EHLO because every backend takes it: SMTP_EXT_* bits of smtp/caps.h and, in
+/* What may be announced in EHLO because every backend takes it: SMTP_EXT_* bits of smtp/ext.h and, in
  * *size_r, the smallest SIZE limit (0: no limit known). Learned by asking the backends (at the start, with each new connection, every
  * 5 minutes); until all have been heard it is PIPELINING and ENHANCEDSTATUSCODES, which are our own work, alone. A Maildir
  * takes 8BITMIME and any size. A backend that is down keeps what it said last. Cheap: ask at each EHLO. */

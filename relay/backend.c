@@ -1,0 +1,220 @@
+#include "relay/backend.h"
+
+#include "base/mem.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* A worker with work of its own gives its last connections to one that has none after so many jobs. */
+enum { TURNS = 8 };
+
+struct relay_backend *relay_backend_new(const struct relay_target *t)
+{
+	struct relay_backend *b = aligned_alloc(_Alignof(struct relay_backend), sizeof *b);
+	if (!b)
+		return NULL;
+	memset(b, 0, sizeof *b);
+	snprintf(b->name, sizeof b->name, "%.*s", SLICE_ARG(t->name));
+	b->kind = t->kind;
+	b->ip = t->ip;
+	b->port = t->port;
+	b->path = mem_strndup(t->path.n ? t->path.p : "", t->path.n);
+	pthread_mutex_init(&b->lock, NULL);
+	if (t->kind == RELAY_MAILDIR)
+		atomic_init(&b->state, RELAY_UP);
+	if (!b->path)
+		relay_backend_free(&b);
+	return b;
+}
+
+void relay_backend_free(struct relay_backend **b)
+{
+	if (!*b)
+		return;
+	pthread_mutex_destroy(&(*b)->lock);
+	mem_free(&(*b)->path);
+	free(*b);
+	*b = NULL;
+}
+
+/* ---- permits ---- */
+
+void relay_backend_join(struct relay_backend *b, unsigned worker)
+{
+	unsigned now = atomic_load(&b->workers);
+	while (now <= worker && !atomic_compare_exchange_weak(&b->workers, &now, worker + 1))
+		;
+}
+
+static bool take_one(atomic_uint *n, unsigned limit)
+{
+	unsigned now = atomic_load(n); /* not relaxed: a hungry worker looks here after it said so, see relay_permit_give */
+	while (now < limit)
+		if (atomic_compare_exchange_weak(n, &now, now + 1))
+			return true;
+	return false;
+}
+
+static bool drop_one(atomic_uint *n)
+{
+	unsigned now = atomic_load_explicit(n, memory_order_relaxed);
+	while (now > 0)
+		if (atomic_compare_exchange_weak_explicit(n, &now, now - 1, memory_order_acq_rel, memory_order_relaxed))
+			return true;
+	return false;
+}
+
+bool relay_permit_take(struct relay_backend *b, unsigned worker, unsigned limit)
+{
+	if (drop_one(&b->share[worker].granted))
+		return true;
+	TRY(take_one(&b->open, limit));
+	atomic_fetch_add_explicit(&b->share[worker].open, 1, memory_order_relaxed);
+	return true;
+}
+
+/* The hungry worker that has least. */
+static int hungriest(const struct relay_backend *b, unsigned except)
+{
+	int best = -1;
+	unsigned least = UINT32_MAX;
+	for (unsigned w = 0; w < atomic_load_explicit(&b->workers, memory_order_relaxed); w++) {
+		unsigned open = atomic_load_explicit(&b->share[w].open, memory_order_relaxed);
+		if (w != except && open < least && atomic_load(&b->share[w].hungry)) {
+			best = (int)w;
+			least = open;
+		}
+	}
+	return best;
+}
+
+int relay_permit_give(struct relay_backend *b, unsigned worker, unsigned limit)
+{
+	atomic_fetch_sub_explicit(&b->share[worker].open, 1, memory_order_relaxed);
+	int to = -1;
+	/* above the limit (it was lowered by a reload) nothing is handed on */
+	if (atomic_load(&b->hungry_n) && atomic_load(&b->open) <= limit)
+		to = hungriest(b, worker);
+	if (to < 0) {
+		atomic_fetch_sub(&b->open, 1);
+		/* somebody may have become hungry just before the permit was back: he must hear of it */
+		return atomic_load(&b->hungry_n) ? hungriest(b, worker) : -1;
+	}
+	atomic_fetch_add_explicit(&b->share[to].open, 1, memory_order_relaxed);
+	atomic_fetch_add(&b->share[to].granted, 1);
+	relay_permit_hunger(b, (unsigned)to, false);
+	return to;
+}
+
+void relay_permit_hunger(struct relay_backend *b, unsigned worker, bool hungry)
+{
+	if (atomic_load_explicit(&b->share[worker].hungry, memory_order_relaxed) == hungry)
+		return;
+	if (atomic_exchange(&b->share[worker].hungry, hungry) == hungry)
+		return;
+	if (hungry)
+		atomic_fetch_add(&b->hungry_n, 1);
+	else
+		atomic_fetch_sub(&b->hungry_n, 1);
+}
+
+bool relay_permit_owed(const struct relay_backend *b, unsigned worker, bool wanted, unsigned turns)
+{
+	if (!atomic_load_explicit(&b->hungry_n, memory_order_relaxed))
+		return false;
+	int to = hungriest(b, worker);
+	if (to < 0)
+		return false;
+	unsigned theirs = atomic_load_explicit(&b->share[to].open, memory_order_relaxed);
+	unsigned ours = atomic_load_explicit(&b->share[worker].open, memory_order_relaxed);
+	return !wanted || theirs + 1 < ours || (theirs == 0 && turns >= TURNS);
+}
+
+int relay_permit_idler(const struct relay_backend *b, unsigned worker)
+{
+	for (unsigned w = 0; w < atomic_load_explicit(&b->workers, memory_order_relaxed); w++)
+		if (w != worker && atomic_load_explicit(&b->share[w].idle, memory_order_relaxed))
+			return (int)w;
+	return -1;
+}
+
+/* ---- health ---- */
+
+bool relay_backend_out(const struct relay_backend *b, uint64_t now_ms)
+{
+	int state = atomic_load_explicit(&b->state, memory_order_relaxed);
+	return (state == RELAY_DOWN || state == RELAY_UNHEALTHY) && now_ms < atomic_load(&b->retry_ms);
+}
+
+enum relay_use relay_backend_use(struct relay_backend *b, uint64_t now_ms)
+{
+	int state = atomic_load_explicit(&b->state, memory_order_relaxed);
+	if (state == RELAY_UNTRIED || state == RELAY_UP)
+		return RELAY_USE;
+	unsigned long long due = atomic_load(&b->retry_ms);
+	if (now_ms < due)
+		return RELAY_USE_NOT;
+	/* who moves the time on is the one that tries; should he never report, the next may after that time */
+	bool mine = atomic_compare_exchange_strong(&b->retry_ms, &due, now_ms + RELAY_BACKOFF_MAX_MS);
+	return mine ? RELAY_USE_TRY : RELAY_USE_NOT;
+}
+
+bool relay_backend_up(struct relay_backend *b)
+{
+	if (atomic_load_explicit(&b->state, memory_order_relaxed) == RELAY_UP)
+		return false;
+	int before = atomic_exchange(&b->state, RELAY_UP);
+	atomic_store(&b->backoff_ms, 0);
+	return before == RELAY_DOWN || before == RELAY_UNHEALTHY;
+}
+
+bool relay_backend_down(struct relay_backend *b, enum relay_state state, struct slice why, uint64_t now_ms)
+{
+	atomic_fetch_add(&b->n.failures, 1);
+	unsigned wait = atomic_load(&b->backoff_ms);
+	if (!relay_backend_out(b, now_ms) || wait == 0) /* ten connections that fail together are one failure */
+		wait = wait == 0 ? RELAY_BACKOFF_MIN_MS : wait * 2;
+	if (wait > RELAY_BACKOFF_MAX_MS)
+		wait = RELAY_BACKOFF_MAX_MS;
+	atomic_store(&b->backoff_ms, wait);
+	atomic_store(&b->retry_ms, now_ms + wait);
+	int before = atomic_exchange(&b->state, (int)state);
+	pthread_mutex_lock(&b->lock);
+	bool same = before == (int)state && slice_eq(slice_str(b->error), why);
+	snprintf(b->error, sizeof b->error, "%.*s", SLICE_ARG(why));
+	pthread_mutex_unlock(&b->lock);
+	return !same;
+}
+
+void relay_backend_heard(struct relay_backend *b, uint32_t exts, uint64_t size)
+{
+	atomic_store_explicit(&b->exts, exts, memory_order_relaxed);
+	atomic_store_explicit(&b->size, size, memory_order_relaxed);
+	atomic_store_explicit(&b->heard, true, memory_order_release);
+}
+
+void relay_backend_info(struct relay_backend *b, unsigned limit, uint64_t now_ms, struct relay_backend_info *info_r)
+{
+	unsigned long long retry = atomic_load(&b->retry_ms);
+	*info_r = (struct relay_backend_info){
+		.state = (enum relay_state)atomic_load(&b->state),
+		.open = atomic_load(&b->open),
+		.limit = limit,
+		.probes = atomic_load(&b->probes),
+		.reusable = atomic_load(&b->reusable),
+		.exts = atomic_load(&b->exts),
+		.size = atomic_load(&b->size),
+		.connects = atomic_load(&b->n.connects),
+		.failures = atomic_load(&b->n.failures),
+		.delivered = atomic_load(&b->n.delivered),
+		.refused = atomic_load(&b->n.refused),
+		.probed = atomic_load(&b->n.probed),
+		.doubtful = atomic_load(&b->n.doubtful),
+	};
+	bool waits = info_r->state == RELAY_DOWN || info_r->state == RELAY_UNHEALTHY;
+	info_r->retry_in_ms = waits && retry > now_ms ? retry - now_ms : 0;
+	memcpy(info_r->name, b->name, sizeof b->name);
+	pthread_mutex_lock(&b->lock);
+	memcpy(info_r->error, b->error, sizeof b->error);
+	pthread_mutex_unlock(&b->lock);
+}
