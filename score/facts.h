@@ -1,0 +1,73 @@
+/* score/facts.h - what is known about a session, a mail and a recipient
+ *
+ * The rules see the world only through this struct. The session fills it in as it learns; within
+ * a scope facts are only added, and a scope is dropped whole (score_facts_drop). A fact that is not
+ * (yet) known makes what reads it unknown, never false: see "Lookups" in CONFIG.md.
+ *
+ * Slices are borrowed: their bytes belong to the session and live as long as the scope. They may
+ * hold any octet; names and addresses are compared without regard to ASCII case.
+ * Building it costs a few stores a stage. No thread rule: it belongs to its session.
+ */
+#ifndef SCORE_FACTS_H
+#define SCORE_FACTS_H
+
+#include "base/ip.h"
+#include "base/slice.h"
+
+/* In the order of a session. Every stage is judged in turn; rcpt once for each recipient. */
+enum score_stage {
+	SCORE_CONNECT, /* the client's address is known, before any delay */
+	SCORE_GREET,   /* after the delay, before 220 */
+	SCORE_HELO,
+	SCORE_MAIL,
+	SCORE_RCPT,
+	SCORE_DATA,    /* header seen */
+	SCORE_MESSAGE, /* body complete */
+	SCORE_STAGES
+};
+
+/* How long a fact, a point or an action holds. SCORE_OF_HELLO is for facts only. */
+enum score_scope { SCORE_OF_SESSION, SCORE_OF_MAIL, SCORE_OF_RECIPIENT, SCORE_SCOPES, SCORE_OF_HELLO = SCORE_SCOPES };
+
+/* Bits of `known`. */
+enum score_fact {
+	SCORE_HAS_CLIENT = 1 << 0,
+	SCORE_HAS_LISTENER = 1 << 1,
+	SCORE_HAS_TLS = 1 << 2,
+	SCORE_HAS_HELO = 1 << 3,
+	SCORE_HAS_SENDER = 1 << 4,
+	SCORE_HAS_RECIPIENT = 1 << 5,
+};
+
+struct score_facts {
+	uint32_t known; /* SCORE_HAS_... */
+	/* session */
+	struct ip client;
+	struct slice listener;
+	uint32_t offences; /* protocol faults so far */
+	bool tls;
+	/* hello: a new EHLO replaces it */
+	struct slice helo;
+	/* mail */
+	struct slice sender; /* without <>; empty: the null sender */
+	struct slice sender_domain; /* p NULL: none */
+	uint32_t recipients;        /* RCPT commands of this mail, the one being judged included */
+	uint32_t bad_recipients;    /* those of this mail that do not exist */
+	/* recipient */
+	struct slice recipient;
+	struct slice recipient_domain; /* p NULL: none ("postmaster") */
+};
+
+/* Start with a zeroed struct. Each setter replaces and marks as known. */
+void score_facts_client(struct score_facts *f, const struct ip *client, struct slice listener);
+void score_facts_tls(struct score_facts *f, bool tls);
+void score_facts_helo(struct score_facts *f, struct slice helo);
+/* Also finds the domain: what is behind the last '@'. The counts of recipients begin at 0. */
+void score_facts_sender(struct score_facts *f, struct slice sender);
+/* Counts as one of `recipients`. `bad_recipients` and `offences` are simply incremented by the session. */
+void score_facts_recipient(struct score_facts *f, struct slice recipient);
+/* Forgets a scope and the narrower ones in it: SCORE_OF_HELLO helo, mail and recipient (EHLO, STARTTLS);
+ * SCORE_OF_MAIL mail and recipient (RSET, end of mail); SCORE_OF_RECIPIENT one recipient. */
+void score_facts_drop(struct score_facts *f, enum score_scope scope);
+
+#endif

@@ -1,0 +1,207 @@
+/* score/rules.h - rules: compiled once, tested at every stage ("Rules" of CONFIG.md)
+ *
+ * A rule set is immutable once compiled and may be read by any thread; a session keeps the one it
+ * began with. Testing is bounded, allocates nothing but a session's bitsets when a first rule fires, and costs a
+ * comparison where no rule belongs to the stage.
+ *
+ * The way of one session (all on its worker, `now_ms` = milliseconds since 1970):
+ *     score_event(connections)  score_rules_eval(CONNECT)  score_rules_eval(GREET)
+ *     score_rules_eval(HELO)
+ *     score_event(messages)     score_rules_eval(MAIL)
+ *     score_event(recipients)   score_rules_eval(RCPT)     [score_event(bad_recipients|refused|deferred)]
+ *                               score_case_recipient_done(), score_facts_drop(RECIPIENT)
+ *     score_rules_eval(DATA)    score_rules_eval(MESSAGE)  score_event(accepted|refused|deferred), score_event(bytes)
+ *                               score_case_mail_done(), score_facts_drop(MAIL)
+ *     score_event(offences) whenever it happens            score_case_free()
+ *
+ * What is the caller's own: `refuse_at`, `limits.delay`, the reply on the wire, decision ids, the journal.
+ */
+#ifndef SCORE_RULES_H
+#define SCORE_RULES_H
+
+#include "base/buf.h"
+#include "base/hash.h"
+#include "base/result.h"
+#include "score/facts.h"
+#include "score/list.h"
+#include "score/reply.h"
+#include "score/store.h"
+
+/* More rules than an administrator can oversee; bounds a session's bitsets (7 x 125 bytes). */
+enum { SCORE_RULES_MAX = 1000 };
+
+/* The rule's `do`. Of those that compete for the verdict the higher value is the stronger. */
+enum score_action {
+	SCORE_NONE,
+	SCORE_LOG,
+	SCORE_OK,
+	SCORE_WAIT,
+	SCORE_GREYLIST,
+	SCORE_DEFER,
+	SCORE_REJECT,
+	SCORE_BLOCK,
+	SCORE_MAIL_ALERT,
+	SCORE_THROTTLE,
+	SCORE_DELETE,
+	SCORE_TAG,
+	SCORE_QUARANTINE,
+	SCORE_SCAN,
+	SCORE_EXEC,
+	SCORE_ROUTE,
+	SCORE_ACTIONS
+};
+
+/* "wait", "defer", ... */
+const char *score_action_name(enum score_action action);
+
+/* --- compile --- */
+
+/* A rule as written. Strings are NUL-terminated and may be NULL where the key is absent; they are
+ * copied. Durations are already in milliseconds. */
+struct score_rule_source {
+	const char *name, *when;
+	const char *file; /* where it stands, for messages */
+	unsigned line;
+	double points, charge; /* 0: none */
+	const char *to;        /* client net sender domain recipient user identity */
+	const char *action;    /* `do` */
+	const char *reply, *header, *rate;
+	uint64_t delay_ms, hold_ms;
+	const char *state; /* enforce (default) observe off */
+	double percent;    /* 0..100; absent: 100 */
+	const char *until; /* "2027-01-31": holds to the end of that day (UTC) */
+	const char *stage;
+	bool even_known_good;
+};
+
+struct score_named_list {
+	const char *name;
+	const struct score_list *list;
+};
+
+struct score_rules_config {
+	const struct score_rule_source *rules;
+	size_t n;
+	const struct score_named_list *lists; /* borrowed: must outlive the rule set */
+	size_t lists_n;
+	struct hash_key key;    /* the store's: which clients are among the `percent`; keep it over reloads */
+	uint64_t half_life_ms;  /* score.half_life */
+	bool enforce;           /* false: verdicts are only told as `would` */
+};
+
+struct score_ruleset;
+
+/* NULL when there is a fault or memory is out. Each fault is appended to `faults` as
+ *     FILE:LINE: rule "NAME": message\n
+ * and, for one within the expression, two more lines: the expression, and a caret below the place. */
+struct score_ruleset *score_rules_compile(const struct score_rules_config *c, struct buf *faults) MUST_USE;
+void score_rules_free(struct score_ruleset **set);
+
+size_t score_rules_count(const struct score_ruleset *set);
+const char *score_rule_name(const struct score_ruleset *set, unsigned rule);
+/* For --dump: the stages at which the rule is tested, a bit for each (1 << SCORE_MAIL ...), and its scope. */
+unsigned score_rule_stages(const struct score_ruleset *set, unsigned rule);
+enum score_scope score_rule_scope(const struct score_ruleset *set, unsigned rule);
+
+/* --- a session's own state --- */
+
+/* 32 bytes while no rule fired; zero-initialise. Belongs to one session and one rule set. */
+struct score_case {
+	uint64_t *sets;                   /* private from here on */
+	uint32_t waited_ms[SCORE_SCOPES];
+	uint16_t ok[SCORE_SCOPES];        /* 1 + position of the highest `ok` in that scope; 0: none */
+	uint16_t ok_recipients;           /* as above, of what all accepted recipients of the mail share */
+	uint16_t fresh;                   /* events since the last test */
+	uint8_t stage;
+	bool accepted; /* a recipient of this mail was accepted */
+};
+
+/* The recipient is answered: its scope ends. `accepted`: it got 250 and belongs to the mail. */
+void score_case_recipient_done(const struct score_ruleset *set, struct score_case *c, bool accepted);
+/* The mail is over (answered, RSET, EHLO): its scope ends, recipients included. */
+void score_case_mail_done(const struct score_ruleset *set, struct score_case *c);
+void score_case_free(struct score_case *c);
+
+/* --- judge --- */
+
+enum { SCORE_NO_RULE = -1 };
+
+struct score_decision {
+	enum score_action action; /* SCORE_NONE, SCORE_WAIT, SCORE_DEFER or SCORE_REJECT */
+	int rule;                 /* its position in the list, or SCORE_NO_RULE */
+};
+
+enum { SCORE_VERDICT_LOGS = 8 }; /* `log` rules told by one verdict; more than that are a mistake in the rules */
+
+struct score_verdict {
+	struct score_decision now;   /* what stands, those held from earlier stages included */
+	struct score_decision would; /* the same had observed rules and enforce = false been in force */
+	int ok_rule;                 /* the `ok` that is in force, or SCORE_NO_RULE */
+	bool held;                   /* `now` was found at an earlier stage */
+	bool even_known_good;        /* of now.rule */
+	uint32_t wait_ms;            /* with SCORE_WAIT: how long, before limits.delay */
+	const struct score_reply *reply; /* with SCORE_DEFER, SCORE_REJECT; lives as long as the set */
+	double points;               /* in force now */
+	double score;                /* points + record(client) */
+	unsigned logs_n;             /* `log` rules that fired in this test */
+	uint16_t logs[SCORE_VERDICT_LOGS];
+};
+
+/* Tests the rules of a stage in list order and says what stands after it. A defer or reject found at connect..mail
+ * holds for its scope and is told again by every later verdict of it (held = true), until an `ok` above it in
+ * the list cancels it; one found at rcpt or later holds for that test only. Waits are told once a scope, the longest
+ * only; a wait is not told beside a refusal.
+ * False: memory is out; the session ends with 421. */
+bool score_rules_eval(const struct score_ruleset *set, enum score_stage stage, const struct score_facts *f,
+		      struct score_case *c, struct score_store *store, uint64_t now_ms,
+		      struct score_verdict *verdict_r) MUST_USE;
+/* What stands, without testing anything: for the journal, and for a client that leaves before its refusal. */
+void score_case_verdict(const struct score_ruleset *set, const struct score_facts *f, const struct score_case *c,
+			struct score_store *store, uint64_t now_ms, struct score_verdict *verdict_r);
+
+/* Facts (SCORE_HAS_...) that are not known yet and that a rule of this stage reads whose outcome can still
+ * matter: rules below an `ok` in force start no lookup. Cheap: a mask when no `ok` stands. */
+uint64_t score_rules_wants(const struct score_ruleset *set, enum score_stage stage, const struct score_facts *f,
+			   const struct score_case *c);
+
+/* --- events --- */
+
+enum score_event {
+	SCORE_EV_CONNECTIONS,    /* before CONNECT is tested */
+	SCORE_EV_MESSAGES,       /* a MAIL, before MAIL is tested */
+	SCORE_EV_ACCEPTED,       /* 250 after the body */
+	SCORE_EV_RECIPIENTS,     /* a RCPT, before RCPT is tested */
+	SCORE_EV_BAD_RECIPIENTS, /* the recipient does not exist */
+	SCORE_EV_REFUSED,        /* 5xx by us */
+	SCORE_EV_DEFERRED,       /* 4xx by us: counts here alone, see score_event_undo() */
+	SCORE_EV_BYTES,          /* amount: bytes of a body */
+	SCORE_EV_OFFENCES,       /* a protocol fault */
+	SCORE_EV_AUTH_FAILURES,
+	SCORE_EVENTS
+};
+
+/* Adds the event to each counter that a rule reads; nothing to do costs one comparison. Rules that count this
+ * event and are true now give their charge: those of connections, messages and recipients in the test of the stage
+ * that follows, all others here and now. False: memory is out. */
+bool score_event(const struct score_ruleset *set, const struct score_facts *f, struct score_case *c,
+		 struct score_store *store, enum score_event event, uint64_t amount, uint64_t now_ms) MUST_USE;
+
+/* Takes an event back: what we greylist or defer counts in `deferred` alone and never eats a rate budget, so the
+ * caller undoes its messages (or recipients) event when it says 4xx. Charges already given stay. */
+void score_event_undo(const struct score_ruleset *set, const struct score_facts *f, struct score_store *store,
+		      enum score_event event, uint64_t amount, uint64_t now_ms);
+
+/* --- for the journal --- */
+
+struct score_fired {
+	unsigned rule;
+	double points;  /* that count; 0 when observed */
+	bool observed;  /* fired, but in state observe */
+	enum score_action action;
+};
+
+/* Walks the rules that fired in the session, this mail and its recipients, in list order, those that an `ok`
+ * cancelled left out. *at begins at 0; false at the end. */
+bool score_case_next(const struct score_ruleset *set, const struct score_case *c, unsigned *at, struct score_fired *fired_r);
+
+#endif

@@ -1,0 +1,133 @@
+/* score/store.h - what is remembered between sessions: records and counters
+ *
+ * A flat table of 64-byte slots in 2^n shards. A key's keyed hash picks the shard and a home slot;
+ * the entry lies in one of the STORE_NEIGHBOURS slots from there on. Nothing in it is a pointer, so a
+ * shard can be copied under its lock in microseconds and loaded back without rehashing.
+ *
+ * Hard cap: all memory is reserved at the start and never grows (touched as it fills). When a
+ * neighbourhood is full, its least valuable entry goes: first one whose time is over, then one of
+ * the newcomers (seen over less than a day), the longest unseen and lowest first, then
+ * an established one; an entry marked as proven good never goes for a new one, rather the new one is
+ * not kept. How many entries one origin (client net) may push out in a minute is budgeted.
+ *
+ * Time is always an argument: milliseconds since 1970 (UTC). A clock that jumps back counts as one
+ * that stands still.
+ *
+ * Threads: every function may be called by any thread at any time. Each shard has a leaf lock, held for
+ * one entry's update (about 100 ns) and never while anything else is locked. It is a pthread mutex and no spin
+ * lock: on a machine with fewer cores than workers the holder may be preempted, and spinning for it would burn
+ * the core that it needs; uncontended the two cost the same.
+ */
+#ifndef SCORE_STORE_H
+#define SCORE_STORE_H
+
+#include "base/hash.h"
+#include "base/ip.h"
+#include "base/result.h"
+#include "base/slice.h"
+
+/* How far an entry may lie from its home: sixteen consecutive cache lines, the prefetcher's distance. */
+enum { STORE_NEIGHBOURS = 16 };
+/* Entries that one client net may push out of a full table in a minute: a flood of invented senders
+ * from one place loses its own counts, not everybody's. */
+enum { STORE_EVICTIONS_PER_MINUTE = 600 };
+/* Seen over at least this long an entry is established. */
+enum { STORE_ESTABLISHED_S = 24 * 3600 };
+
+struct score_store;
+
+/* `memory` is score.memory in bytes; records and counters get 60 % of it (the other tables of
+ * ARCHITECTURE.md "Stores" have the rest). At least 1 MB. NULL when it cannot be reserved. */
+struct score_store *score_store_new(uint64_t memory, const struct hash_key *key) MUST_USE;
+void score_store_free(struct score_store **s);
+
+/* --- keys --- */
+
+/* What kind of thing a key names; the same bytes under two kinds are two keys. */
+enum score_key_kind {
+	SCORE_KEY_CLIENT, /* IPv4 /32, IPv6 /64 */
+	SCORE_KEY_NET,
+	SCORE_KEY_SENDER,
+	SCORE_KEY_SENDER_DOMAIN,
+	SCORE_KEY_RECIPIENT,
+	SCORE_KEY_RECIPIENT_DOMAIN,
+	SCORE_KEY_HELO,
+	SCORE_KEY_CLIENT_NAME,
+	SCORE_KEY_AUTH_USER,
+	SCORE_KEY_IDENTITY,
+	SCORE_KEY_LISTENER,
+	SCORE_KEY_ALL,
+	SCORE_KEY_KINDS
+};
+
+enum { SCORE_KEY_BYTES = 20 }; /* what a slot keeps of the key to be shown; the hash is its identity */
+
+struct score_key {
+	uint64_t hash;
+	uint8_t kind;
+	uint8_t len; /* of bytes, at most SCORE_KEY_BYTES; a longer key shows its beginning */
+	char bytes[SCORE_KEY_BYTES];
+};
+
+/* ASCII case of `text` is folded; anything beyond 320 bytes is hashed as its first 320. */
+struct score_key score_key_text(const struct score_store *s, enum score_key_kind kind, struct slice text);
+/* `bits` (of 128; IPv4 96+n) are kept of the address. */
+struct score_key score_key_ip(const struct score_store *s, enum score_key_kind kind, const struct ip *ip, unsigned bits);
+/* The key for "both together". */
+struct score_key score_key_pair(struct score_key a, struct score_key b);
+
+/* --- records: points that halve every half_life_ms --- */
+
+struct score_record {
+	double points; /* as of now */
+	uint32_t first_s, last_s; /* seconds since 1970: first and last time something was charged */
+};
+
+/* A key without a record gives points 0 and first_s 0. */
+struct score_record score_record_get(struct score_store *s, const struct score_key *key, uint64_t half_life_ms,
+				     uint64_t now_ms);
+/* Adds points and returns the sum. `origin`: who caused it (the client's net), for the budget above.
+ * A record that could not be kept returns `points`. */
+double score_record_charge(struct score_store *s, const struct score_key *key, double points, uint64_t half_life_ms,
+			   uint64_t origin, uint64_t now_ms);
+/* Marks as proven good (or takes the mark away): it never goes for a new entry. False: there is no such record. */
+bool score_record_prove(struct score_store *s, const struct score_key *key, bool proven);
+/* Forgets the record, not the counters. False: there was none. */
+bool score_record_delete(struct score_store *s, const struct score_key *key);
+
+/* --- counters: how much in the last window ---
+ *
+ * A window is cut into four parts; five are kept. What lies in the fifth part, the one the window's
+ * far edge cuts, is taken by its share, so the count is exact but for the last quarter of the window.
+ */
+
+struct score_window {
+	uint64_t id;     /* stable hash of the counter's canonical text: survives a reload of other rules */
+	uint32_t part_ms; /* a quarter of the window */
+};
+
+enum { STORE_WINDOW_PARTS = 4 };
+
+/* Adds `amount` (saturates at 2^32-1 a part) and returns the count in the window, this included. */
+uint64_t score_count_add(struct score_store *s, const struct score_key *key, const struct score_window *w,
+			 uint32_t amount, uint64_t origin, uint64_t now_ms);
+uint64_t score_count_get(struct score_store *s, const struct score_key *key, const struct score_window *w, uint64_t now_ms);
+
+/* Takes back what was added before, newest part first; never below 0. */
+void score_count_sub(struct score_store *s, const struct score_key *key, const struct score_window *w, uint32_t amount,
+		     uint64_t now_ms);
+
+/* --- figures --- */
+
+struct score_store_stats {
+	uint64_t slots, used, memory; /* memory: bytes reserved */
+	uint64_t evicted;             /* entries that had to go for a new one before their time was over */
+	uint64_t turned_away;         /* new entries not kept: only proven neighbours, or over the budget */
+};
+
+/* Walks the shards' figures: some microseconds, for the control socket. */
+void score_store_stats(struct score_store *s, struct score_store_stats *stats_r);
+/* What this store mixes into the origin of a client: IPv4 /24, IPv6 /48. */
+uint64_t score_origin(const struct score_store *s, const struct ip *client);
+
+#endif
