@@ -56,21 +56,36 @@ const char *score_action_name(enum score_action action);
 
 /* --- compile --- */
 
-/* A rule as written. Strings are NUL-terminated and may be NULL where the key is absent; they are
- * copied. Durations are already in milliseconds. */
+enum score_charge_to {
+	SCORE_TO_DEFAULT, /* the first KEY that the rule counts by, else the client */
+	SCORE_TO_CLIENT,
+	SCORE_TO_NET, /* IPv4 /24, IPv6 /48 */
+	SCORE_TO_SENDER,
+	SCORE_TO_DOMAIN, /* the sender's */
+	SCORE_TO_RECIPIENT,
+	SCORE_TO_USER,
+	SCORE_TO_IDENTITY
+};
+
+enum score_state { SCORE_ENFORCE, SCORE_OBSERVE, SCORE_OFF };
+
+enum { SCORE_ANY_STAGE = -1 };
+
+/* A rule as written. Strings are NUL-terminated, NULL or "" where the key is absent, and are copied. */
 struct score_rule_source {
 	const char *name, *when;
-	const char *file; /* where it stands, for messages */
+	const char *file; /* where `when` stands, for messages */
 	unsigned line;
-	double points, charge; /* 0: none */
-	const char *to;        /* client net sender domain recipient user identity */
-	const char *action;    /* `do` */
-	const char *reply, *header, *rate;
-	uint64_t delay_ms, hold_ms;
-	const char *state; /* enforce (default) observe off */
-	double percent;    /* 0..100; absent: 100 */
-	const char *until; /* "2027-01-31": holds to the end of that day (UTC) */
-	const char *stage;
+	double points, charge; /* 0: none; negative: in the client's favour */
+	enum score_charge_to to;
+	enum score_action action; /* `do`; SCORE_NONE: only points or charge */
+	enum score_state state;
+	uint64_t delay_ms, hold_ms; /* of wait; of block */
+	uint64_t rate;              /* throttle: bytes a second */
+	const char *reply, *header;
+	unsigned percent;   /* 1..99; 0 and 100 and above: all clients */
+	uint64_t until_ms;  /* first moment at which the rule is over; 0: never */
+	int stage;          /* an enum score_stage, or SCORE_ANY_STAGE: tested where its facts allow it */
 	bool even_known_good;
 };
 
