@@ -1,0 +1,182 @@
+"""smtpguardd as a user starts it: a settings file, a process, a journal; and an end that is looked at closely."""
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import time
+
+from harness import ports, settings, wait
+
+SANITIZER = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|SUMMARY: \w+Sanitizer")
+ENVIRONMENT = {
+    "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0", "UBSAN_OPTIONS": "print_stacktrace=1",
+    "TSAN_OPTIONS": "halt_on_error=0:second_deadlock_stack=1",
+}
+
+
+def program(name):
+    path = os.environ.get(name)
+    assert path and os.access(path, os.X_OK), f"{name} must name the program (it is {path!r})"
+    return path
+
+
+def run_guard(*arguments, timeout=20):
+    """smtpguardd with other arguments than a server's: --check, --dump, --version."""
+    return subprocess.run([program("SMTPGUARDD"), *map(str, arguments)], capture_output=True, text=True,
+                          timeout=timeout * wait.PATIENCE, env={**os.environ, **ENVIRONMENT})
+
+
+class Guard:
+    """One server with its folder. Settings are given as groups: Guard(folder, backend, limits={...}, rules=(...))."""
+
+    def __init__(self, folder, backends, start=True, **groups):
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.port = ports.free_port()
+        self.base = self._defaults(backends)
+        self.process = None
+        self.checked = True
+        self.starts = 0
+        self.configure(**groups)
+        if start:
+            self.start()
+
+    def _defaults(self, backends):
+        d = str(self.folder)
+        urls = [b if isinstance(b, str) else f"smtp://127.0.0.1:{b}" for b in backends]
+        return {
+            "server": {"hostname": "mx.example.test", "workers": 2, "user": "", "control": d + "/control",
+                       "spool": d, "drain": "10s"},
+            "listeners": ({"name": "mx", "address": [f"127.0.0.1:{self.port}"], "tls": "off"},),
+            "limits": {"sessions_per_client": 0},
+            "relay": {"backends": urls, "domains": ["example.test"], "identity": "xclient", "connections": 10,
+                      "recipients": ["backend"], "state": d + "/relay.state"},
+            "score": {"memory": "64M", "snapshot": d + "/state.snap"},
+            "lists": {},
+            "log": {"to": d + "/journal", "format": "json"},
+            "rules": (),
+        }
+
+    @property
+    def config(self):
+        return self.folder / "smtpguardd.cfg"
+
+    def configure(self, **groups):
+        """Writes the settings file: the defaults with these changes."""
+        self.settings = settings.merged(self.base, groups)
+        self.config.write_text(settings.text(self.settings))
+
+    def start(self):
+        self.starts += 1
+        stderr = open(self.folder / f"stderr.{self.starts}", "wb")
+        self.process = subprocess.Popen([program("SMTPGUARDD"), "-c", self.config], stdin=subprocess.DEVNULL,
+                                        stdout=stderr, stderr=stderr, env={**os.environ, **ENVIRONMENT})
+        stderr.close()
+        self.checked = False
+        wait.until(lambda: self.process.poll() is not None or ports.listening(self.port), 20, "the server listening")
+        assert self.process.poll() is None, f"the server ended with {self.process.returncode}: {self.told()}"
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def signal(self, number):
+        os.kill(self.process.pid, number)
+
+    def wait_end(self, seconds=30):
+        return self.process.wait(seconds * wait.PATIENCE)
+
+    def stop(self, seconds=30):
+        """TERM, a clean end within seconds, exit code 0."""
+        if self.process.poll() is None:
+            self.signal(signal.SIGTERM)
+        code = self.wait_end(seconds)
+        self.check_stderr()
+        assert code == 0, f"exit code {code}: {self.told()}"
+        self.checked = True
+
+    def kill(self):
+        self.process.kill()
+        self.wait_end()
+        self.check_stderr()
+        self.checked = True
+
+    def finish(self):
+        """For the fixture: whatever the test left behind ends, and must end well."""
+        if self.process is None or self.checked:
+            return
+        try:
+            self.stop()
+        finally:
+            if self.process.poll() is None:
+                self.process.kill()
+                self.process.wait()
+
+    def told(self):
+        """All that it wrote to stderr, all starts together."""
+        return "".join(p.read_text(errors="replace") for p in sorted(self.folder.glob("stderr.*")))
+
+    def check_stderr(self):
+        text = self.told()
+        assert not SANITIZER.search(text), f"a sanitizer found something:\n{text[-6000:]}"
+
+    def records(self):
+        """Every line of the log: journal records and messages."""
+        path = self.folder / "journal"
+        if not path.exists():
+            return []
+        lines = path.read_bytes().split(b"\n")[:-1]
+        for line in lines:
+            assert all(0x20 <= byte < 0x7F for byte in line), f"a raw control or foreign byte in the journal: {line!r}"
+        return [json.loads(line) for line in lines]
+
+    def journal(self, event=None, **fields):
+        """The journal's records of an event whose fields have these values."""
+        return [r for r in self.records() if "event" in r and event in (None, r["event"])
+                and all(r.get(k) == v for k, v in fields.items())]
+
+    def journaled(self, event, count=1, **fields):
+        """Waits until there are that many such records; returns them."""
+        return wait.until(lambda: len(found := self.journal(event, **fields)) >= count and found, 10,
+                          f"{count} {event} records with {fields}")
+
+    def messages(self):
+        return [r.get("msg", "") for r in self.records() if "event" not in r] + self.told().splitlines()
+
+    def said(self, pattern, seconds=10):
+        """Waits for a message to the administrator that matches."""
+        return wait.until(lambda: next((m for m in self.messages() if re.search(pattern, m, re.I)), None), seconds,
+                          f"a message like {pattern!r}")
+
+    def ctl(self, *arguments):
+        """smtpguardctl on this server's socket."""
+        return subprocess.run([program("SMTPGUARDCTL"), "--socket", self.settings["server"]["control"], *arguments],
+                              capture_output=True, text=True, timeout=20 * wait.PATIENCE,
+                              env={**os.environ, **ENVIRONMENT})
+
+    def ctl_json(self, *arguments):
+        done = self.ctl("--json", *arguments)
+        assert done.returncode == 0, done
+        return json.loads(done.stdout)
+
+    def reload(self):
+        """HUP, and waits until the server said what became of it."""
+        before = len(self.messages())
+        self.signal(signal.SIGHUP)
+        wait.until(lambda: any(re.search("reload", m, re.I) for m in self.messages()[before:]), 10, "the reload")
+
+    def cpu_ms(self):
+        fields = pathlib.Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) * 1000 // os.sysconf("SC_CLK_TCK")
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+
+def elapsed(call):
+    """(seconds, result) of call()."""
+    start = time.monotonic()
+    result = call()
+    return time.monotonic() - start, result

@@ -1,0 +1,68 @@
+"""The tools of these tests, tried on a real Postfix without SmtpGuard between: what they report is true."""
+import subprocess
+
+import pytest
+
+from harness.backend import CLOSE, Slowly
+from harness.client import Client, Closed
+from harness.queuefile import cut_trace
+
+
+def test_a_mail_is_found_in_the_queue_with_its_client(postfix):
+    content = b"Subject: h1\r\n\r\n.dot\r\n..two\r\n\r\n" + b"x" * 3000 + b"\r\n.\r\n"
+    with Client(postfix.inner, source="127.9.8.7") as c:
+        assert "XCLIENT" in c.ehlo()
+        assert c.cmd("XCLIENT NAME=[UNAVAILABLE] ADDR=192.0.2.7").code == 220
+        c.ehlo()
+        reply = c.mail(content, rcpts=["good@example.test", "other@example.test"])
+        assert reply.code == 250
+    mail = postfix.one_mail("h1")
+    assert mail.client == "192.0.2.7" and postfix.clients()[mail.name] == "192.0.2.7"
+    assert mail.sender == "sender@client.test" and mail.recipients == ["good@example.test", "other@example.test"]
+    assert cut_trace(mail.content) == content
+    text = subprocess.run(["postcat", "-c", postfix.folder / "etc", "-qbh", mail.name], capture_output=True).stdout
+    assert text.replace(b"\n", b"\r\n") == mail.content
+
+
+def test_recipients_are_refused_as_the_tests_expect(postfix):
+    with Client(postfix.inner) as c:
+        c.ehlo()
+        c.cmd("MAIL FROM:<a@b.test>")
+        seen = {u: c.cmd(f"RCPT TO:<{u}@example.test>") for u in ("good", "nobody", "temporary", "policy", "plain")}
+    assert {u: (r.code, r.enhanced) for u, r in seen.items()} == {
+        "good": (250, "2.1.5"), "nobody": (550, "5.1.1"), "temporary": (450, "4.2.1"), "policy": (554, "5.7.1"),
+        "plain": (550, "5.7.1")}
+
+
+def test_the_inner_service_takes_xclient_again_the_stock_one_does_not(postfix):
+    for port, second in ((postfix.inner, 220), (postfix.stock, 550)):
+        with Client(port) as c:
+            c.ehlo()
+            assert c.cmd("XCLIENT ADDR=192.0.2.1").code == 220
+            c.ehlo()
+            assert c.cmd("XCLIENT ADDR=192.0.2.2").code == second
+
+
+def test_the_backend_follows_its_script(backend):
+    b = backend({"MAIL": "451 4.3.0 no", "RCPT": Slowly(b"250 2.1.5 slow\r\n", 0.001), "DATA": CLOSE})
+    with Client(b.port) as c:
+        c.ehlo()
+        assert c.cmd("MAIL FROM:<a@b.test>").text == "4.3.0 no"
+        assert c.cmd("RCPT TO:<x@y.test>").text == "2.1.5 slow"
+        c.send("DATA\r\n")
+        with pytest.raises(Closed):
+            c.reply()
+    b.script.clear()
+    with Client(b.port) as c:
+        c.ehlo()
+        c.cmd("XCLIENT ADDR=192.0.2.1 NAME=n")
+        assert c.mail(b"a\r\n.b\r\n").code == 250
+    assert b.one_mail().body == b"a\r\n.b\r\n" and b.mails[0].client == {"ADDR": "192.0.2.1", "NAME": "n"}
+    assert len(b.connections) == 2
+
+
+def test_postfix_ends_without_a_trace(own_postfix):
+    assert own_postfix.processes()
+    own_postfix.stop()
+    assert not own_postfix.processes()
+    own_postfix.start()
