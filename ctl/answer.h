@@ -11,7 +11,7 @@
 /* Longest answer that a client reads: 20,000 sessions of 400 bytes, and some room. */
 enum { CTL_ANSWER_MAX = 16 * 1024 * 1024 };
 
-/* Zero-initialise before the first use. */
+/* Not to be copied or moved: its handles point into it. */
 struct ctl_answer {
 	struct ctl_json_doc doc;
 	bool ok;

@@ -11,6 +11,8 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+enum { READ_SIZE = 65536 };
+
 struct asking {
 	int fd;
 	const char *path;
@@ -55,7 +57,8 @@ static bool reach(struct asking *a)
 	socklen_t len;
 	if (!ctl_unix_addr(a->path, &addr, &len))
 		return fail(a, "a socket's path has 1 to 107 bytes");
-	struct timeval t = { .tv_sec = (time_t)(a->timeout_ms / 1000), .tv_usec = (suseconds_t)(a->timeout_ms % 1000 * 1000) };
+	struct timeval t = { .tv_sec = (time_t)(a->timeout_ms / 1000),
+			     .tv_usec = (suseconds_t)(a->timeout_ms % 1000 * 1000) };
 	a->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (a->fd < 0 || setsockopt(a->fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof(t)) < 0)
 		return fail(a, strerror(errno));
@@ -83,33 +86,39 @@ static bool say(struct asking *a, const char *command, struct ctl_json_doc *args
 	return err == 0 || err == EPIPE || err == ECONNRESET || fail(a, strerror(err));
 }
 
-/* 1: bytes came, 0: the peer closed, -1: told in error_r. */
-static int hear_some(const struct asking *a, struct buf *in)
+enum heard { HEARD_SOME, HEARD_END, HEARD_FAILED /* told in error_r */ };
+
+static enum heard hear_some(const struct asking *a, struct buf *in)
 {
 	uint64_t now_ms = clock_mono_ms();
 	struct pollfd p = { .fd = a->fd, .events = POLLIN };
-	if (now_ms >= a->due_ms || poll(&p, 1, (int)(a->due_ms - now_ms)) == 0)
-		return fail_late(a) - 1;
-	if (buf_len(in) >= CTL_ANSWER_MAX || !buf_reserve(in, 65536))
-		return fail(a, "the answer is too long") - 1;
-	ssize_t n = recv(a->fd, in->data + in->end, 65536, MSG_DONTWAIT);
+	if (now_ms >= a->due_ms || poll(&p, 1, (int)(a->due_ms - now_ms)) == 0) {
+		fail_late(a);
+		return HEARD_FAILED;
+	}
+	if (buf_len(in) >= CTL_ANSWER_MAX || !buf_reserve(in, READ_SIZE)) {
+		fail(a, "the answer is too long");
+		return HEARD_FAILED;
+	}
+	ssize_t n = recv(a->fd, in->data + in->end, READ_SIZE, MSG_DONTWAIT);
 	if (n < 0 && (errno == EINTR || errno == EAGAIN || errno == EWOULDBLOCK))
-		return 1;
+		return HEARD_SOME;
 	if (n <= 0)
-		return 0;
+		return HEARD_END;
 	buf_grew(in, (size_t)n);
-	return 1;
+	return HEARD_SOME;
 }
 
 static bool hear(const struct asking *a, struct buf *in)
 {
-	int more = 1;
-	while (more > 0 && (buf_len(in) == 0 || in->data[in->end - 1] != '\n'))
-		more = hear_some(a, in);
-	if (more != 0)
-		return more > 0;
-	return fail(a, buf_len(in) ? "the answer was cut off; did smtpguardd end?"
-				   : "closed without an answer; only root, smtpguardd's own user and its group may ask");
+	enum heard heard = HEARD_SOME;
+	while (heard == HEARD_SOME && (buf_len(in) == 0 || in->data[in->end - 1] != '\n'))
+		heard = hear_some(a, in);
+	if (heard != HEARD_END)
+		return heard == HEARD_SOME;
+	if (buf_len(in))
+		return fail(a, "the answer was cut off; did smtpguardd end?");
+	return fail(a, "closed without an answer; only root, smtpguardd's own user and its group may ask");
 }
 
 static bool understand(const struct asking *a, struct slice line, struct ctl_answer *answer_r)

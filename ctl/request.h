@@ -12,7 +12,7 @@
 /* Longest line with its LF. Bounds what a peer makes the control thread hold and parse. */
 enum { CTL_REQUEST_MAX = 8192 };
 
-/* Zero-initialise before the first use. */
+/* Not to be copied or moved: its handles point into it. */
 struct ctl_request {
 	struct ctl_json_doc doc;
 	struct slice command; /* inside doc */

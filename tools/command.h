@@ -1,0 +1,45 @@
+/* tools/command.h - what smtpguardctl can be told to do
+ *
+ * One table entry for each command: how its arguments become the request's `args`, how the answer's
+ * data become text, and when the exit code says that it did not go well. The data are described in
+ * ctl/commands.h.
+ */
+#ifndef TOOLS_COMMAND_H
+#define TOOLS_COMMAND_H
+
+#include "ctl/json.h"
+#include "tools/text.h"
+
+struct tools_command {
+	const char *name;
+	const char *usage;   /* arguments behind the name; "" */
+	const char *summary; /* one line in --help */
+	const char *help;    /* COMMAND --help, below its usage */
+	/* argv without the command's name. False: error_r is a sentence (exit 2). NULL: takes none. */
+	bool (*parse)(int argc, char **argv, struct ctl_json_doc *args_r, struct buf *error_r);
+	void (*show)(struct ctl_json data, struct tools_out *o);
+	/* NULL: every answer that is no error is good. False: exit 1 (also with --json). */
+	bool (*good)(struct ctl_json data);
+};
+
+extern const struct tools_command tools_commands[];
+extern const size_t tools_n_commands;
+
+/* NULL when there is none. */
+const struct tools_command *tools_command_find(const char *name);
+/* A command whose name is near what was typed (at most two letters off, or one begins with the other); NULL. */
+const struct tools_command *tools_command_near(const char *typed);
+/* True for the commands that a later version will have. */
+bool tools_command_is_later(const char *name);
+
+/* Text forms, one file each (tools/show_*.c). */
+void tools_show_stats(struct ctl_json data, struct tools_out *o);
+void tools_show_health(struct ctl_json data, struct tools_out *o);
+void tools_show_sessions(struct ctl_json data, struct tools_out *o);
+void tools_show_backend(struct ctl_json data, struct tools_out *o);
+void tools_show_config(struct ctl_json data, struct tools_out *o);
+void tools_show_reload(struct ctl_json data, struct tools_out *o);
+void tools_show_drain(struct ctl_json data, struct tools_out *o);
+void tools_show_forget(struct ctl_json data, struct tools_out *o);
+
+#endif

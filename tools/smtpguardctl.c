@@ -1,0 +1,225 @@
+/* tools/smtpguardctl.c - what an administrator types
+ *
+ * smtpguardctl [--socket PATH] [--json] COMMAND [ARGUMENT...]
+ * Exit codes: 0 done, 1 failed or not found, 2 wrong usage.
+ */
+#include "ctl/client.h"
+#include "tools/command.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#ifndef SG_VERSION
+#error "SG_VERSION comes from the build"
+#endif
+
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+/* A reload reads and checks all files; that is the longest a command takes. */
+enum { ANSWER_WITHIN_MS = 30000, ARGS_MAX = 8 };
+
+static const char default_socket[] = "/run/smtpguard/control";
+
+struct typed {
+	const char *socket;
+	bool json, help, version;
+	const char *command;
+	char *args[ARGS_MAX];
+	int n_args;
+};
+
+static int usage_error(struct slice sentence)
+{
+	struct tools_out o = { 0 };
+	tools_print(&o, "smtpguardctl: ");
+	tools_print_value(&o, sentence, 1000);
+	tools_print(&o, "\n");
+	fwrite(buf_slice(&o.text).p, 1, buf_len(&o.text), stderr);
+	buf_release(&o.text);
+	return EXIT_USAGE;
+}
+
+static int failed(struct slice lines)
+{
+	struct tools_out o = { 0 };
+	tools_print(&o, "smtpguardctl: ");
+	tools_print_lines(&o, lines);
+	fwrite(buf_slice(&o.text).p, 1, buf_len(&o.text), stderr);
+	buf_release(&o.text);
+	return EXIT_FAILED;
+}
+
+static int print(struct slice text)
+{
+	if (fwrite(text.p, 1, text.n, stdout) == text.n && fflush(stdout) == 0)
+		return EXIT_DONE;
+	return failed(SLICE("cannot write to standard output"));
+}
+
+/* ---- what was typed ---- */
+
+/* Options of ours are taken wherever they stand; the rest is the command and its arguments. */
+static bool take_option(struct typed *t, int argc, char **argv, int *i)
+{
+	struct slice arg = slice_str(argv[*i]);
+	if (slice_eq(arg, SLICE("--json")))
+		t->json = true;
+	else if (slice_eq(arg, SLICE("--help")) || slice_eq(arg, SLICE("-h")))
+		t->help = true;
+	else if (slice_eq(arg, SLICE("--version")))
+		t->version = true;
+	else if (slice_starts(arg, SLICE("--socket=")))
+		t->socket = argv[*i] + strlen("--socket=");
+	else if (slice_eq(arg, SLICE("--socket")) && *i + 1 < argc)
+		t->socket = argv[++*i];
+	else
+		return false;
+	return true;
+}
+
+/* EXIT_DONE, or EXIT_USAGE and the fault is told. */
+static int read_args(int argc, char **argv, struct typed *t)
+{
+	bool options = true;
+	for (int i = 1; i < argc; i++) {
+		if (options && strcmp(argv[i], "--") == 0)
+			options = false;
+		else if (options && take_option(t, argc, argv, &i))
+			continue;
+		else if (!t->command && options && argv[i][0] == '-')
+			return usage_error(strcmp(argv[i], "--socket") == 0 ?
+						   SLICE("--socket needs a path") :
+						   SLICE("unknown option; smtpguardctl --help shows those there are"));
+		else if (!t->command)
+			t->command = argv[i];
+		else if (t->n_args == ARGS_MAX)
+			return usage_error(SLICE("too many arguments"));
+		else
+			t->args[t->n_args++] = argv[i];
+	}
+	return EXIT_DONE;
+}
+
+static const char *socket_path(const struct typed *t)
+{
+	const char *env = getenv("SMTPGUARD_CONTROL");
+	if (t->socket)
+		return t->socket;
+	return env && *env ? env : default_socket;
+}
+
+/* ---- help ---- */
+
+static int help(void)
+{
+	struct tools_out o = { 0 };
+	struct tools_table t = { .columns = 2 };
+	tools_print(&o, "usage: smtpguardctl [--socket PATH] [--json] COMMAND [ARGUMENT...]\n\ncommands:\n");
+	for (size_t i = 0; i < tools_n_commands; i++) {
+		const struct tools_command *c = &tools_commands[i];
+		tools_table_print(&t, "%s%s%s", c->name, *c->usage ? " " : "", c->usage);
+		tools_table_print(&t, "%s", c->summary);
+	}
+	tools_table_write(&t, "  ", &o);
+	tools_print(&o, "\noptions:\n"
+			"  --socket PATH   the server's control socket (server.control); default: $SMTPGUARD_CONTROL,\n"
+			"                  else %s\n"
+			"  --json          the answer as JSON\n"
+			"  --help          this text; behind a command: more about it\n"
+			"  --version\n\n"
+			"exit code: 0 done, 1 failed or not found, 2 wrong usage\n",
+		    default_socket);
+	int rc = print(buf_slice(&o.text));
+	buf_release(&o.text);
+	return rc;
+}
+
+static int help_of(const struct tools_command *c)
+{
+	struct tools_out o = { 0 };
+	tools_print(&o, "usage: smtpguardctl [--socket PATH] [--json] %s%s%s\n\n%s.\n", c->name, *c->usage ? " " : "",
+		    c->usage, c->summary);
+	tools_print(&o, "%s", c->help);
+	int rc = print(buf_slice(&o.text));
+	buf_release(&o.text);
+	return rc;
+}
+
+static int unknown(const char *typed)
+{
+	const struct tools_command *near = tools_command_near(typed);
+	struct buf b = { 0 };
+	bool told;
+	if (tools_command_is_later(typed))
+		told = buf_printf(&b, "the command \"%s\" is not in this version", typed);
+	else if (near)
+		told = buf_printf(&b, "unknown command \"%s\"; did you mean \"%s\"?", typed, near->name);
+	else
+		told = buf_printf(&b, "unknown command \"%s\"; smtpguardctl --help shows those there are", typed);
+	int rc = usage_error(told ? buf_slice(&b) : SLICE("unknown command"));
+	buf_release(&b);
+	return rc;
+}
+
+/* ---- asking ---- */
+
+static int show(const struct tools_command *c, struct ctl_json data, bool json)
+{
+	struct tools_out o = { 0 };
+	if (json)
+		o.failed = !ctl_json_write(data, CTL_JSON_INDENTED, &o.text) || !buf_put(&o.text, SLICE("\n"));
+	else
+		c->show(data, &o);
+	int rc = o.failed ? failed(SLICE("not enough memory to show the answer")) : print(buf_slice(&o.text));
+	buf_release(&o.text);
+	if (rc == EXIT_DONE && c->good && !c->good(data))
+		rc = EXIT_FAILED;
+	return rc;
+}
+
+static int ask(const struct tools_command *c, const struct typed *t, struct ctl_json_doc *args)
+{
+	struct ctl_answer answer;
+	struct buf error = { 0 };
+	int rc;
+	if (ctl_client_ask(socket_path(t), c->name, args, ANSWER_WITHIN_MS, &answer, &error) == CTL_CLIENT_FAILED)
+		rc = failed(buf_slice(&error));
+	else if (!answer.ok)
+		rc = failed(answer.error);
+	else
+		rc = show(c, answer.data, t->json);
+	ctl_answer_release(&answer);
+	buf_release(&error);
+	return rc;
+}
+
+static int run(const struct tools_command *c, struct typed *t)
+{
+	struct ctl_json_doc args = { 0 };
+	struct buf error = { 0 };
+	int rc;
+	if (!c->parse && t->n_args)
+		(void)!buf_printf(&error, "%s takes no arguments", c->name);
+	else if (c->parse)
+		(void)!c->parse(t->n_args, t->args, &args, &error);
+	rc = buf_len(&error) ? usage_error(buf_slice(&error)) : ask(c, t, &args);
+	ctl_json_release(&args);
+	buf_release(&error);
+	return rc;
+}
+
+int main(int argc, char **argv)
+{
+	struct typed t = { 0 };
+	if (read_args(argc, argv, &t) != EXIT_DONE)
+		return EXIT_USAGE;
+	if (t.version)
+		return print(SLICE("smtpguardctl " SG_VERSION "\n"));
+	if (t.help && !t.command)
+		return help();
+	if (!t.command)
+		return usage_error(SLICE("no command; smtpguardctl --help shows those there are"));
+	const struct tools_command *c = tools_command_find(t.command);
+	if (!c)
+		return unknown(t.command);
+	return t.help ? help_of(c) : run(c, &t);
+}
