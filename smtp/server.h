@@ -1,0 +1,154 @@
+/* smtp/server.h - the server's side of SMTP, without any I/O
+ *
+ * Bytes in, events out, replies appended to a buffer. The core knows the protocol (RFC 5321, 1870,
+ * 2034, 2920, 3207, 6152): line ends, syntax, order, limits, the end of a body. Its owner knows
+ * everything else and is asked one question at a time, so replies to pipelined commands stay in
+ * order and nothing re-enters:
+ *
+ *     smtp_server_init(&s, &config, &conn->out);
+ *     smtp_server_greet(&s, 220, SLICE("mx.example.com ESMTP"));
+ *     for (;;)
+ *             switch (smtp_server_next(&s, &in, &ev)) {
+ *             case SMTP_EV_MORE:     keep what is left of `in`, flush, read on, call again with old + new bytes
+ *             case SMTP_EV_WAIT:     flush; a question is open: call again after the answer (or after tls_started)
+ *             case SMTP_EV_MAIL:     now or later: smtp_server_answer(&s, 250, SLICE("2.1.0 Ok"))
+ *             case SMTP_EV_BODY:     spool(ev.data)
+ *             case SMTP_EV_BODY_END: now or later: smtp_server_answer(&s, 250, ...)
+ *             case SMTP_EV_CLOSE:    flush and close
+ *             ...
+ *             }
+ *
+ * A group of pipelined commands gives one run of replies in `out`: flush at MORE, WAIT and CLOSE only.
+ * Slices in an event point into `in` or into the event itself, and are valid until the next call; copy what is needed.
+ * At MORE at most SMTP_LINE_MAX bytes are left in `in`.
+ *
+ * Memory: the core owns none; it is sizeof(struct smtp_server) for each session (under 160 bytes). When
+ * `out` cannot grow the core closes: an unsent reply must not be mistaken for a sent one.
+ * Thread: the session's.
+ */
+#ifndef SMTP_SERVER_H
+#define SMTP_SERVER_H
+
+#include "base/buf.h"
+#include "smtp/addr.h"
+#include "smtp/body_in.h"
+#include "smtp/ext.h"
+#include "smtp/params.h"
+
+/* RFC 5321 4.5.3.1.4, CR LF included: a client cannot make us hold more than this of a command. */
+enum { SMTP_LINE_MAX = 512 };
+/* An over-long line is thrown away up to its CR LF; one that has none within this is no mistake: closed. */
+enum { SMTP_LINE_SKIP_MAX = 64 * 1024 };
+/* Stray line ends in commands that a session may have before it is closed. */
+enum { SMTP_STRAY_COMMANDS_MAX = 2 };
+
+struct smtp_server_config {
+	struct slice hostname; /* named in replies of our own */
+	unsigned ext;          /* SMTP_EXT_* announced to EHLO; of these the core speaks PIPELINING, SIZE, 8BITMIME,
+				* ENHANCEDSTATUSCODES and STARTTLS, others are not announced. Read at each EHLO */
+	uint64_t size_max;     /* bytes of a body; 0: no limit */
+	uint32_t recipients;   /* accepted ones, of a mail; 0: no limit */
+	uint32_t errors;       /* 5xx replies of a session, then 421; 0: no limit */
+	uint32_t junk;         /* NOOP, RSET, VRFY, HELO ... since the last accepted mail, then 421; 0: no limit */
+	enum smtp_stray bare_newline, bare_cr; /* in a body */
+};
+
+enum smtp_event_kind {
+	SMTP_EV_MORE,     /* needs input */
+	SMTP_EV_WAIT,     /* a question is open, the greeting is not yet said, or TLS is being set up */
+	/* Questions: each wants one smtp_server_answer(). */
+	SMTP_EV_HELO,     /* esmtp, name. 2xx: taken on (for EHLO the core adds the extension lines) */
+	SMTP_EV_MAIL,     /* path, params. 2xx: the transaction is open */
+	SMTP_EV_RCPT,     /* path, params. 2xx: counts as recipient */
+	SMTP_EV_DATA,     /* 354: the body follows. Anything else: refused; the transaction stays open */
+	SMTP_EV_BODY_END, /* fault, repaired, eight_bit. Any answer ends the transaction */
+	SMTP_EV_STARTTLS, /* 220: flush, begin the handshake, then smtp_server_tls_started(). Else: refused */
+	/* Not questions. */
+	SMTP_EV_BODY,     /* data: next bytes of the body, clean (smtp/body_in.h) */
+	SMTP_EV_RSET,     /* the transaction, if there was one, is gone: RSET, or HELO within it */
+	SMTP_EV_QUIT,     /* 221 is written; SMTP_EV_CLOSE comes next */
+	SMTP_EV_OFFENCE,  /* offence, line, code: to be counted and logged; the core has replied */
+	SMTP_EV_CLOSE,    /* flush `out` and close. Said again on every further call */
+};
+
+enum smtp_offence {
+	SMTP_OFFENCE_BARE_LF,      /* in a command */
+	SMTP_OFFENCE_BARE_CR,      /* in a command */
+	SMTP_OFFENCE_CONTROL,      /* NUL or another control byte in a command */
+	SMTP_OFFENCE_SYNTAX,       /* a known command, wrongly written */
+	SMTP_OFFENCE_ORDER,        /* a known command at the wrong time */
+	SMTP_OFFENCE_UNKNOWN,      /* no such command */
+	SMTP_OFFENCE_LINE_LENGTH,  /* longer than SMTP_LINE_MAX */
+	SMTP_OFFENCE_PIPELINING,   /* input behind a command that had to wait for its reply (RFC 2920 3.1); told
+				    * once for each burst, no reply of its own */
+	SMTP_OFFENCE_REFUSED_DATA, /* body bytes, or what looks like them, after a refused DATA; closed */
+	SMTP_OFFENCE_INJECTION,    /* clear text behind STARTTLS; closed */
+	SMTP_OFFENCE_NOT_SMTP,     /* HTTP, TLS, SSH; closed */
+	SMTP_OFFENCE_ERRORS,       /* config.errors reached; closed */
+	SMTP_OFFENCE_JUNK,         /* config.junk reached; closed */
+};
+/* "bare-lf", "control", "bad-order" ...: for log and journal. */
+struct slice smtp_offence_name(enum smtp_offence offence);
+
+/* Only the members named beside the event's kind are set. */
+struct smtp_event {
+	bool esmtp;                /* HELO: it was EHLO */
+	struct slice name;         /* HELO: 1..255 printable ASCII bytes without a blank */
+	struct smtp_path path;     /* MAIL, RCPT */
+	struct smtp_params params; /* MAIL, RCPT */
+	struct slice data;         /* BODY */
+	enum smtp_fault fault;     /* BODY_END: unless NONE the mail must be refused, see smtp_fault_reply() */
+	bool repaired;             /* BODY_END: stray line ends were repaired */
+	bool eight_bit;            /* BODY_END: some byte was above 127 */
+	enum smtp_offence offence; /* OFFENCE */
+	struct slice line;         /* OFFENCE: the start of what was said, raw: escape it before it is shown */
+	int code;                  /* OFFENCE: our reply; 0: none */
+	struct smtp_body_scratch scratch; /* private: what data may point into */
+};
+
+struct smtp_server {
+	const struct smtp_server_config *config;
+	struct buf *out;
+	struct smtp_body_in body;
+	uint32_t skipped;   /* bytes of an over-long or broken line thrown away */
+	uint32_t rcpts;     /* accepted in this transaction */
+	uint32_t errors, junk;
+	unsigned announced; /* SMTP_EXT_* of the last EHLO */
+	uint8_t phase, stage, question; /* private, see smtp/server_core.h */
+	uint8_t strays;     /* stray line ends in commands so far */
+	uint8_t flags;      /* private */
+	uint8_t pending;    /* private: an offence not yet told, + 1 */
+};
+
+/* `c` and `out` must outlive the session's use of the core; `c` may be changed between two calls (a reload changes
+ * what the next EHLO announces). Nothing is written yet. */
+void smtp_server_init(struct smtp_server *s, const struct smtp_server_config *c, struct buf *out);
+
+/* Takes bytes off the front of *in and says what they mean. Event order is the order of the bytes. */
+enum smtp_event_kind smtp_server_next(struct smtp_server *s, struct slice *in, struct smtp_event *ev_r) MUST_USE;
+
+/* The banner's first line, "220-text", while the rest is held back: who talks now does not wait. Before
+ * smtp_server_greet(), at most once. */
+void smtp_server_tease(struct smtp_server *s, struct slice text);
+/* The banner: 220 opens the session; 554: only QUIT is taken from now on (RFC 5321 3.1); 421 closes. */
+void smtp_server_greet(struct smtp_server *s, int code, struct slice text);
+
+/* Answers the open question. `text` includes the enhanced code where there is one; lines are separated by
+ * '\n' and become "250-first" "250 last"; control bytes in it become '?'. 421 closes the session whatever the
+ * question was. Calling it with no question open changes nothing and writes nothing. */
+void smtp_server_answer(struct smtp_server *s, int code, struct slice text);
+
+/* An unasked last word (timeouts, shutdown): written at once, then SMTP_EV_CLOSE. An open question is forgotten. */
+void smtp_server_close(struct smtp_server *s, int code, struct slice text);
+
+/* The handshake is done: HELO and mail are forgotten, STARTTLS is neither announced nor taken any more. Also right
+ * after init on a listener with implicit TLS. */
+void smtp_server_tls_started(struct smtp_server *s);
+
+/* The standard refusal of a body with this fault; code 0 and an empty text for SMTP_FAULT_NONE. */
+int smtp_fault_reply(enum smtp_fault fault, struct slice *text_r);
+
+/* Between commands, with no mail open and no question: a good moment to end the session. */
+bool smtp_server_is_idle(const struct smtp_server *s);
+
+#endif
