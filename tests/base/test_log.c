@@ -239,7 +239,7 @@ static void *drain_pipe(void *arg)
 		struct slice s = buf_slice(&b);
 		for (size_t end; (end = slice_find(s, '\n')) < s.n; s = slice_skip(s, end + 1)) {
 			unsigned long long lost;
-			if (s.p[0] == 't' && sscanf(s.p, "time=%*s level=warn msg=\"%llu log lines were lost", &lost) == 1)
+			if (s.p[0] == 't' && sscanf(s.p, "time=%*s level=warn msg=\"%llu log lines", &lost) == 1)
 				d->told += lost;
 			else
 				d->lines++;
@@ -250,7 +250,7 @@ static void *drain_pipe(void *arg)
 	return NULL;
 }
 
-/* A disk that stands still: who logs does not wait, memory stays bounded, and each lost line is counted and told. */
+/* A disk that stands still: who logs does not wait, and each line that is lost is counted and told. */
 static void lines_that_do_not_fit_are_counted_and_told(void **state)
 {
 	struct folder *f = *state;
