@@ -41,7 +41,7 @@ struct settings_addresses {
 };
 
 struct settings_codes {
-	uint32_t *items; /* reply codes, 400..599 */
+	uint32_t *items; /* SMTP reply codes */
 	size_t count;
 };
 

@@ -1,0 +1,154 @@
+#include "config/check.h"
+
+struct checker {
+	const struct settings *s;
+	const struct node *root;
+	struct settings_faults *faults;
+};
+
+/* The setting where it stands, else the group that it would be in, else the file's first line. */
+static const struct node *place(const struct checker *c, const char *group, const char *name)
+{
+	const struct node *in = node_child(c->root, group), *n = node_child(in, name);
+
+	return n ? n : in ? in : c->root;
+}
+
+static const struct node *listener_place(const struct checker *c, size_t index)
+{
+	const struct node *list = node_child(c->root, "listeners");
+
+	return list && index < list->count ? &list->children[index] : c->root;
+}
+
+#define FAULT(c, severity, n, ...) \
+	settings_fault_add((c)->faults, severity, (n)->file, (n)->line ? (n)->line : 1, __VA_ARGS__)
+
+static void check_hostname(const struct checker *c)
+{
+	if (!*c->s->server.hostname)
+		FAULT(c, SETTINGS_ERROR, place(c, "server", "hostname"),
+		      "server.hostname is not set and this host has no usable name");
+}
+
+static bool same_address(const struct settings_address *a, const struct settings_address *b)
+{
+	return a->port == b->port && !memcmp(&a->ip, &b->ip, sizeof a->ip);
+}
+
+static bool listens_twice(const struct settings_listener *a, const struct settings_listener *b)
+{
+	for (size_t i = 0; i < a->address.count; i++)
+		for (size_t j = 0; j < b->address.count; j++)
+			if ((a != b || i < j) && same_address(&a->address.items[i], &b->address.items[j]))
+				return true;
+	return false;
+}
+
+static void check_listener(const struct checker *c, size_t index)
+{
+	const struct settings_listener *l = &c->s->listeners.items[index];
+	const struct node *n = listener_place(c, index);
+
+	for (size_t i = 0; i < index; i++)
+		if (!strcmp(c->s->listeners.items[i].name, l->name))
+			FAULT(c, SETTINGS_ERROR, n, "two listeners are named \"%s\"", l->name);
+	for (size_t i = 0; i <= index; i++)
+		if (listens_twice(&c->s->listeners.items[i], l))
+			FAULT(c, SETTINGS_ERROR, n, "listener \"%s\": one of its addresses is given twice", l->name);
+	if (c->s->tls.certificates.count || l->tls == SETTINGS_TLS_OFF)
+		return;
+	if (l->tls == SETTINGS_TLS_IMPLICIT)
+		FAULT(c, SETTINGS_ERROR, n, "listener \"%s\": tls = \"implicit\" needs tls.certificates", l->name);
+	else
+		FAULT(c, SETTINGS_WARNING, n, "listener \"%s\": STARTTLS is not announced without tls.certificates",
+		      l->name);
+}
+
+static void check_limits(const struct checker *c)
+{
+	const struct settings_limits *l = &c->s->limits;
+
+	if (l->sessions && l->sessions_per_client > l->sessions)
+		FAULT(c, SETTINGS_WARNING, place(c, "limits", "sessions_per_client"),
+		      "limits.sessions_per_client = %u is above limits.sessions = %u", l->sessions_per_client,
+		      l->sessions);
+	if (l->stress_timeout_ms > l->command_timeout_ms)
+		FAULT(c, SETTINGS_WARNING, place(c, "limits", "stress_timeout"),
+		      "limits.stress_timeout is above limits.command_timeout, which it should shorten");
+}
+
+static void check_step(const struct checker *c, const struct settings_recipients_step *step)
+{
+	const struct node *n = place(c, "relay", "recipients");
+
+	switch (step->source) {
+	case SETTINGS_SOURCE_BACKEND:
+		break;
+	case SETTINGS_SOURCE_NONE:
+		if (!c->s->relay.domains.count)
+			FAULT(c, SETTINGS_ERROR, n, "relay.recipients = \"none\" takes any recipient in relay.domains, "
+						    "which is empty: name your domains there");
+		break;
+	case SETTINGS_SOURCE_LIST:
+		if (!settings_list_path(c->s, slice_str(step->list)))
+			FAULT(c, SETTINGS_ERROR, n, "relay.recipients: there is no list \"%s\" in `lists`", step->list);
+		break;
+	}
+}
+
+/* Without domains only a backend that knows the real client can tell what may be relayed: one that
+ * sees us instead, from loopback, would relay anything for anybody. */
+static void check_open_relay(const struct checker *c)
+{
+	const struct settings_relay *r = &c->s->relay;
+	bool knows = r->identity == SETTINGS_IDENTITY_XCLIENT || r->identity == SETTINGS_IDENTITY_PROXY;
+
+	if (r->domains.count)
+		return;
+	if (!knows)
+		FAULT(c, SETTINGS_ERROR, place(c, "relay", "identity"),
+		      "relay.identity = \"%s\" needs relay.domains: the backend would relay for anybody",
+		      r->identity == SETTINGS_IDENTITY_NONE ? "none" : "xforward");
+	for (size_t i = 0; i < r->backends.count; i++)
+		if (r->backends.items[i].scheme == SETTINGS_MAILDIR) {
+			FAULT(c, SETTINGS_ERROR, place(c, "relay", "backends"),
+			      "a maildir:// backend needs relay.domains: it would take mail for anybody");
+			break;
+		}
+}
+
+static void check_relay(const struct checker *c)
+{
+	const struct settings_relay *r = &c->s->relay;
+
+	for (size_t i = 0; i < r->recipients.count; i++)
+		check_step(c, &r->recipients.items[i]);
+	check_open_relay(c);
+	for (size_t i = 0; i < r->domains.count; i++)
+		for (size_t j = 0; j < i; j++)
+			if (!strcmp(r->domains.items[i], r->domains.items[j]))
+				FAULT(c, SETTINGS_WARNING, place(c, "relay", "domains"),
+				      "relay.domains has \"%s\" twice", r->domains.items[i]);
+}
+
+static void check_rest(const struct checker *c)
+{
+	if (c->s->alerts.to.count && !*c->s->alerts.from)
+		FAULT(c, SETTINGS_ERROR, place(c, "alerts", "to"), "alerts.to needs alerts.from, the sender of alerts");
+	if (c->s->greylist.delay_ms >= c->s->greylist.window_ms)
+		FAULT(c, SETTINGS_ERROR, place(c, "greylist", "delay"),
+		      "greylist.delay must be below greylist.window, or no retry would ever pass");
+}
+
+void check_settings(const struct settings *s, const struct node *root, struct settings_faults *faults)
+{
+	struct checker c = { s, root, faults };
+
+	check_hostname(&c);
+	for (size_t i = 0; i < s->listeners.count; i++)
+		check_listener(&c, i);
+	check_limits(&c);
+	check_relay(&c);
+	check_rest(&c);
+}

@@ -1,0 +1,143 @@
+/* Rules, as far as they can be judged without compiling them. */
+#include "config/check.h"
+#include "config/suggest.h"
+#include "config/types.h"
+
+struct rule_check {
+	const struct settings_rule *rule;
+	const struct node *node;
+	struct settings_faults *faults;
+};
+
+/* At the line of `key` where it is given, else where the rule begins. */
+#define FAULT(c, severity, key, fmt, ...)                                                                          \
+	do {                                                                                                       \
+		const struct node *at_ = node_child((c)->node, key);                                               \
+		at_ = at_ ? at_ : (c)->node;                                                                       \
+		settings_fault_add((c)->faults, severity, at_->file, at_->line, "rule \"%s\": " fmt, (c)->rule->name, \
+				   ##__VA_ARGS__);                                                                 \
+	} while (0)
+
+static bool given(const struct rule_check *c, const char *key)
+{
+	return node_child(c->node, key) != NULL;
+}
+
+/* A member that says more about one action: needed with it, a mistake without it. */
+static void check_pair(const struct rule_check *c, const char *key, enum settings_action action, bool set)
+{
+	if (c->rule->action == action && !set)
+		FAULT(c, SETTINGS_ERROR, "do", "do = \"%s\" needs `%s`", settings_action_name(action), key);
+	if (c->rule->action != action && given(c, key))
+		FAULT(c, SETTINGS_ERROR, key, "`%s` belongs to do = \"%s\"", key, settings_action_name(action));
+}
+
+static void check_placeholder(const struct rule_check *c, struct slice name)
+{
+	static const char *const known[] = { "id", "client", "rule" };
+	struct suggest near = { .wanted = name };
+
+	for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+		if (slice_eq(name, slice_str(known[i])))
+			return;
+		suggest_try(&near, known[i]);
+	}
+	FAULT(c, SETTINGS_ERROR, "reply", "{%.*s} in the reply is not known; {id}, {client} and {rule} are%s%s%s",
+	      (int)(name.n > 40 ? 40 : name.n), name.p, near.best ? "; did you mean {" : "",
+	      near.best ? near.best : "", near.best ? "}?" : "");
+}
+
+static void check_placeholders(const struct rule_check *c, struct slice text)
+{
+	while (slice_cut(&text, '{'), text.n) {
+		size_t end = slice_find(text, '}');
+		if (end == text.n) {
+			FAULT(c, SETTINGS_ERROR, "reply", "a '{' in the reply has no '}'");
+			return;
+		}
+		check_placeholder(c, slice_of(text.p, end));
+	}
+}
+
+/* A reply may begin with a code of its own; it must mean what the action does (RFC 5321 4.2.1). */
+static void check_reply_code(const struct rule_check *c, struct slice text)
+{
+	char wanted = c->rule->action == SETTINGS_DO_REJECT ? '5' : '4';
+	uint64_t code;
+
+	if (text.n >= 3 && slice_u64(slice_of(text.p, 3), 999, &code) && text.p[0] != wanted)
+		FAULT(c, SETTINGS_ERROR, "reply", "the code of a reply to do = \"%s\" begins with %c",
+		      settings_action_name(c->rule->action), wanted);
+}
+
+static void check_reply(const struct rule_check *c)
+{
+	struct slice text = slice_str(c->rule->reply);
+	enum settings_action action = c->rule->action;
+
+	if (!given(c, "reply"))
+		return;
+	if (action != SETTINGS_DO_DEFER && action != SETTINGS_DO_REJECT && action != SETTINGS_DO_BLOCK) {
+		FAULT(c, SETTINGS_ERROR, "reply", "`reply` belongs to do = \"defer\", \"reject\" or \"block\"");
+		return;
+	}
+	for (size_t i = 0; i < text.n; i++)
+		if ((unsigned char)text.p[i] > 0x7e) {
+			FAULT(c, SETTINGS_ERROR, "reply", "a reply is plain ASCII");
+			break;
+		}
+	check_reply_code(c, text);
+	check_placeholders(c, text);
+}
+
+static void check_rule(const struct rule_check *c)
+{
+	const struct settings_rule *rule = c->rule;
+
+	check_pair(c, "delay", SETTINGS_DO_WAIT, rule->delay_ms);
+	check_pair(c, "hold", SETTINGS_DO_BLOCK, rule->hold_ms);
+	check_pair(c, "rate", SETTINGS_DO_THROTTLE, rule->rate);
+	check_pair(c, "header", SETTINGS_DO_TAG, *rule->header);
+	check_reply(c);
+	if (given(c, "to") && !given(c, "charge"))
+		FAULT(c, SETTINGS_ERROR, "to", "`to` says whose record is charged, but there is no `charge`");
+	if (!given(c, "points") && !given(c, "charge") && !given(c, "do"))
+		FAULT(c, SETTINGS_WARNING, "name", "it does nothing: no `points`, no `charge`, no `do`");
+}
+
+/* Where it stands; members that a faulty file left out become "" so that all can be read on. */
+static void rule_place(struct settings_rule *rule, const struct node *n, struct arena *arena)
+{
+	const struct node *name = node_child(n, "name"), *when = node_child(n, "when");
+
+	rule->file = arena_str(arena, slice_str(n->file));
+	rule->line = name ? name->line : n->line;
+	rule->when_line = when ? when->line : rule->line;
+	rule->name = rule->name ? rule->name : "?";
+	if (rule->until && *rule->until)
+		(void)!date_parse(slice_str(rule->until), &rule->until_ms);
+}
+
+static void check_unique(const struct rule_check *c, const struct settings_rules *rules, size_t index)
+{
+	for (size_t i = 0; i < index; i++)
+		if (!strcmp(rules->items[i].name, c->rule->name) && strcmp(c->rule->name, "?")) {
+			FAULT(c, SETTINGS_ERROR, "name", "the name is taken: %s:%u", rules->items[i].file,
+			      rules->items[i].line);
+			return;
+		}
+}
+
+void check_rules(struct settings *s, const struct node *root, struct settings_faults *faults)
+{
+	const struct node *list = node_child(root, "rules");
+
+	for (size_t i = 0; i < s->rules.count; i++) {
+		struct rule_check c = { &s->rules.items[i], &list->children[i], faults };
+		if (c.node->type != NODE_GROUP)
+			continue;
+		rule_place(&s->rules.items[i], c.node, &s->arena);
+		check_unique(&c, &s->rules, i);
+		check_rule(&c);
+	}
+}

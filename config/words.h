@@ -1,0 +1,14 @@
+/* config/words.h - the words that settings may have as values; each list ends with text NULL */
+#ifndef CONFIG_WORDS_H
+#define CONFIG_WORDS_H
+
+#include "config/table.h"
+
+extern const struct word words_tls[], words_newline[], words_tls_version[], words_identity[], words_relay_tls[];
+extern const struct word words_refuse_at[], words_log_level[], words_log_format[], words_log_addresses[];
+extern const struct word words_rule_state[], words_stage[], words_action[], words_charge_to[];
+
+/* The text of a value; "" when it has none. */
+const char *word_text(const struct word *words, unsigned value);
+
+#endif
