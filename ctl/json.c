@@ -217,9 +217,17 @@ bool ctl_json_parse(struct slice text, struct ctl_json_doc *doc_r, struct buf *w
 	return false;
 }
 
+/* The library escapes all that is not printable, but DEL: that can only stand inside a string. */
 static int append(const char *p, size_t n, void *out)
 {
-	return buf_put(out, slice_of(p, n)) ? 0 : -1;
+	struct slice left = slice_of(p, n);
+	size_t del;
+	while ((del = slice_find(left, 0x7f)) < left.n) {
+		if (!buf_put(out, slice_of(left.p, del)) || !buf_put(out, SLICE("\\u007F")))
+			return -1;
+		left = slice_skip(left, del + 1);
+	}
+	return buf_put(out, left) ? 0 : -1;
 }
 
 bool ctl_json_write(struct ctl_json v, enum ctl_json_style style, struct buf *out)

@@ -3,38 +3,50 @@
 
 #include <inttypes.h>
 
-/* One line: a label and the numbers of one object ("" is the top level). */
+/* One line: a label and the numbers of one object (NULL is the top level). */
 enum { FIELDS = 5 };
+enum kind { COUNT, BYTES, LIMIT /* 0 is none */ };
 static const struct stats_line {
 	const char *label, *object;
 	struct {
 		const char *key, *words;
-		bool bytes;
+		enum kind kind;
 	} fields[FIELDS];
 } lines[] = {
 	{ "sessions", "sessions",
-	  { { "now", "now", 0 }, { "peak", "peak", 0 }, { "limit", "limit", 0 }, { "total", "in all", 0 },
-	    { "refused", "refused", 0 } } },
+	  { { "now", "now", COUNT }, { "peak", "peak", COUNT }, { "limit", "limit", LIMIT }, { "total", "in all", COUNT },
+	    { "refused", "refused", COUNT } } },
 	{ "mails", "mails",
-	  { { "accepted", "accepted", 0 }, { "deferred", "deferred", 0 }, { "refused", "refused", 0 },
-	    { "lost", "lost", 0 } } },
+	  { { "accepted", "accepted", COUNT }, { "deferred", "deferred", COUNT }, { "refused", "refused", COUNT },
+	    { "lost", "lost", COUNT } } },
 	{ "recipients", "recipients",
-	  { { "accepted", "accepted", 0 }, { "deferred", "deferred", 0 }, { "refused", "refused", 0 } } },
-	{ "bodies", "bytes", { { "received", "received", 1 }, { "delivered", "delivered", 1 } } },
-	{ "probes", "probes", { { "sent", "sent", 0 }, { "merged", "merged", 0 }, { "failed", "failed", 0 } } },
-	{ "cache", "cache", { { "hits", "hits", 0 }, { "misses", "misses", 0 }, { "entries", "entries", 0 } } },
-	{ "records", "records", { { "entries", "entries", 0 }, { "evicted", "evicted", 0 } } },
-	{ "tls", "tls", { { "handshakes", "handshakes", 0 }, { "failed", "failed", 0 } } },
+	  { { "accepted", "accepted", COUNT }, { "deferred", "deferred", COUNT }, { "refused", "refused", COUNT } } },
+	{ "bodies", "bytes", { { "received", "received", BYTES }, { "delivered", "delivered", BYTES } } },
+	{ "probes", "probes", { { "sent", "sent", COUNT }, { "merged", "merged", COUNT }, { "failed", "failed", COUNT } } },
+	{ "cache", "cache", { { "hits", "hits", COUNT }, { "misses", "misses", COUNT }, { "entries", "entries", COUNT } } },
+	{ "records", "records", { { "entries", "entries", COUNT }, { "evicted", "evicted", COUNT } } },
+	{ "tls", "tls", { { "handshakes", "handshakes", COUNT }, { "failed", "failed", COUNT } } },
 	{ "memory", "memory",
-	  { { "resident_bytes", "resident", 1 }, { "sessions_bytes", "in sessions", 1 },
-	    { "tables_bytes", "in tables", 1 }, { "tables_limit_bytes", "table limit", 1 } } },
+	  { { "resident_bytes", "resident", BYTES }, { "sessions_bytes", "in sessions", BYTES },
+	    { "tables_bytes", "in tables", BYTES }, { "tables_limit_bytes", "table limit", BYTES } } },
 	{ "limits", "limits",
-	  { { "descriptors", "descriptors", 0 }, { "sessions_effective", "sessions", 0 },
-	    { "sessions_set", "sessions set", 0 } } },
+	  { { "descriptors", "descriptors", COUNT }, { "sessions_effective", "sessions", COUNT },
+	    { "sessions_set", "sessions set", COUNT } } },
 	{ "other", NULL,
-	  { { "offences", "protocol offences", 0 }, { "waiting", "waiting now", 0 },
-	    { "open_bodies", "bodies in files", 0 }, { "log_dropped", "log lines lost", 0 } } },
+	  { { "offences", "protocol offences", COUNT }, { "waiting", "waiting now", COUNT },
+	    { "open_bodies", "bodies in files", COUNT }, { "log_dropped", "log lines lost", COUNT } } },
 };
+
+static void add_field(struct tools_table *t, int64_t v, const char *words, enum kind kind)
+{
+	char text[TOOLS_UNIT_TEXT];
+	if (kind == BYTES)
+		tools_table_print(t, "%s %s", tools_size(v, text), words);
+	else if (kind == LIMIT && v == 0)
+		tools_table_print(t, "no %s", words);
+	else
+		tools_table_print(t, "%" PRId64 " %s", v, words);
+}
 
 static void add_line(struct tools_table *t, const struct stats_line *line, struct ctl_json data)
 {
@@ -42,24 +54,20 @@ static void add_line(struct tools_table *t, const struct stats_line *line, struc
 	if (!object.node)
 		return;
 	tools_table_print(t, "%s", line->label);
-	for (size_t i = 0; i < FIELDS && line->fields[i].key; i++) {
-		char text[TOOLS_UNIT_TEXT];
-		int64_t v = ctl_json_int(object, line->fields[i].key, 0);
-		if (line->fields[i].bytes)
-			tools_table_print(t, "%s %s", tools_size(v, text), line->fields[i].words);
-		else
-			tools_table_print(t, "%" PRId64 " %s", v, line->fields[i].words);
-	}
+	for (size_t i = 0; i < FIELDS && line->fields[i].key; i++)
+		add_field(t, ctl_json_int(object, line->fields[i].key, 0), line->fields[i].words, line->fields[i].kind);
 	tools_table_end_row(t);
 }
 
 void tools_show_stats(struct ctl_json data, struct tools_out *o)
 {
 	char up[TOOLS_UNIT_TEXT];
+	int64_t workers = ctl_json_int(data, "workers", 0), up_ms;
+	if (__builtin_mul_overflow(ctl_json_int(data, "uptime_s", 0), 1000, &up_ms))
+		up_ms = 0;
 	tools_print(o, "smtpguardd ");
 	tools_print_value(o, ctl_json_text(data, "version"), TOOLS_CELL);
-	tools_print(o, ", up %s, %" PRId64 " workers\n", tools_duration(ctl_json_int(data, "uptime_s", 0) * 1000, up),
-		    ctl_json_int(data, "workers", 0));
+	tools_print(o, ", up %s, %" PRId64 " worker%s\n", tools_duration(up_ms, up), workers, workers == 1 ? "" : "s");
 	if (!ctl_json_bool(data, "enforce", true))
 		tools_print(o, "enforce is false: all is judged and logged, nobody is refused or delayed\n");
 	if (ctl_json_bool(data, "draining", false))

@@ -64,7 +64,7 @@ static void write_row(const struct tools_table *t, size_t first, const int width
 		int pad = width[i] - (int)c.n;
 		bool right = t->right >> i & 1;
 		tools_print(o, "%s%*s", i ? "  " : "", right ? pad : 0, "");
-		tools_print_value(o, c, c.n); /* escaped already: printable bytes pass unchanged */
+		o->failed |= !buf_put(&o->text, c); /* escaped when the cell was filled */
 		tools_print(o, "%*s", !right && i + 1 < last ? pad : 0, "");
 	}
 	tools_print(o, "\n");
