@@ -1,0 +1,38 @@
+/* smtp/body_out.h - the one writer of mail bodies toward a backend
+ *
+ * Source: RFC 5321 4.5.2 (dot-stuffing), 2.3.8 (lines end in CR LF). A body as smtp/body_in gives it (no dot-stuffing,
+ * every line ends in CR LF) goes in, in chunks cut anywhere; what goes out is stuffed afresh and ends
+ * in CR LF "." CR LF. The writer trusts nobody: a bare CR, a bare LF or a NUL stops it for good, so no byte
+ * pattern can become a second mail behind us (SMTP smuggling, 2023). A last line without its end gets one.
+ * A fault found in mid-body leaves a body without its dot on the wire: the caller must close the
+ * connection, never end it with a dot.
+ */
+#ifndef SMTP_BODY_OUT_H
+#define SMTP_BODY_OUT_H
+
+#include "base/buf.h"
+#include "base/result.h"
+
+enum smtp_body_out_result {
+	SMTP_BODY_OUT_MORE,     /* *chunk is used up */
+	SMTP_BODY_OUT_FULL,     /* `out` holds its fill, *chunk shows what is left */
+	SMTP_BODY_OUT_FAULT,    /* a byte that must not be there; also at every call from then on */
+	SMTP_BODY_OUT_NO_MEMORY /* *chunk and out are as they were */
+};
+
+struct smtp_body_out {
+	uint8_t at; /* private: where in a line we are */
+};
+
+/* Smallest useful max_out: a stuffed dot and a byte always fit. */
+enum { SMTP_BODY_OUT_MIN = 64 };
+
+void smtp_body_out_init(struct smtp_body_out *w);
+/* Appends as much of *chunk as fits until `out` holds max_out bytes (with what was there before), and takes it off *chunk. On
+ * SMTP_BODY_OUT_FAULT the bytes before the fault may have been written. */
+enum smtp_body_out_result smtp_body_out_write(struct smtp_body_out *w, struct slice *chunk, struct buf *out,
+                                              size_t max_out) MUST_USE;
+/* The last line's end where it is missing, and the dot. MORE: done. FAULT: a CR was the last byte, or a fault before. */
+enum smtp_body_out_result smtp_body_out_end(struct smtp_body_out *w, struct buf *out) MUST_USE;
+
+#endif
