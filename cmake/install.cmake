@@ -20,13 +20,13 @@ install(FILES packaging/systemd/sysusers.conf DESTINATION lib/sysusers.d RENAME 
 install(FILES packaging/systemd/tmpfiles.conf DESTINATION lib/tmpfiles.d RENAME smtpguard.conf)
 
 # The sample settings, with all that they include.
-file(GLOB settings CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/smtpguardd.cfg ${PROJECT_SOURCE_DIR}/rules*.cfg
-  ${PROJECT_SOURCE_DIR}/*.list)
-foreach(file ${settings})
-  get_filename_component(name ${file} NAME)
+file(GLOB settings CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}
+  ${PROJECT_SOURCE_DIR}/smtpguardd.cfg ${PROJECT_SOURCE_DIR}/*.list ${PROJECT_SOURCE_DIR}/rules.d/*.cfg)
+foreach(name ${settings})
+  get_filename_component(folder ${SG_CONFIG_DIR}/${name} DIRECTORY)
   install(CODE "
     if(NOT EXISTS \"\$ENV{DESTDIR}${SG_CONFIG_DIR}/${name}\")
-      file(INSTALL \"${file}\" DESTINATION \"${SG_CONFIG_DIR}\")
+      file(INSTALL \"${PROJECT_SOURCE_DIR}/${name}\" DESTINATION \"${folder}\")
     else()
       message(STATUS \"Kept: \$ENV{DESTDIR}${SG_CONFIG_DIR}/${name}\")
     endif()")
