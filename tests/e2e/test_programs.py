@@ -10,7 +10,8 @@ from harness import mails, wait
 def run(*command, timeout=60, **options):
     if not shutil.which(command[0]):
         pytest.skip(f"{command[0]} is not installed")
-    return subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=timeout * wait.PATIENCE, **options)
+    return subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=timeout * wait.PATIENCE,
+                          **options)
 
 
 def test_swaks_from_another_address(guard, postfix):

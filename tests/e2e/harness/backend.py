@@ -13,7 +13,8 @@ from harness import ports, wait
 
 CLOSE, SILENCE = "(close)", "(silence)"
 EXTENSIONS = ["PIPELINING", "SIZE 60000000", "ENHANCEDSTATUSCODES", "8BITMIME",
-              "XCLIENT NAME ADDR PORT PROTO HELO LOGIN REVERSE_NAME DESTADDR DESTPORT", "XFORWARD NAME ADDR PORT PROTO HELO IDENT SOURCE"]
+              "XCLIENT NAME ADDR PORT PROTO HELO LOGIN REVERSE_NAME DESTADDR DESTPORT",
+              "XFORWARD NAME ADDR PORT PROTO HELO IDENT SOURCE"]
 USUAL = {"greeting": "220 backend.test ESMTP", "XCLIENT": "220 backend.test ESMTP", "XFORWARD": "250 2.0.0 Ok",
          "MAIL": "250 2.1.0 Ok", "RCPT": "250 2.1.5 Ok", "DATA": "354 End data with <CR><LF>.<CR><LF>",
          "dot": "250 2.0.0 Ok: queued as {n}", "RSET": "250 2.0.0 Ok", "NOOP": "250 2.0.0 Ok", "QUIT": "221 2.0.0 Bye",

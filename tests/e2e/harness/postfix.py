@@ -85,6 +85,7 @@ class Postfix:
     def __init__(self, folder, extra="", inner_options=INNER):
         self.folder = pathlib.Path(folder)
         self.inner, self.stock = ports.free_port(), ports.free_port()
+        self._known = {}
         self._write(extra, inner_options)
         self.start()
 
@@ -110,7 +111,8 @@ class Postfix:
                 shutil.copy(source, d / "etc" / name)
 
     def _postfix(self, command):
-        return subprocess.run(["postfix", "-c", self.folder / "etc", command], capture_output=True, text=True, timeout=60)
+        return subprocess.run(["postfix", "-c", self.folder / "etc", command], capture_output=True, text=True,
+                              timeout=60)
 
     def start(self):
         done = self._postfix("start")
@@ -152,9 +154,10 @@ class Postfix:
         found = {}
         for part in ("incoming", "active", "deferred", "hold"):
             for path in (self.folder / "queue" / part).rglob("*"):
-                mail = self._read(path)
+                # a finished queue file never changes its content
+                mail = self._known.get(path.name) or self._read(path)
                 if mail:
-                    found[mail.name] = mail
+                    found[mail.name] = self._known[mail.name] = mail
         return list(found.values())
 
     def _read(self, path):

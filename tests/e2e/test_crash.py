@@ -1,0 +1,187 @@
+"""kill -9 in the middle of everything: what was answered 250 is there, and nothing is twice without a reason."""
+import collections
+import os
+import random
+import signal
+import threading
+
+from harness import mails, ports, wait
+from harness.client import Client, Closed
+
+
+class Sender(threading.Thread):
+    """A client that sends mail after mail and, as RFC 5321 wants, tries again until it gets a 250."""
+
+    def __init__(self, port, number, end):
+        super().__init__(daemon=True)
+        self.port, self.number, self.end = port, number, end
+        self.accepted, self.attempts, self.unanswered = set(), collections.Counter(), set()
+
+    def run(self):
+        while not self.end.is_set():
+            self.one(mails.marker())
+
+    def one(self, mark):
+        size = random.choice((200, 3000, 100_000))
+        content = mails.content(mark, size // 20)
+        while not self.end.is_set():
+            try:
+                if self.attempt(mark, content):
+                    self.accepted.add(mark)
+                    return
+            except (OSError, Closed):
+                pass
+
+    def attempt(self, mark, content):
+        with Client(self.port, f"127.30.{self.number}.1", timeout=10) as c:
+            c.ehlo()
+            if c.envelope(rcpts=["good@example.test", "other@example.test"]).code != 250 or c.cmd("DATA").code != 354:
+                return False
+            self.attempts[mark] += 1
+            # from the dot on a mail without a reply may have been taken
+            self.unanswered.add(mark)
+            reply = c.body(content)
+            if reply.code == 250 or reply.enhanced != "4.4.2":
+                self.unanswered.discard(mark)
+            return reply.code == 250
+
+
+def run_load(port, disturb, senders=4):
+    """Senders at work while disturb() does its worst; what they know at the end."""
+    end = threading.Event()
+    working = [Sender(port, n, end) for n in range(senders)]
+    for s in working:
+        s.start()
+    try:
+        disturb(lambda: sum(len(s.accepted) for s in working))
+    finally:
+        end.set()
+        for s in working:
+            s.join(60)
+    return working
+
+
+def judge(senders, mails_found):
+    """Nothing lost, nothing doubled but where a dot went out and no reply came."""
+    counted = collections.Counter(m.content.split(b"Subject: ")[1].split(b"\r\n")[0].decode() for m in mails_found)
+    for m in mails_found:
+        assert m.recipients == ["good@example.test", "other@example.test"]
+    for s in senders:
+        assert s.accepted
+        assert not [mark for mark in s.accepted if counted[mark] == 0], "answered 250 and lost"
+        retried = {mark for mark, n in s.attempts.items() if n > 1}
+        assert not [mark for mark in s.attempts if counted[mark] > 1 and mark not in retried], "doubled without a retry"
+        assert not [mark for mark in s.attempts if counted[mark] > s.attempts[mark]], "more often than it was sent"
+    return counted
+
+
+def test_kill_the_server(guard, postfix):
+    """Each time in the middle of deliveries; a new one starts on the same files."""
+    g = guard(postfix.inner)
+
+    def disturb(accepted):
+        for _ in range(6):
+            before = accepted()
+            wait.until(lambda: accepted() >= before + 8, 30, "some mails")
+            threading.Event().wait(random.random() * 0.05)
+            g.kill()
+            g.start()
+        before = accepted()
+        wait.until(lambda: accepted() >= before + 8, 30, "mails after the last start")
+
+    judge(run_load(g.port, disturb), postfix.mails())
+
+
+def test_kill_the_backend(guard, own_postfix):
+    """Postfix dies with all its processes, mid-mail, and comes back; the server lives on."""
+    g = guard(own_postfix.inner)
+
+    def disturb(accepted):
+        for _ in range(3):
+            before = accepted()
+            wait.until(lambda: accepted() >= before + 8, 30, "some mails")
+            threading.Event().wait(random.random() * 0.05)
+            for pid in own_postfix.processes():
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+            wait.until(lambda: not own_postfix.processes() and not ports.listening(own_postfix.inner), 10, "its end")
+            own_postfix.start()
+        before = accepted()
+        wait.until(lambda: accepted() >= before + 8, 60, "mails after the last start")
+
+    senders = run_load(g.port, disturb)
+    counted = judge(senders, own_postfix.mails())
+    # with a living server in front, a double needs a dot of ours without a reply
+    for s in senders:
+        doubles = {mark for mark in s.attempts if counted[mark] > 1}
+        unsure = {r["id"] for r in g.journal("mail") if "4.4.2" in str(r.get("reply"))}
+        assert len(doubles) <= len(unsure)
+
+
+def test_connections_cut_anywhere(guard, backend):
+    """A backend whose connections die at random moments: mails told 250 were taken, and taken once each time."""
+    rng = random.Random(3)
+
+    def sometimes(stage):
+        return lambda c, line: "(close)" if rng.random() < 0.08 else None
+    b = backend({stage: sometimes(stage) for stage in ("greeting", "EHLO", "XCLIENT", "MAIL", "RCPT", "DATA", "dot")})
+    g = guard(b)
+
+    def disturb(accepted):
+        wait.until(lambda: accepted() >= 60, 60, "60 mails")
+
+    senders = run_load(g.port, disturb)
+    subject = collections.Counter(m.body.split(b"Subject: ")[1].split(b"\r\n")[0].decode() for m in b.taken)
+    told = collections.Counter(m.body.split(b"Subject: ")[1].split(b"\r\n")[0].decode() for m in b.mails)
+    for s in senders:
+        for mark in s.accepted:
+            assert told[mark] == 1, f"{mark} was told 250 and is there {told[mark]} times"
+            # each further time it was taken, the dot had gone out and the connection was cut
+            assert subject[mark] <= s.attempts[mark]
+
+
+def test_a_killed_server_leaves_no_body_behind(guard, backend):
+    """Bodies lie in unlinked files: after a crash there is nothing to clean."""
+    b = backend()
+    g = guard(b, relay={"memory_per_message": "4k"})
+    with Client(g.port) as c:
+        c.ehlo()
+        c.envelope()
+        c.cmd("DATA")
+        for _ in range(200):
+            c.send(b"secret" * 150 + b"\r\n")
+        g.kill()
+    for path in g.folder.iterdir():
+        if path.is_file():
+            assert b"secretsecret" not in path.read_bytes(), path
+    g.start()
+    assert mails.send(g.port, "x").code == 250
+
+
+def test_a_torn_state_file_is_no_reason_to_stay_down(guard, backend):
+    """relay.state cut or overwritten by a crash: the server starts and says what it left out."""
+    b = backend()
+    g = guard(b)
+    rcpts, content = ["one@example.test", "two@example.test"], mails.content("torn")
+    with Client(g.port) as c:
+        c.ehlo()
+        c.envelope(rcpts=rcpts)
+        b.script["RCPT"] = lambda conn, line: "450 4.2.1 full" if "two@" in line else None
+        c.cmd("DATA")
+        assert 400 <= c.body(content).code < 500
+    g.kill()
+    b.script.clear()
+    state = g.folder / "relay.state"
+    whole = state.read_bytes()
+    state.write_bytes(whole + whole[: len(whole) // 2 + 1])
+    g.start()
+    with Client(g.port) as c:
+        c.ehlo()
+        assert c.mail(content, rcpts=rcpts).code == 250
+    assert [m.recipients for m in b.mails] == [["one@example.test"], ["two@example.test"]]
+    g.stop()
+    state.write_bytes(b"\xff" * 500)
+    g.start()
+    assert mails.send(g.port, "x").code == 250

@@ -1,0 +1,231 @@
+"""Every wait has a deadline and every number a cap; what they cut off is told and costs the others nothing."""
+import os
+import time
+
+from harness import mails, wait
+from harness.backend import SILENCE
+from harness.client import Client, Closed
+from harness.guard import elapsed
+
+
+def greeted(port, source="127.0.0.1"):
+    """A connection and the code of its greeting."""
+    c = Client(port, source)
+    return c, c.greeting.code
+
+
+def test_sessions_in_all(guard, backend):
+    g = guard(backend(), limits={"sessions": 3})
+    open_ = [greeted(g.port, f"127.0.0.{n + 1}") for n in range(3)]
+    assert [code for _, code in open_] == [220] * 3
+    extra, code = greeted(g.port, "127.0.0.9")
+    assert code == 421
+    extra.at_end()
+    assert open_[0][0].cmd("QUIT").code == 221
+    wait.until(lambda: greeted(g.port, "127.0.0.9")[1] == 220, 10, "a free place")
+    assert g.journaled("session", by="limit")
+
+
+def test_sessions_of_one_client(guard, backend):
+    g = guard(backend(), limits={"sessions_per_client": 2})
+    open_ = [greeted(g.port, "127.0.0.5") for _ in range(2)]
+    assert [code for _, code in open_] == [220] * 2
+    assert greeted(g.port, "127.0.0.5")[1] == 421
+    assert greeted(g.port, "127.0.0.6")[1] == 220
+
+
+def test_a_silent_client_is_sent_away(guard, backend):
+    g = guard(backend(), limits={"command_timeout": "1s"})
+    with Client(g.port) as c:
+        c.ehlo()
+        seconds, codes = elapsed(lambda: c.replies_at_end(10))
+    assert codes == [421] and 0.5 < seconds < 6
+
+
+def test_one_byte_a_time_does_not_extend_a_command(guard, backend):
+    """The deadline is absolute: dripping bytes win nothing."""
+    g = guard(backend(), limits={"command_timeout": "1s"})
+    with Client(g.port) as c:
+        c.ehlo()
+        start = time.monotonic()
+        try:
+            while time.monotonic() - start < 8:
+                c.send(b"N")
+                if not c.silent(0.1):
+                    break
+        except (ConnectionError, BrokenPipeError):
+            pass
+        assert time.monotonic() - start < 6
+
+
+def test_silence_in_a_body(guard, backend):
+    b = backend()
+    g = guard(b, limits={"data_timeout": "1s"})
+    with Client(g.port) as c:
+        c.ehlo()
+        c.envelope()
+        c.cmd("DATA")
+        c.send(b"Subject: half\r\n\r\nhalf a li")
+        seconds, codes = elapsed(lambda: c.replies_at_end(10))
+    assert codes in ([421], [451]) and 0.5 < seconds < 6
+    assert not b.taken
+    assert g.journaled("mail")[0]["verdict"] in ("lost", "deferred")
+
+
+def test_the_least_rate_of_a_body(guard, backend):
+    """Never silent for long, but slower than limits.min_data_rate."""
+    b = backend()
+    g = guard(b, limits={"min_data_rate": 20_000, "data_timeout": "20s"})
+    with Client(g.port, timeout=60) as c:
+        c.ehlo()
+        c.envelope()
+        c.cmd("DATA")
+        start = time.monotonic()
+        try:
+            while time.monotonic() - start < 60 * wait.PATIENCE:
+                c.send(b"a slow line\r\n")
+                if not c.silent(0.05):
+                    break
+        except (ConnectionError, BrokenPipeError):
+            pass
+        assert time.monotonic() - start < 55 * wait.PATIENCE
+    assert not b.taken
+    with Client(g.port) as c:
+        c.ehlo()
+        assert c.mail(mails.big("fast", 100_000)).code == 250
+
+
+def test_the_session_time(guard, backend):
+    """After it no new mail begins, but one that runs is finished."""
+    b = backend()
+    g = guard(b, limits={"session_time": "1s"})
+    with Client(g.port) as c:
+        c.ehlo()
+        c.envelope()
+        c.cmd("DATA")
+        for _ in range(15):
+            c.send(b"x" * 3000 + b"\r\n")
+            time.sleep(0.1)
+        assert c.body(b"last\r\n").code == 250
+        assert c.cmd("MAIL FROM:<again@client.test>").code == 421
+        c.at_end()
+    b.one_mail()
+
+
+def test_waiting_sessions_are_capped(guard, backend):
+    """limits.waiting: who would be one more in a delay is sent away, not held."""
+    rules = ({"name": "slow", "when": "client.ip in 127.9.0.0/16", "do": "wait", "delay": "5s"},)
+    g = guard(backend(), limits={"waiting": 2}, server={"drain": "1s"}, rules=rules)
+    held = [Client(g.port, f"127.9.0.{n + 1}", greet=False) for n in range(2)]
+    wait.until(lambda: g.ctl_json("stats") and True, 10, "an answer of the server")
+    assert all(c.silent(0.3) for c in held)
+    with Client(g.port, "127.9.0.9", greet=False) as extra:
+        seconds, reply = elapsed(lambda: extra.reply())
+        assert seconds < 3 and reply.code == 421
+    with Client(g.port, "127.8.0.1") as c:
+        assert c.greeting.code == 220
+
+
+def test_a_delay_is_kept_and_bounded(guard, backend):
+    """A wait before the greeting is held, with limits.delay as its cap."""
+    rules = ({"name": "slow", "when": "client.ip in 127.9.0.0/16", "do": "wait", "delay": "30s"},)
+    g = guard(backend(), limits={"delay": "1s"}, rules=rules)
+    seconds, _ = elapsed(lambda: mails.send(g.port, "slow", source="127.9.1.1"))
+    assert 0.9 < seconds < 10
+    seconds, _ = elapsed(lambda: mails.send(g.port, "fast", source="127.8.1.1"))
+    assert seconds < 0.9
+    assert int(g.journaled("mail", client="127.9.1.1")[0]["waited_ms"]) >= 900
+
+
+def test_stress_shortens_the_wait_for_commands(guard, backend):
+    """Over 90 % of the sessions used: stress_timeout replaces command_timeout."""
+    g = guard(backend(), limits={"sessions": 10, "command_timeout": "60s", "stress_timeout": "1s"})
+    clients = [Client(g.port, f"127.0.3.{n + 1}") for n in range(10)]
+    for c in clients[:3]:
+        try:
+            c.ehlo()
+        except Closed:
+            pass
+    wait.until(lambda: any(not c.silent(0.05) for c in clients), 15, "the first one sent away")
+
+
+def test_a_client_that_does_not_read(guard, backend):
+    """Its replies pile up only to a bound; its commands are then not read, and it ends by the deadline."""
+    g = guard(backend(), limits={"command_timeout": "2s", "junk_commands": 0, "errors": 0})
+    with Client(g.port, timeout=30) as c:
+        c.ehlo()
+        c.sock.setblocking(False)
+        sent, idle = 0, time.monotonic()
+        while time.monotonic() - idle < 0.5:
+            try:
+                sent += c.sock.send(b"VRFY someone\r\n" * 1000)
+                idle = time.monotonic()
+            except BlockingIOError:
+                time.sleep(0.01)
+            except (ConnectionResetError, BrokenPipeError):
+                break
+            assert sent < 200_000_000, "the server takes input without end"
+        status = open(f"/proc/{g.pid}/status").read()
+        assert int(status.split("VmRSS:")[1].split()[0]) < 400_000
+    assert mails.send(g.port, "still there").code == 250
+
+
+def test_open_bodies_are_capped(guard, backend):
+    """relay.open_bodies: beyond it DATA gets 451 4.3.1."""
+    b = backend()
+    g = guard(b, relay={"open_bodies": 1, "memory_per_message": "4k"}, server={"drain": "1s"})
+    first, second = Client(g.port, "127.0.0.1"), Client(g.port, "127.0.0.2")
+    for c in (first, second):
+        c.ehlo()
+        c.envelope()
+    assert first.cmd("DATA").code == 354
+    first.send(b"x" * 900 + b"\r\n")
+    for _ in range(40):
+        first.send(b"y" * 900 + b"\r\n")
+    wait.until(lambda: any("(deleted)" in t for t in targets(g.pid)), 10, "the first body in a file")
+    reply = second.cmd("DATA")
+    if reply.code == 354:
+        reply = second.body(mails.big("second", 50_000))
+    assert (reply.code, reply.enhanced) == (451, "4.3.1")
+    assert first.body(b"end\r\n").code == 250
+    assert second.mail(mails.big("third", 50_000)).code == 250
+
+
+def targets(pid):
+    """Where the open descriptors of a process lead."""
+    found = []
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            found.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
+        except OSError:
+            pass
+    return found
+
+
+def test_a_busy_backend_is_waited_for_only_so_long(guard, backend):
+    """All connections stuck: the listener stays up, others still get answers."""
+    b = backend({"dot": SILENCE})
+    g = guard(b, relay={"connections": 1}, server={"drain": "1s"})
+    with Client(g.port) as c:
+        c.ehlo()
+        c.envelope()
+        c.cmd("DATA")
+        c.send(b"x\r\n.\r\n")
+        wait.until(lambda: b.taken, 10, "the body at the backend")
+        with Client(g.port, "127.0.0.2") as other:
+            other.ehlo()
+            assert other.cmd("MAIL FROM:<a@client.test>").code == 250
+
+
+def test_descriptors_and_memory_come_back(guard, backend):
+    """300 sessions of every kind of end leave nothing open."""
+    g = guard(backend())
+    mails.send(g.port, "warm")
+    before = g.descriptors()
+    for n in range(300):
+        c = Client(g.port, f"127.0.4.{n % 250 + 1}")
+        if n % 3:
+            c.send("EHLO x.test\r\nMAIL FROM:<a@client.test>\r\nRCPT TO:<good@example.test>\r\nDATA\r\nhalf a bo")
+        c.reset() if n % 2 else c.close()
+    wait.until(lambda: g.descriptors() <= before + 12, 15, "closed descriptors")
+    wait.until(lambda: len(g.journal("session")) >= 301, 15, "a journal line for each session")

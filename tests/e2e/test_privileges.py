@@ -1,0 +1,92 @@
+"""Started as root, the server gives up everything it does not need, for good."""
+import os
+import pathlib
+import pwd
+
+import pytest
+
+from harness import mails
+from harness.client import Client
+
+needs_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can give up root")
+ACCOUNT = "nobody"
+
+
+def status(pid):
+    lines = pathlib.Path(f"/proc/{pid}/status").read_text().splitlines()
+    return {name: value.strip() for name, value in (line.split(":", 1) for line in lines)}
+
+
+def tasks(pid):
+    return [int(t) for t in os.listdir(f"/proc/{pid}/task")]
+
+
+@pytest.fixture
+def dropped(guard, backend):
+    """A server started as root with user = nobody, its folder nobody's."""
+    account = pwd.getpwnam(ACCOUNT)
+    b = backend()
+    g = guard(b, start=False)
+    os.chown(g.folder, account.pw_uid, account.pw_gid)
+    g.configure(server={"user": ACCOUNT})
+    g.start()
+    g.backend = b
+    return g
+
+
+@needs_root
+def test_no_thread_keeps_a_right(dropped):
+    account = pwd.getpwnam(ACCOUNT)
+    for task in tasks(dropped.pid):
+        now = status(f"{dropped.pid}/task/{task}")
+        assert now["Uid"].split() == [str(account.pw_uid)] * 4
+        assert now["Gid"].split() == [str(account.pw_gid)] * 4
+        assert set(now["Groups"].split()) <= {str(account.pw_gid)}
+        for kind in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+            assert int(now[kind], 16) == 0, (kind, now[kind])
+        assert now["NoNewPrivs"] == "1"
+
+
+@needs_root
+def test_it_works_without_them(dropped):
+    assert mails.send(dropped.port, "x").code == 250
+    assert dropped.ctl("stats").returncode == 0
+    dropped.signal(1)
+    dropped.said("reload")
+    assert mails.send(dropped.port, "x").code == 250
+
+
+@needs_root
+def test_a_body_file_is_nobodys(dropped):
+    dropped.configure(server={"user": ACCOUNT}, relay={"memory_per_message": "4k"})
+    dropped.reload()
+    with Client(dropped.port) as c:
+        c.ehlo()
+        assert c.mail(mails.big("x", 200_000)).code == 250
+
+
+@needs_root
+def test_an_unknown_account_is_a_fault(guard, backend):
+    g = guard(backend(), start=False)
+    g.configure(server={"user": "no-such-account"})
+    with pytest.raises(AssertionError, match="the server ended with 1"):
+        g.start()
+    g.checked = True
+    assert "no-such-account" in g.told() + "".join(g.messages())
+
+
+@needs_root
+def test_root_is_no_account_to_run_as(guard, backend):
+    """Without an account the server stays what it was and says so."""
+    g = guard(backend())
+    assert status(g.pid)["Uid"].split()[0] == str(os.getuid())
+    g.said("root|privilege|user")
+
+
+def test_no_core_and_no_new_rights(guard, backend):
+    g = guard(backend())
+    limits = pathlib.Path(f"/proc/{g.pid}/limits").read_text()
+    core = next(line for line in limits.splitlines() if line.startswith("Max core file size"))
+    assert core.split()[4:6] == ["0", "0"]
+    files = next(line for line in limits.splitlines() if line.startswith("Max open files"))
+    assert files.split()[3] == files.split()[4], "RLIMIT_NOFILE is raised to its hard limit"

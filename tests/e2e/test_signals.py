@@ -1,0 +1,176 @@
+"""HUP, USR1, TERM and INT: what each changes, and that no mail suffers from it."""
+import re
+import signal
+
+from harness import mails, ports, wait
+from harness.client import Client, Closed
+from harness.guard import elapsed
+
+
+def recipients_taken(port, tried=5):
+    """How many recipients one mail may have."""
+    with Client(port) as c:
+        c.ehlo()
+        c.cmd("MAIL FROM:<a@client.test>")
+        return sum(c.cmd(f"RCPT TO:<u{n}@example.test>").code == 250 for n in range(tried))
+
+
+def test_hup_applies_new_settings(guard, backend):
+    g = guard(backend(), limits={"recipients": 2})
+    assert recipients_taken(g.port) == 2
+    g.configure(limits={"recipients": 4})
+    g.reload()
+    assert recipients_taken(g.port) == 4
+
+
+def test_an_open_session_survives_a_reload(guard, backend):
+    b = backend()
+    g = guard(b, limits={"recipients": 2})
+    with Client(g.port) as c:
+        c.ehlo()
+        c.envelope()
+        c.cmd("DATA")
+        c.send(b"Subject: x\r\n\r\nbefore\r\n")
+        g.configure(limits={"recipients": 4})
+        g.reload()
+        assert c.body(b"after\r\n").code == 250
+        # a session keeps the settings it began with
+        c.cmd("MAIL FROM:<a@client.test>")
+        assert sum(c.cmd(f"RCPT TO:<u{n}@example.test>").code == 250 for n in range(5)) == 2
+    assert b.one_mail().body.endswith(b"before\r\nafter\r\n")
+
+
+def test_a_bad_file_changes_nothing(guard, backend):
+    g = guard(backend(), limits={"recipients": 2})
+    good = g.config.read_text()
+    for bad in ("limits = { recipients = 4 ; colour = 3; };\n", "limits = { recipients = 4\n", 'rules = ( { when = "((" } );'):
+        g.config.write_text(good + "\n" + bad)
+        g.reload()
+        line = good.count("\n") + 2
+        told = [int(n) for m in g.messages() for n in re.findall(r"smtpguardd\.cfg:(\d+)", m)]
+        assert any(line <= n <= line + 2 for n in told), g.messages()[-5:]
+        assert recipients_taken(g.port) == 2
+    g.config.write_text(good.replace("recipients = 2", "recipients = 3"))
+
+
+def test_a_reload_brings_rules_and_lists(guard, backend, folder):
+    (folder / "bad.list").write_text("one@client.test\n")
+    rules = ({"name": "listed", "when": "sender in list('bad')", "do": "reject"},)
+    g = guard(backend(), rules=rules, lists={"bad": str(folder / "bad.list")})
+    assert mails.send(g.port, "x", sender="one@client.test").code == 550
+    assert mails.send(g.port, "x", sender="two@client.test").code == 250
+    (folder / "bad.list").write_text("two@client.test\n")
+    g.reload()
+    assert mails.send(g.port, "x", sender="one@client.test").code == 250
+    assert mails.send(g.port, "x", sender="two@client.test").code == 550
+
+
+def test_what_needs_a_restart_is_named(guard, backend):
+    g = guard(backend(), limits={"recipients": 2})
+    g.configure(limits={"recipients": 4}, server={"workers": 1})
+    g.reload()
+    g.said(r"workers.*restart|restart.*workers")
+    assert recipients_taken(g.port) == 4
+
+
+def test_hup_opens_the_log_anew(guard, backend):
+    g = guard(backend())
+    mails.send(g.port, "x")
+    g.journaled("mail")
+    log = g.folder / "journal"
+    log.rename(g.folder / "journal.1")
+    g.signal(signal.SIGHUP)
+    wait.until(log.exists, 10, "a new log file")
+    mails.send(g.port, "x")
+    assert len(g.journaled("mail")) == 1
+
+
+def test_usr1_disturbs_nothing(guard, backend):
+    g = guard(backend())
+    with Client(g.port) as c:
+        c.ehlo()
+        for _ in range(3):
+            g.signal(signal.SIGUSR1)
+            assert c.mail().code == 250
+    assert g.process.poll() is None
+
+
+def test_term_ends_an_idle_server_at_once(guard, backend):
+    for number in (signal.SIGTERM, signal.SIGINT):
+        g = guard(backend())
+        g.signal(number)
+        seconds, code = elapsed(g.wait_end)
+        assert code == 0 and seconds < 5
+
+
+def test_term_lets_a_mail_finish(guard, backend):
+    b = backend()
+    g = guard(b, server={"drain": "20s"})
+    with Client(g.port) as c:
+        c.ehlo()
+        c.envelope()
+        c.cmd("DATA")
+        c.send(b"Subject: x\r\n\r\nbefore\r\n")
+        g.signal(signal.SIGTERM)
+        wait.until(lambda: not ports.listening(g.port), 10, "the listener closed")
+        assert c.body(b"after\r\n").code == 250
+        c.at_end(15)
+    assert g.wait_end(20) == 0
+    assert b.one_mail().body.endswith(b"after\r\n")
+    assert g.journal("mail", verdict="accepted")
+    g.check_stderr()
+
+
+def test_no_new_mail_while_draining(guard, backend):
+    g = guard(backend(), server={"drain": "20s"})
+    with Client(g.port) as c:
+        c.ehlo()
+        c.envelope()
+        assert c.cmd("DATA").code == 354
+        g.signal(signal.SIGTERM)
+        wait.until(lambda: not ports.listening(g.port), 10, "the listener closed")
+        assert c.body(b"x\r\n").code == 250
+        try:
+            assert c.cmd("MAIL FROM:<next@client.test>").code == 421
+        except (Closed, ConnectionError):
+            pass
+    assert g.wait_end(15) == 0
+
+
+def test_the_drain_ends(guard, backend):
+    """A client that never finishes does not hold the server beyond server.drain."""
+    g = guard(backend(), server={"drain": "1s"})
+    with Client(g.port) as c:
+        c.ehlo()
+        c.envelope()
+        c.cmd("DATA")
+        c.send(b"half")
+        g.signal(signal.SIGTERM)
+        seconds, code = elapsed(g.wait_end)
+        assert code == 0 and 0.5 < seconds < 8
+        assert b"250" not in c.at_end()
+
+
+def test_a_second_term_ends_at_once(guard, backend):
+    g = guard(backend(), server={"drain": "300s"})
+    with Client(g.port) as c:
+        c.ehlo()
+        c.envelope()
+        c.cmd("DATA")
+        g.signal(signal.SIGTERM)
+        wait.until(lambda: not ports.listening(g.port), 10, "the listener closed")
+        g.signal(signal.SIGTERM)
+        seconds, _ = elapsed(g.wait_end)
+        assert seconds < 5
+    g.check_stderr()
+    g.checked = True
+
+
+def test_a_client_that_vanishes_is_no_signal(guard, backend):
+    """Writing to a closed connection must not end the server (SIGPIPE)."""
+    g = guard(backend())
+    for _ in range(30):
+        c = Client(g.port)
+        c.send("EHLO x.test\r\n" * 50)
+        c.reset()
+    assert mails.send(g.port, "x").code == 250
