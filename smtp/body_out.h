@@ -15,24 +15,22 @@
 
 enum smtp_body_out_result {
 	SMTP_BODY_OUT_MORE,     /* *chunk is used up */
-	SMTP_BODY_OUT_FULL,     /* `out` holds its fill, *chunk shows what is left */
+	SMTP_BODY_OUT_FULL,     /* `out` holds all but one byte of max_out or more, *chunk shows what is left */
 	SMTP_BODY_OUT_FAULT,    /* a byte that must not be there; also at every call from then on */
-	SMTP_BODY_OUT_NO_MEMORY /* *chunk and out are as they were */
+	SMTP_BODY_OUT_NO_MEMORY /* *chunk shows what is left; may be tried again */
 };
 
 struct smtp_body_out {
 	uint8_t at; /* private: where in a line we are */
 };
 
-/* Smallest useful max_out: a stuffed dot and a byte always fit. */
-enum { SMTP_BODY_OUT_MIN = 64 };
-
 void smtp_body_out_init(struct smtp_body_out *w);
-/* Appends as much of *chunk as fits until `out` holds max_out bytes (with what was there before), and takes it off *chunk. On
+/* Takes as much off *chunk as fits until `out` holds max_out bytes, what was there before included. On
  * SMTP_BODY_OUT_FAULT the bytes before the fault may have been written. */
 enum smtp_body_out_result smtp_body_out_write(struct smtp_body_out *w, struct slice *chunk, struct buf *out,
                                               size_t max_out) MUST_USE;
-/* The last line's end where it is missing, and the dot. MORE: done. FAULT: a CR was the last byte, or a fault before. */
+/* The last line's end where it is missing, and the dot. MORE: done, the writer is used up. FAULT: a CR was the last byte, or a
+ * fault before. */
 enum smtp_body_out_result smtp_body_out_end(struct smtp_body_out *w, struct buf *out) MUST_USE;
 
 #endif

@@ -10,13 +10,13 @@
  *
  * Commands are appended to the connection's output; the core remembers in which order replies are due (runs of the
  * same command as one count). It does not judge replies: whether a 354 came, whether to go on after a refusal is
- * the caller's. With PIPELINING, DATA must be the last of its group, and after a 354 to it a body must be
+ * the caller's. DATA is the last of its group, and after a 354 to it a body must be
  * ended even if no recipient was taken: body_out's end alone (RFC 2920 3.1).
  * LMTP, later, fits in: LHLO instead of EHLO, and SMTP_TO_BODY once for each accepted recipient with its index.
  *
  * Every command function returns false when the command would not be one line of that command (CR, LF, NUL, other control
- * or 8-bit bytes, a path that could be misread, too long), when it is not allowed now (after STARTTLS or QUIT until their
- * reply is in), when too many different commands are under way, or when memory is out. Then nothing was appended.
+ * or 8-bit bytes, a path that could be misread, too long), when it is not allowed now (behind DATA, STARTTLS or QUIT
+ * whose reply is due, in a body, in the midst of a reply that nobody asked for), when too many different commands are under way, or when memory is out. Then nothing was appended.
  * Memory: none of its own but a half-read reply. Thread: the owner's.
  */
 #ifndef SMTP_CLIENT_H
@@ -76,7 +76,8 @@ struct smtp_client {
 	struct smtp_reply_in reply;
 	uint16_t rcpt;         /* replies to RCPT since MAIL */
 	uint8_t first, runs;   /* the ring below */
-	bool garbage;
+	bool in_body;          /* a 354 came: nothing but the body may go out until smtp_client_body_sent() */
+	uint8_t lost;          /* the event that ended the stream; SMTP_CLIENT_MORE: none */
 	struct smtp_client_run ring[SMTP_CLIENT_RUNS];
 };
 
@@ -102,7 +103,7 @@ struct smtp_mail_options {
 bool smtp_client_mail(struct smtp_client *c, struct slice sender, const struct smtp_mail_options *o) MUST_USE;
 bool smtp_client_rcpt(struct smtp_client *c, struct slice rcpt) MUST_USE;
 bool smtp_client_data(struct smtp_client *c) MUST_USE;
-/* The caller has put the whole body and its dot into `out`: a reply is due. */
+/* The caller has put the whole body and its dot into `out`: a reply is due. Only after a 354. */
 bool smtp_client_body_sent(struct smtp_client *c) MUST_USE;
 bool smtp_client_rset(struct smtp_client *c) MUST_USE;
 bool smtp_client_quit(struct smtp_client *c) MUST_USE;

@@ -8,21 +8,20 @@
 #ifndef SMTP_CLIENT_IDENTITY_H
 #define SMTP_CLIENT_IDENTITY_H
 
-#include "base/buf.h"
 #include "base/ip.h"
 #include "base/result.h"
 #include "smtp/caps.h"
 
 enum {
-	SMTP_IDENTITY_VALUE = 255,  /* a value longer than this, as it is written, is [UNAVAILABLE] */
-	SMTP_IDENTITY_LINE = 2048   /* every line stays below Postfix' line_length_limit, by the former */
+	SMTP_IDENTITY_NAME = 255, /* longest value, as it is written; a longer one is [UNAVAILABLE] */
+	SMTP_IDENTITY_LINE = 512  /* of the command with its CR LF (XCLIENT_README, note 1) */
 };
 
 /* All slices are borrowed for the call. Empty: unknown. */
 struct smtp_identity {
 	struct ip ip;
 	uint16_t port;         /* 0: unknown */
-	bool name_failed;      /* the name could not be looked up just now: [TEMPUNAVAIL] in XCLIENT where a name is empty */
+	bool name_failed;      /* the lookup failed for now: an empty name is [TEMPUNAVAIL] in XCLIENT */
 	struct slice name;     /* forward-confirmed reverse DNS */
 	struct slice reverse;  /* reverse DNS as found; empty: `name` is given */
 	struct slice helo;
@@ -31,16 +30,15 @@ struct smtp_identity {
 	struct slice ident;    /* XFORWARD: our id of the mail, for the backend's log */
 };
 
-/* Is there an attribute among `offered` that the functions below can write? */
-bool smtp_identity_xclient_offered(unsigned offered);
-bool smtp_identity_xforward_offered(unsigned offered);
-
-/* "XCLIENT ADDR=.. ..." CR LF: one line always, since a second one may be refused for the new address. Every attribute
- * offered is said, with [UNAVAILABLE] where unknown: an attribute left out would keep the former client's value.
- * (LOGIN is: an unknown one is left out, which Postfix takes as none. DESTADDR and DESTPORT are not said yet.)
- * False: no memory, or nothing to say; `out` is as it was. */
-bool smtp_identity_xclient(struct buf *out, unsigned offered, const struct smtp_identity *id) MUST_USE;
-/* "XFORWARD NAME=.. ..." CR LF, one line in the same way; SOURCE is always REMOTE. */
-bool smtp_identity_xforward(struct buf *out, unsigned offered, const struct smtp_identity *id) MUST_USE;
+/* Both write the command without its CR LF and return its length; 0: nothing that we could say is among the
+ * attributes offered (SMTP_XATTR_* bits). smtp/client.h sends it.
+ * It is one line always: a second XCLIENT may be refused for the address that the first one gave. Every attribute
+ * offered is said, with [UNAVAILABLE] where it is unknown: one left out would keep the former client's value. (But not
+ * LOGIN, which Postfix forgets by itself. DESTADDR and DESTPORT are not said yet.) Where all of them do not fit
+ * into the line, which takes names of hundreds of bytes, the last of ADDR, PORT, PROTO, NAME, REVERSE_NAME, HELO, IDENT, LOGIN become
+ * [UNAVAILABLE]. */
+size_t smtp_identity_xclient(char line_r[SMTP_IDENTITY_LINE], unsigned offered, const struct smtp_identity *id) MUST_USE;
+/* The same for the backend's log; SOURCE is always REMOTE. */
+size_t smtp_identity_xforward(char line_r[SMTP_IDENTITY_LINE], unsigned offered, const struct smtp_identity *id) MUST_USE;
 
 #endif

@@ -6,12 +6,10 @@
 #ifndef SMTP_XTEXT_H
 #define SMTP_XTEXT_H
 
-#include "base/buf.h"
+#include "base/slice.h"
 #include "base/result.h"
 
-/* How many bytes `s` becomes. */
-size_t smtp_xtext_size(struct slice s);
-/* False: no memory, `out` is as it was. */
-bool smtp_xtext_put(struct buf *out, struct slice s) MUST_USE;
+/* Writes `s` and returns how many bytes that took; SIZE_MAX, and any bytes in `to`, when it is more than `room`. */
+size_t smtp_xtext_write(char *to, size_t room, struct slice s) MUST_USE;
 
 #endif
