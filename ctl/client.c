@@ -29,7 +29,7 @@ static bool fail(const struct asking *a, const char *sentence)
 static bool fail_late(const struct asking *a)
 {
 	(void)!buf_printf(a->error_r, "%s: smtpguardd did not answer within %llu ms; its log may tell why", a->path,
-			  (unsigned long long)a->timeout_ms);
+		(unsigned long long)a->timeout_ms);
 	return false;
 }
 
@@ -39,10 +39,12 @@ static bool fail_connect(const struct asking *a, int err)
 	case ENOENT:
 		return fail(a, "there is no such socket; is smtpguardd running, and is this its server.control?");
 	case ECONNREFUSED:
-		return fail(a, "nobody listens there; smtpguardd is not running (the socket is left from an earlier one)");
+		return fail(
+			a, "nobody listens there; smtpguardd is not running (the socket is left from an earlier one)");
 	case EACCES:
 	case EPERM:
-		return fail(a, "no permission; become root or a member of smtpguardd's group (the group of that folder)");
+		return fail(
+			a, "no permission; become root or a member of smtpguardd's group (the group of that folder)");
 	case EAGAIN:
 		return fail_late(a);
 	default:
@@ -58,7 +60,7 @@ static bool reach(struct asking *a)
 	if (!ctl_unix_addr(a->path, &addr, &len))
 		return fail(a, "a socket's path has 1 to 107 bytes");
 	struct timeval t = { .tv_sec = (time_t)(a->timeout_ms / 1000),
-			     .tv_usec = (suseconds_t)(a->timeout_ms % 1000 * 1000) };
+		.tv_usec = (suseconds_t)(a->timeout_ms % 1000 * 1000) };
 	a->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (a->fd < 0 || setsockopt(a->fd, SOL_SOCKET, SO_SNDTIMEO, &t, sizeof(t)) < 0)
 		return fail(a, strerror(errno));
@@ -126,13 +128,14 @@ static bool understand(const struct asking *a, struct slice line, struct ctl_ans
 	struct buf why = { 0 };
 	bool ok = ctl_answer_read(line, answer_r, &why);
 	if (!ok)
-		(void)!buf_printf(a->error_r, "%s: this is not smtpguardd's answer: %.*s", a->path, SLICE_ARG(buf_slice(&why)));
+		(void)!buf_printf(
+			a->error_r, "%s: this is not smtpguardd's answer: %.*s", a->path, SLICE_ARG(buf_slice(&why)));
 	buf_release(&why);
 	return ok;
 }
 
 enum ctl_client_result ctl_client_ask(const char *path, const char *command, struct ctl_json_doc *args,
-				      uint64_t timeout_ms, struct ctl_answer *answer_r, struct buf *error_r)
+	uint64_t timeout_ms, struct ctl_answer *answer_r, struct buf *error_r)
 {
 	*answer_r = (struct ctl_answer){ 0 };
 	struct asking a = { .fd = -1, .path = path, .timeout_ms = timeout_ms, .error_r = error_r };

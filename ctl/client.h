@@ -12,7 +12,6 @@ enum ctl_client_result {
 /* Connects to `path`, asks, waits for the answer; all in all at most timeout_ms. `args` is emptied,
  * and may be NULL. The answer is the caller's to release, whatever the result. Blocks. */
 enum ctl_client_result ctl_client_ask(const char *path, const char *command, struct ctl_json_doc *args,
-				      uint64_t timeout_ms, struct ctl_answer *answer_r,
-				      struct buf *error_r) MUST_USE;
+	uint64_t timeout_ms, struct ctl_answer *answer_r, struct buf *error_r) MUST_USE;
 
 #endif

@@ -213,7 +213,10 @@ bool ctl_json_parse(struct slice text, struct ctl_json_doc *doc_r, struct buf *w
 	doc_r->root = json_loadb(text.n ? text.p : "", text.n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &e);
 	if (doc_r->root)
 		return true;
-	(void)!buf_printf(why_r, "%s (column %d)", e.text, e.column);
+	if (json_error_code(&e) == json_error_out_of_memory)
+		(void)!buf_put(why_r, SLICE("no memory is left to read it"));
+	else
+		(void)!buf_printf(why_r, "%s (column %d)", e.text, e.column);
 	return false;
 }
 

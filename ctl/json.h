@@ -25,7 +25,7 @@
 #include "base/result.h"
 
 struct ctl_json_doc {
-	void *root;         /* NULL: empty */
+	void *root;	    /* NULL: empty */
 	struct arena bytes; /* strings that had to be turned back into bytes */
 	bool failed;
 };

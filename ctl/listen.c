@@ -74,7 +74,8 @@ static bool make_way(const char *path, const struct sockaddr_un *addr, socklen_t
 	if (lstat(path, &st) < 0)
 		return errno == ENOENT || fail(error_r, path, "cannot look at it", errno);
 	if (!S_ISSOCK(st.st_mode))
-		return fail(error_r, path, "a file that is not a socket is in the way; remove it, or set server.control", 0);
+		return fail(error_r, path,
+			"a file that is not a socket is in the way; remove it, or set server.control", 0);
 	int err = probe(addr, len);
 	if (err == 0)
 		return fail(error_r, path, "another smtpguardd answers there; stop it first, or set server.control", 0);

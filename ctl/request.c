@@ -21,7 +21,7 @@ static enum ctl_request_result parse(struct slice line, struct ctl_request *req,
 {
 	struct buf why = { 0 };
 	if (!ctl_json_parse(line, &req->doc, &why)) {
-		(void)!buf_printf(why_r, "the request is not JSON: %.*s", SLICE_ARG(buf_slice(&why)));
+		(void)!buf_printf(why_r, "the request cannot be read as JSON: %.*s", SLICE_ARG(buf_slice(&why)));
 		buf_release(&why);
 		return CTL_REQUEST_BAD;
 	}

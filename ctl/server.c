@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 enum {
-	STOP_MS = 1000,        /* what answers still have after the stop */
+	STOP_MS = 1000,	       /* what answers still have after the stop */
 	ACCEPT_PAUSE_MS = 500, /* without descriptors accept fails at once and again: do not spin */
 };
 
@@ -76,8 +76,8 @@ static bool unknown_command(const struct ctl_server *s, struct slice name, struc
 	return false;
 }
 
-static bool run_command(const struct ctl_server *s, const struct ctl_request *req, struct ctl_json_doc *data_r,
-			struct buf *error_r)
+static bool run_command(
+	const struct ctl_server *s, const struct ctl_request *req, struct ctl_json_doc *data_r, struct buf *error_r)
 {
 	for (size_t i = 0; i < s->c.n_commands; i++)
 		if (slice_eq(req->command, slice_str(s->c.commands[i].name)))
@@ -155,7 +155,7 @@ static bool may_ask(int fd)
 	bool may = ctl_peer_may(&peer, geteuid(), getegid());
 	if (!may)
 		log_warn("control: closed a connection of uid %u (gid %u, pid %d): not root, our user or in our group",
-			 (unsigned)peer.uid, (unsigned)peer.gid, (int)peer.pid);
+			(unsigned)peer.uid, (unsigned)peer.gid, (int)peer.pid);
 	ctl_peer_release(&peer);
 	return may;
 }

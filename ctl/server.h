@@ -32,7 +32,7 @@ struct ctl_command {
 };
 
 struct ctl_server_config {
-	const char *path;                   /* copied */
+	const char *path;		    /* copied */
 	const struct ctl_command *commands; /* must outlive the server */
 	size_t n_commands;
 	void *app;

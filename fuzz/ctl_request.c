@@ -14,7 +14,8 @@ static void check_round_trip(const struct ctl_request *req)
 	ctl_json_put_text(ctl_json_root_object(&data), "command", req->command);
 	if (!ctl_answer_write_ok(&data, &line) || !ctl_answer_read(buf_slice(&line), &answer, &why))
 		abort();
-	if (!slice_eq(ctl_json_text(answer.data, "command"), req->command) || buf_slice(&line).p[buf_len(&line) - 1] != '\n')
+	if (!slice_eq(ctl_json_text(answer.data, "command"), req->command) ||
+		buf_slice(&line).p[buf_len(&line) - 1] != '\n')
 		abort();
 	ctl_answer_release(&answer);
 	buf_release(&line);
@@ -31,7 +32,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		ctl_request_release(&req);
 	}
 	bool line = slice_find(in, '\n') < in.n && slice_find(in, '\n') < CTL_REQUEST_MAX;
-	if ((got == CTL_REQUEST_MORE) != (!line && in.n < CTL_REQUEST_MAX) || (got == CTL_REQUEST_BAD && !buf_len(&why)))
+	if ((got == CTL_REQUEST_MORE) != (!line && in.n < CTL_REQUEST_MAX) ||
+		(got == CTL_REQUEST_BAD && !buf_len(&why)))
 		abort();
 	buf_release(&why);
 	return 0;

@@ -40,30 +40,30 @@ static bool was_forgotten(struct ctl_json data)
 }
 
 const struct tools_command tools_commands[] = {
-	{ "stats", "", "counters and limits of the running server",
-	  "Counters count since the server's start.\n", NULL, tools_show_stats, NULL },
+	{ "stats", "", "counters and limits of the running server", "Counters count since the server's start.\n", NULL,
+		tools_show_stats, NULL },
 	{ "health", "", "is all well? exit code 1 when it is not",
-	  "ok: all is well. degraded: mail flows, but something needs a look. failing: mail does not\n"
-	  "flow. Exit code 0 for ok, else 1.\n",
-	  NULL, tools_show_health, health_is_ok },
+		"ok: all is well. degraded: mail flows, but something needs a look. failing: mail does not\n"
+		"flow. Exit code 0 for ok, else 1.\n",
+		NULL, tools_show_health, health_is_ok },
 	{ "sessions", "[--top N]", "the oldest open sessions",
-	  "Shows the N (100) oldest open sessions and what they are doing.\n", parse_sessions, tools_show_sessions,
-	  NULL },
+		"Shows the N (100) oldest open sessions and what they are doing.\n", parse_sessions,
+		tools_show_sessions, NULL },
 	{ "backend", "", "the backends: state, connections, abilities, last error",
-	  "delivered and failed count mails since the server's start.\n", NULL, tools_show_backend, NULL },
+		"delivered and failed count mails since the server's start.\n", NULL, tools_show_backend, NULL },
 	{ "forget", "RCPT", "drop a recipient from the recipient cache",
-	  "The next RCPT for this address is checked at the backend again. Exit code 1 when the cache\n"
-	  "did not know it.\n",
-	  parse_forget, tools_show_forget, was_forgotten },
+		"The next RCPT for this address is checked at the backend again. Exit code 1 when the cache\n"
+		"did not know it.\n",
+		parse_forget, tools_show_forget, was_forgotten },
 	{ "config", "", "the settings in effect, with defaults",
-	  "The same form as smtpguardd --dump, but of the running server.\n", NULL, tools_show_config, NULL },
+		"The same form as smtpguardd --dump, but of the running server.\n", NULL, tools_show_config, NULL },
 	{ "reload", "", "read settings, rules, lists and certificates again",
-	  "As signal HUP does. A faulty file changes nothing: its faults are shown, exit code 1. What\n"
-	  "needs a restart is named and the rest applied.\n",
-	  NULL, tools_show_reload, NULL },
+		"As signal HUP does. A faulty file changes nothing: its faults are shown, exit code 1. What\n"
+		"needs a restart is named and the rest applied.\n",
+		NULL, tools_show_reload, NULL },
 	{ "drain", "", "stop accepting, let open sessions finish, then end",
-	  "As signal TERM does: the server ends when the last session has, or after server.drain.\n", NULL,
-	  tools_show_drain, NULL },
+		"As signal TERM does: the server ends when the last session has, or after server.drain.\n", NULL,
+		tools_show_drain, NULL },
 };
 const size_t tools_n_commands = sizeof(tools_commands) / sizeof(*tools_commands);
 
@@ -122,8 +122,8 @@ const struct tools_command *tools_command_near(const char *typed)
 
 bool tools_command_is_later(const char *name)
 {
-	static const char *const later[] = { "list", "show", "delete", "block", "allow", "explain", "last",
-					     "test", "replay", "trace", "top", "snapshot", "lists" };
+	static const char *const later[] = { "list", "show", "delete", "block", "allow", "explain", "last", "test",
+		"replay", "trace", "top", "snapshot", "lists" };
 	for (size_t i = 0; i < sizeof(later) / sizeof(*later); i++)
 		if (strcmp(later[i], name) == 0)
 			return true;

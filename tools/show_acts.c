@@ -32,7 +32,8 @@ void tools_show_reload(struct ctl_json data, struct tools_out *o)
 
 void tools_show_drain(struct ctl_json data, struct tools_out *o)
 {
-	tools_print(o, "draining: no new sessions are taken, %" PRId64 " are open\n", ctl_json_int(data, "sessions", 0));
+	tools_print(
+		o, "draining: no new sessions are taken, %" PRId64 " are open\n", ctl_json_int(data, "sessions", 0));
 }
 
 void tools_show_forget(struct ctl_json data, struct tools_out *o)

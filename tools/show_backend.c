@@ -34,10 +34,10 @@ static void show_one(struct ctl_json b, struct tools_out *o)
 	tools_print(o, "  ");
 	tools_print_value(o, ctl_json_text(b, "url"), 200);
 	tools_print(o, "\n  connections  %" PRId64 " open (%" PRId64 " busy, %" PRId64 " idle), at most %" PRId64 "\n",
-		    ctl_json_int(c, "open", 0), ctl_json_int(c, "busy", 0), ctl_json_int(c, "idle", 0),
-		    ctl_json_int(c, "limit", 0));
+		ctl_json_int(c, "open", 0), ctl_json_int(c, "busy", 0), ctl_json_int(c, "idle", 0),
+		ctl_json_int(c, "limit", 0));
 	tools_print(o, "  mails        %" PRId64 " delivered, %" PRId64 " failed, %" PRId64 " waiting\n",
-		    ctl_json_int(b, "delivered", 0), ctl_json_int(b, "failed", 0), ctl_json_int(b, "waiting", 0));
+		ctl_json_int(b, "delivered", 0), ctl_json_int(b, "failed", 0), ctl_json_int(b, "waiting", 0));
 	show_identity(b, o);
 	show_caps(b, o);
 	if (error.n == 0)

@@ -5,7 +5,7 @@
 
 enum { COLUMNS = 10, AGE = 3, RECIPIENTS = 7, WORKER = 8 };
 static const char *const heads[COLUMNS] = { "ID", "CLIENT", "STATE", "AGE", "TLS", "HELO", "FROM", "RCPT", "WORKER",
-					    "BACKEND" };
+	"BACKEND" };
 
 static void value_or_dash(struct tools_table *t, struct slice s)
 {

@@ -86,9 +86,10 @@ static int read_args(int argc, char **argv, struct typed *t)
 		else if (options && take_option(t, argc, argv, &i))
 			continue;
 		else if (!t->command && options && argv[i][0] == '-')
-			return usage_error(strcmp(argv[i], "--socket") == 0 ?
-						   SLICE("--socket needs a path") :
-						   SLICE("unknown option; smtpguardctl --help shows those there are"));
+			return usage_error(
+				strcmp(argv[i], "--socket") == 0
+					? SLICE("--socket needs a path")
+					: SLICE("unknown option; smtpguardctl --help shows those there are"));
 		else if (!t->command)
 			t->command = argv[i];
 		else if (t->n_args == ARGS_MAX)
@@ -120,14 +121,15 @@ static int help(void)
 		tools_table_print(&t, "%s", c->summary);
 	}
 	tools_table_write(&t, "  ", &o);
-	tools_print(&o, "\noptions:\n"
-			"  --socket PATH   the server's control socket (server.control); default: $SMTPGUARD_CONTROL,\n"
-			"                  else %s\n"
-			"  --json          the answer as JSON\n"
-			"  --help          this text; behind a command: more about it\n"
-			"  --version\n\n"
-			"exit code: 0 done, 1 failed or not found, 2 wrong usage\n",
-		    default_socket);
+	tools_print(&o,
+		"\noptions:\n"
+		"  --socket PATH   the server's control socket (server.control); default: $SMTPGUARD_CONTROL,\n"
+		"                  else %s\n"
+		"  --json          the answer as JSON\n"
+		"  --help          this text; behind a command: more about it\n"
+		"  --version\n\n"
+		"exit code: 0 done, 1 failed or not found, 2 wrong usage\n",
+		default_socket);
 	int rc = print(buf_slice(&o.text));
 	buf_release(&o.text);
 	return rc;
@@ -137,7 +139,7 @@ static int help_of(const struct tools_command *c)
 {
 	struct tools_out o = { 0 };
 	tools_print(&o, "usage: smtpguardctl [--socket PATH] [--json] %s%s%s\n\n%s.\n", c->name, *c->usage ? " " : "",
-		    c->usage, c->summary);
+		c->usage, c->summary);
 	tools_print(&o, "%s", c->help);
 	int rc = print(buf_slice(&o.text));
 	buf_release(&o.text);

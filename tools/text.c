@@ -7,7 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-static bool put_formatted(struct buf *b, const char *fmt, va_list ap)
+__attribute__((format(printf, 2, 0))) static bool put_formatted(struct buf *b, const char *fmt, va_list ap)
 {
 	va_list again;
 	va_copy(again, ap);
@@ -58,7 +58,7 @@ const char *tools_duration(int64_t ms, char text_r[TOOLS_UNIT_TEXT])
 		if (whole == 0)
 			continue;
 		snprintf(text_r, TOOLS_UNIT_TEXT, "%" PRId64 " %s %" PRId64 " %s", whole, units[i].name, rest,
-			 units[i].sub);
+			units[i].sub);
 		return text_r;
 	}
 	if (ms < 1000)

@@ -30,7 +30,7 @@ const char *tools_size(int64_t bytes, char text_r[TOOLS_UNIT_TEXT]);
 enum { TOOLS_COLUMNS = 16, TOOLS_CELL = 60 };
 struct tools_table {
 	unsigned columns;
-	uint32_t right;  /* bit i: column i is aligned to the right */
+	uint32_t right;	 /* bit i: column i is aligned to the right */
 	struct buf text; /* all cells, one behind the other */
 	struct buf ends; /* uint32_t for each cell: where it ends in text */
 	unsigned in_row;

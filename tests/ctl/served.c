@@ -1,6 +1,7 @@
 /* See served.h */
 #include "served.h"
 
+#include "base/mem.h"
 #include "ctl/unix_addr.h"
 
 #include <stdio.h>
@@ -35,12 +36,34 @@ static bool big(void *app, struct ctl_json args, struct ctl_json_doc *data_r, st
 	(void)app, (void)args, (void)error_r;
 	struct ctl_json list = ctl_json_root_array(data_r);
 	for (int i = 0; i < 20000; i++)
-		ctl_json_put_text(list, NULL, SLICE("a hundred bytes, more or less, to be far above what the socket's own "
-						    "buffers take in one go......"));
+		ctl_json_put_text(list, NULL,
+			SLICE("a hundred bytes, more or less, to be far above what the socket's own "
+			      "buffers take in one go......"));
 	return true;
 }
 
-static const struct ctl_command commands[] = { { "echo", echo }, { "fail", fail_loudly }, { "mute", mute }, { "big", big } };
+static bool starve(void *app, struct ctl_json args, struct ctl_json_doc *data_r, struct buf *error_r)
+{
+	(void)error_r;
+	mem_fail_after((long)ctl_json_int(args, "n", 0));
+	return echo(app, args, data_r, error_r);
+}
+
+static bool feed(void *app, struct ctl_json args, struct ctl_json_doc *data_r, struct buf *error_r)
+{
+	(void)app, (void)args, (void)data_r, (void)error_r;
+	mem_fail_after(-1);
+	return true;
+}
+
+static const struct ctl_command commands[] = {
+	{ "echo", echo },
+	{ "fail", fail_loudly },
+	{ "mute", mute },
+	{ "big", big },
+	{ "starve", starve },
+	{ "feed", feed },
+};
 
 static void *run(void *server)
 {
@@ -55,8 +78,14 @@ bool served_start(struct served *s, uint64_t request_ms, uint64_t answer_ms)
 	snprintf(s->top, sizeof(s->top), "/tmp/sg_ctl_XXXXXX");
 	TRY(mkdtemp(s->top));
 	snprintf(s->path, sizeof(s->path), "%s/control", s->top);
-	struct ctl_server_config c = { .path = s->path, .commands = commands, .n_commands = 4, .app = s,
-				       .uid = (uid_t)-1, .gid = (gid_t)-1, .request_ms = request_ms, .answer_ms = answer_ms };
+	struct ctl_server_config c = { .path = s->path,
+		.commands = commands,
+		.n_commands = sizeof(commands) / sizeof(*commands),
+		.app = s,
+		.uid = (uid_t)-1,
+		.gid = (gid_t)-1,
+		.request_ms = request_ms,
+		.answer_ms = answer_ms };
 	s->server = ctl_server_open(&c, &error);
 	buf_release(&error);
 	return s->server && pthread_create(&s->thread, NULL, run, s->server) == 0;
@@ -70,14 +99,17 @@ void served_stop(struct served *s)
 	rmdir(s->top);
 }
 
-int served_connect(const struct served *s)
+bool served_connect_with(const struct served *s, int fd)
 {
 	struct sockaddr_un addr;
 	socklen_t len;
+	return ctl_unix_addr(s->path, &addr, &len) && connect(fd, (struct sockaddr *)&addr, len) == 0;
+}
+
+int served_connect(const struct served *s)
+{
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd >= 0 && ctl_unix_addr(s->path, &addr, &len) && connect(fd, (struct sockaddr *)&addr, len) == 0)
-		return fd;
-	return -1;
+	return fd >= 0 && served_connect_with(s, fd) ? fd : -1;
 }
 
 bool served_read_all(int fd, struct buf *out)

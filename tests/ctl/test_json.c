@@ -30,8 +30,9 @@ static struct ctl_json build(struct ctl_json_doc *doc)
 	return root;
 }
 
-static const char built[] = "{\"helo\":\"mx\\u001B[2J\\u00FF\\n\\\"\\\\\\u007F\",\"below\":-3,"
-			    "\"most\":9223372036854775807,\"share\":0.1,\"nan\":null,\"tls\":true,\"list\":[\"\",{\"n\":1}]}";
+static const char built[] =
+	"{\"helo\":\"mx\\u001B[2J\\u00FF\\n\\\"\\\\\\u007F\",\"below\":-3,"
+	"\"most\":9223372036854775807,\"share\":0.1,\"nan\":null,\"tls\":true,\"list\":[\"\",{\"n\":1}]}";
 
 static void writes(void **state)
 {
@@ -74,7 +75,8 @@ static void reads(void **state)
 	(void)state;
 	struct ctl_json_doc doc;
 	struct buf why = { 0 };
-	assert_true(ctl_json_parse(SLICE("{\"t\":\"a\\u20ac\\u00e4\",\"i\":7,\"d\":1.5,\"b\":true,\"a\":[1,2]}"), &doc, &why));
+	assert_true(ctl_json_parse(
+		SLICE("{\"t\":\"a\\u20ac\\u00e4\",\"i\":7,\"d\":1.5,\"b\":true,\"a\":[1,2]}"), &doc, &why));
 	struct ctl_json root = ctl_json_root(&doc);
 	assert_true(slice_eq(ctl_json_text(root, "t"), SLICE("a\xe2\x82\xac\xe4")));
 	assert_int_equal(ctl_json_int(root, "i", 0), 7);
@@ -107,9 +109,9 @@ static void missing_or_of_another_type(void **state)
 static void refuses_what_is_not_json(void **state)
 {
 	(void)state;
-	static const struct slice texts[] = { SLICE_INIT(""), SLICE_INIT("{"), SLICE_INIT("{} x"), SLICE_INIT("{\"a\":1,\"a\":2}"),
-					      SLICE_INIT("\"\xff\""), SLICE_INIT("{\"a\":1e999}"), SLICE_INIT("{\0}"),
-					      SLICE_INIT("[99999999999999999999]"), SLICE_INIT("\"\\ud800\"") };
+	static const struct slice texts[] = { SLICE_INIT(""), SLICE_INIT("{"), SLICE_INIT("{} x"),
+		SLICE_INIT("{\"a\":1,\"a\":2}"), SLICE_INIT("\"\xff\""), SLICE_INIT("{\"a\":1e999}"),
+		SLICE_INIT("{\0}"), SLICE_INIT("[99999999999999999999]"), SLICE_INIT("\"\\ud800\"") };
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
 		struct ctl_json_doc doc;
 		struct buf why = { 0 };
@@ -148,6 +150,23 @@ static void memory_ends(void **state)
 	assert_in_range(n, 15, 200);
 }
 
+static void memory_ends_while_reading(void **state)
+{
+	(void)state;
+	bool whole = false;
+	for (long n = 0; !whole; n++) {
+		struct ctl_json_doc doc;
+		struct buf why = { 0 };
+		mem_fail_after(n);
+		whole = ctl_json_parse(slice_str(built), &doc, &why);
+		whole = ctl_json_text(ctl_json_root(&doc), "helo").n == 11 && whole;
+		mem_fail_after(-1);
+		assert_true(whole ? n > 10 : n < 100);
+		ctl_json_release(&doc);
+		buf_release(&why);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -157,6 +176,7 @@ int main(void)
 		cmocka_unit_test(missing_or_of_another_type),
 		cmocka_unit_test(refuses_what_is_not_json),
 		cmocka_unit_test(memory_ends),
+		cmocka_unit_test(memory_ends_while_reading),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -69,6 +69,21 @@ static void folder_and_socket_have_their_modes(void **state)
 	close(fd);
 }
 
+/* What root binds is handed to the user that the server becomes. */
+static void both_are_handed_over(void **state)
+{
+	(void)state;
+	struct stat st;
+	struct buf error = { 0 };
+	if (geteuid() != 0)
+		skip();
+	close(ctl_listen(path, 65534, 65533, &error));
+	assert_int_equal(stat(folder, &st), 0);
+	assert_true(st.st_uid == 65534 && st.st_gid == 65533);
+	assert_int_equal(stat(path, &st), 0);
+	assert_true(st.st_uid == 65534 && st.st_gid == 65533 && (st.st_mode & 07777) == 0660);
+}
+
 static void a_folder_that_is_there_keeps_its_mode(void **state)
 {
 	(void)state;
@@ -142,6 +157,7 @@ int main(void)
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		IN_FOLDER(folder_and_socket_have_their_modes),
+		IN_FOLDER(both_are_handed_over),
 		IN_FOLDER(a_folder_that_is_there_keeps_its_mode),
 		IN_FOLDER(a_dead_servers_socket_is_replaced),
 		IN_FOLDER(a_live_server_keeps_its_socket),

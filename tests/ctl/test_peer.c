@@ -14,7 +14,8 @@ static void root_user_and_group_may(void **state)
 	(void)state;
 	gid_t groups[] = { 7, 110 };
 	struct ctl_peer root = { .uid = 0, .gid = 5 }, user = { .uid = 100, .gid = 5 };
-	struct ctl_peer group = { .uid = 1, .gid = 110 }, member = { .uid = 1, .gid = 5, .groups = groups, .n_groups = 2 };
+	struct ctl_peer group = { .uid = 1, .gid = 110 },
+			member = { .uid = 1, .gid = 5, .groups = groups, .n_groups = 2 };
 	assert_true(ctl_peer_may(&root, 100, 110));
 	assert_true(ctl_peer_may(&user, 100, 110));
 	assert_true(ctl_peer_may(&group, 100, 110));

@@ -15,15 +15,16 @@ static const struct vector {
 	size_t n_args;
 } vectors[] = {
 	{ SLICE_INIT("{\"command\":\"stats\"}\n"), CTL_REQUEST_GOT, "stats", 0 },
-	{ SLICE_INIT(" { \"args\" : {\"top\":5, \"x\":[]}, \"command\":\"sessions\" } \r\n"), CTL_REQUEST_GOT, "sessions", 2 },
+	{ SLICE_INIT(" { \"args\" : {\"top\":5, \"x\":[]}, \"command\":\"sessions\" } \r\n"), CTL_REQUEST_GOT,
+		"sessions", 2 },
 	{ SLICE_INIT("{\"command\":\"stats\"}\nwhat follows"), CTL_REQUEST_GOT, "stats", 0 },
 	{ SLICE_INIT("{\"command\":\"\\u0000\\u001b\"}\n"), CTL_REQUEST_GOT, "\0\x1b", 0 },
 	{ SLICE_INIT(""), CTL_REQUEST_MORE, NULL, 0 },
 	{ SLICE_INIT("{\"command\":\"stats\"}"), CTL_REQUEST_MORE, NULL, 0 },
-	{ SLICE_INIT("\n"), CTL_REQUEST_BAD, "not JSON", 0 },
-	{ SLICE_INIT("GET / HTTP/1.1\r\n"), CTL_REQUEST_BAD, "not JSON", 0 },
-	{ SLICE_INIT("{\"command\":\"a\",\"command\":\"b\"}\n"), CTL_REQUEST_BAD, "not JSON", 0 },
-	{ SLICE_INIT("{\"command\":\"\xff\"}\n"), CTL_REQUEST_BAD, "not JSON", 0 },
+	{ SLICE_INIT("\n"), CTL_REQUEST_BAD, "cannot be read as JSON", 0 },
+	{ SLICE_INIT("GET / HTTP/1.1\r\n"), CTL_REQUEST_BAD, "cannot be read as JSON", 0 },
+	{ SLICE_INIT("{\"command\":\"a\",\"command\":\"b\"}\n"), CTL_REQUEST_BAD, "cannot be read as JSON", 0 },
+	{ SLICE_INIT("{\"command\":\"\xff\"}\n"), CTL_REQUEST_BAD, "cannot be read as JSON", 0 },
 	{ SLICE_INIT("[]\n"), CTL_REQUEST_BAD, "no \"command\"", 0 },
 	{ SLICE_INIT("{}\n"), CTL_REQUEST_BAD, "no \"command\"", 0 },
 	{ SLICE_INIT("{\"command\":7}\n"), CTL_REQUEST_BAD, "no \"command\"", 0 },
@@ -84,7 +85,7 @@ static void no_line_is_longer_than_8_kb(void **state)
 static void deep_nesting_is_refused(void **state)
 {
 	(void)state;
-	static const struct vector deep = { .command = "not JSON" };
+	static const struct vector deep = { .command = "cannot be read as JSON" };
 	char text[CTL_REQUEST_MAX];
 	memset(text, '[', sizeof(text));
 	text[sizeof(text) - 1] = '\n';

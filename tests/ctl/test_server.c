@@ -8,7 +8,13 @@
 #include <stdarg.h>
 
 #include <cmocka.h>
+#include <grp.h>
+#include <stdio.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static struct served served;
@@ -60,12 +66,13 @@ static void answers(void **state)
 	(void)state;
 	assert_ends_with(say(hello), hello_back);
 	assert_ends_with(say("{\"command\":\"fail\"}\n"),
-			 "{\"ok\":false,\"error\":\"x.cfg:3: no such key\\nx.cfg:4: neither\"}\n");
+		"{\"ok\":false,\"error\":\"x.cfg:3: no such key\\nx.cfg:4: neither\"}\n");
 	assert_ends_with(say("{\"command\":\"mute\"}\n"), "{\"ok\":false,\"error\":\"the command failed\"}\n");
 	assert_ends_with(say("{\"command\":\"ech\\u00ff\"}\n"),
-			 "{\"ok\":false,\"error\":\"this server has no command \\\"ech\\u00FF\\\"; it has: echo, fail, mute, big\"}\n");
-	assert_ends_with(say("stats\n"),
-			 "{\"ok\":false,\"error\":\"the request is not JSON: '[' or '{' expected near 'stats' (column 5)\"}\n");
+		"{\"ok\":false,\"error\":\"this server has no command \\\"ech\\u00FF\\\"; it has: echo, fail, mute, "
+		"big, starve, feed\"}\n");
+	assert_ends_with(say("stats\n"), "{\"ok\":false,\"error\":\"the request cannot be read as JSON: '[' or '{' "
+					 "expected near 'stats' (column 5)\"}\n");
 }
 
 static void a_line_may_come_byte_by_byte(void **state)
@@ -159,6 +166,88 @@ static void an_answer_not_taken_is_dropped(void **state)
 		close(fds[i]);
 }
 
+/* Another user, where somebody opened folder and socket to all: closed unheard. */
+static void a_stranger_is_closed(void **state)
+{
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(chmod(served.top, 0755), 0);
+	assert_int_equal(chmod(served.path, 0666), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		char byte;
+		bool other = setgroups(0, NULL) == 0 && setresgid(65534, 65534, 65534) == 0 &&
+			     setresuid(65534, 65534, 65534) == 0;
+		int fd = other ? served_connect(&served) : -1;
+		if (fd >= 0)
+			(void)!send(fd, hello, sizeof(hello) - 1, MSG_NOSIGNAL);
+		_exit(fd >= 0 && recv(fd, &byte, 1, 0) <= 0 ? 42 : 1);
+	}
+	int status;
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 42);
+	served_stop(&served);
+	assert_int_equal(served.asked, 0);
+}
+
+static uint64_t cpu_ms(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* accept() fails at once and again: the thread must pause, and take the client when there is room. */
+static void without_descriptors_it_pauses(void **state)
+{
+	(void)state;
+	enum { LOW = 128 };
+	struct rlimit before, low;
+	int fds[LOW], n = 0;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	low = (struct rlimit){ LOW, before.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	while ((fds[n] = dup(fd)) >= 0)
+		n++;
+	uint64_t began_ms = cpu_ms();
+	assert_true(served_connect_with(&served, fd));
+	assert_int_equal(send(fd, hello, strlen(hello), MSG_NOSIGNAL), strlen(hello));
+	usleep(300000);
+	assert_in_range(cpu_ms() - began_ms, 0, 100);
+	while (n)
+		close(fds[--n]);
+	assert_ends_with(fd, hello_back);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
+/* One allocation of the control thread fails, at each place in turn: that client may get nothing, but
+ * never half an answer, and the next ones are served. */
+static void memory_ends(void **state)
+{
+	(void)state;
+	unsigned unanswered = 0;
+	for (int n = 0; n < 40; n++) {
+		char line[100];
+		struct buf in = { 0 };
+		snprintf(line, sizeof(line), "{\"command\":\"starve\",\"args\":{\"n\":%d}}\n", n);
+		int fd = say(line);
+		served_read_all(fd, &in);
+		close(fd);
+		unanswered += buf_len(&in) == 0;
+		assert_true(buf_len(&in) == 0 ||
+			    slice_eq(buf_slice(&in), SLICE("{\"ok\":true,\"data\":{\"say\":\"\",\"n\":1}}\n")));
+		buf_release(&in);
+		fd = say("{\"command\":\"feed\"}\n"); /* ends a failure that is still to come, or eats it */
+		served_read_all(fd, &in);
+		close(fd);
+		buf_release(&in);
+		assert_ends_with(say(hello), hello_back);
+	}
+	assert_in_range(unanswered, 5, 35);
+}
+
 static void the_stop_sends_what_was_answered(void **state)
 {
 	(void)state;
@@ -182,7 +271,9 @@ static void a_stop_before_the_run_holds(void **state)
 	assert_non_null(memmem(buf_slice(&error).p, buf_len(&error), "another smtpguardd", 18));
 	buf_release(&error);
 	served_stop(&served);
-	c.path = "/tmp/sg_ctl_stop_test";
+	char other[64];
+	snprintf(other, sizeof(other), "/tmp/sg_ctl_%d", (int)getpid());
+	c.path = other;
 	struct ctl_server *s = ctl_server_open(&c, &error);
 	assert_non_null(s);
 	ctl_server_stop(s);
@@ -206,6 +297,9 @@ int main(void)
 		SERVED(many_good_ones_are_all_served),
 		SERVED(a_big_answer_comes_whole),
 		SERVED_SHORT(an_answer_not_taken_is_dropped),
+		SERVED(a_stranger_is_closed),
+		SERVED(without_descriptors_it_pauses),
+		SERVED(memory_ends),
 		SERVED(the_stop_sends_what_was_answered),
 		SERVED(a_stop_before_the_run_holds),
 	};

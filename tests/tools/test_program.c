@@ -49,7 +49,11 @@ static bool reload(void *app, struct ctl_json args, struct ctl_json_doc *data_r,
 }
 
 static const struct ctl_command commands[] = {
-	{ "stats", stats }, { "health", health }, { "sessions", sessions }, { "forget", forget }, { "reload", reload },
+	{ "stats", stats },
+	{ "health", health },
+	{ "sessions", sessions },
+	{ "forget", forget },
+	{ "reload", reload },
 };
 
 static void *run(void *arg)
@@ -66,8 +70,9 @@ static int start(void **state)
 	if (!mkdtemp(top))
 		return -1;
 	snprintf(path, sizeof(path), "%s/control", top);
-	struct ctl_server_config c = { .path = path, .commands = commands, .n_commands = 5,
-				       .uid = (uid_t)-1, .gid = (gid_t)-1 };
+	struct ctl_server_config c = {
+		.path = path, .commands = commands, .n_commands = 5, .uid = (uid_t)-1, .gid = (gid_t)-1
+	};
 	server = ctl_server_open(&c, &error);
 	return server && pthread_create(&thread, NULL, run, server) == 0 ? 0 : -1;
 }
@@ -94,7 +99,8 @@ static void expect(const char *socket, const char *words, int code, const char *
 	bool out_ok = *out ? has(&p.out, out) : buf_len(&p.out) == 0;
 	bool err_ok = *err ? has(&p.err, err) : buf_len(&p.err) == 0;
 	if (p.code != code || !out_ok || !err_ok)
-		fail_msg("%s: exit %d\n%.*s\n%.*s", words, p.code, SLICE_ARG(buf_slice(&p.out)), SLICE_ARG(buf_slice(&p.err)));
+		fail_msg("%s: exit %d\n%.*s\n%.*s", words, p.code, SLICE_ARG(buf_slice(&p.out)),
+			SLICE_ARG(buf_slice(&p.err)));
 	program_release(&p);
 }
 

@@ -14,10 +14,18 @@ static const struct {
 	const char *name, *command;
 	bool good;
 } samples[] = {
-	{ "stats", "stats", true },           { "stats_few", "stats", true },     { "health", "health", false },
-	{ "health_ok", "health", true },      { "sessions", "sessions", true },   { "sessions_none", "sessions", true },
-	{ "backend", "backend", true },       { "config", "config", true },       { "reload", "reload", true },
-	{ "reload_same", "reload", true },    { "drain", "drain", true },         { "forget", "forget", true },
+	{ "stats", "stats", true },
+	{ "stats_few", "stats", true },
+	{ "health", "health", false },
+	{ "health_ok", "health", true },
+	{ "sessions", "sessions", true },
+	{ "sessions_none", "sessions", true },
+	{ "backend", "backend", true },
+	{ "config", "config", true },
+	{ "reload", "reload", true },
+	{ "reload_same", "reload", true },
+	{ "drain", "drain", true },
+	{ "forget", "forget", true },
 	{ "forget_not", "forget", false },
 };
 enum { N_SAMPLES = sizeof(samples) / sizeof(*samples) };
@@ -56,9 +64,13 @@ static void strange_documents(void **state)
 {
 	(void)state;
 	static const struct slice texts[] = {
-		SLICE_INIT("{}"), SLICE_INIT("[]"), SLICE_INIT("[1,\"\\u001b\",{}]"),
-		SLICE_INIT("{\"sessions\":[1,null,{\"id\":7,\"helo\":\"\\u009b\\u0000\"}],\"backends\":[{},[],\"x\"],\"checks\":{},"
-			   "\"changed\":\"x\",\"status\":5,\"text\":{},\"total\":-1,\"uptime_s\":-9223372036854775807,\"memory\":[]}"),
+		SLICE_INIT("{}"),
+		SLICE_INIT("[]"),
+		SLICE_INIT("[1,\"\\u001b\",{}]"),
+		SLICE_INIT("{\"sessions\":[1,null,{\"id\":7,\"helo\":\"\\u009b\\u0000\"}],\"backends\":[{},[],\"x\"],"
+			   "\"checks\":{},"
+			   "\"changed\":\"x\",\"status\":5,\"text\":{},\"total\":-1,\"uptime_s\":-9223372036854775807,"
+			   "\"memory\":[]}"),
 	};
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
 		struct ctl_json_doc doc;
