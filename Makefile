@@ -63,9 +63,8 @@ bench:
 	bench/run --smtpguardd build/release/server/smtpguardd
 
 install:
-	cmake --preset release -DCMAKE_INSTALL_PREFIX=$(PREFIX) $(WERROR) --log-level=NOTICE
-	cmake --build --preset release -j $(JOBS)
-	DESTDIR=$(DESTDIR) cmake --install build/release
+	test -e build/release/server/smtpguardd || $(MAKE) --no-print-directory build-release
+	DESTDIR=$(DESTDIR) cmake --install build/release --prefix $(PREFIX)
 
 clean:
 	rm -rf build

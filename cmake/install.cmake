@@ -14,8 +14,13 @@ endforeach()
 file(GLOB documents CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/docs/*.md)
 install(FILES README.md SECURITY.md CHANGES.md LICENSE ${documents} DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
-configure_file(packaging/systemd/smtpguardd.service.in smtpguardd.service @ONLY)
-install(FILES ${PROJECT_BINARY_DIR}/smtpguardd.service DESTINATION lib/systemd/system)
+# the unit names its program, and the prefix is known only now
+install(CODE "
+  set(SG_CONFIG_DIR ${SG_CONFIG_DIR})
+  set(SG_SBIN_DIR \${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_SBINDIR})
+  configure_file(${PROJECT_SOURCE_DIR}/packaging/systemd/smtpguardd.service.in
+    ${PROJECT_BINARY_DIR}/smtpguardd.service @ONLY)
+  file(INSTALL ${PROJECT_BINARY_DIR}/smtpguardd.service DESTINATION \${CMAKE_INSTALL_PREFIX}/lib/systemd/system)")
 install(FILES packaging/systemd/sysusers.conf DESTINATION lib/sysusers.d RENAME smtpguard.conf)
 install(FILES packaging/systemd/tmpfiles.conf DESTINATION lib/tmpfiles.d RENAME smtpguard.conf)
 

@@ -10,7 +10,8 @@ SmtpGuard listens on 127.0.0.1:2525 and takes mail for example.test. In another 
 
 TEXT
 cat <<TEXT
-The mail then lies in $PWD/demo-mail/new. Ctrl-C ends the server.
+The mail then lies in $PWD/demo-mail/new
 
 TEXT
+mkdir -p -m 750 demo-run
 exec "${1:-build/release/server/smtpguardd}" -c demo.cfg
