@@ -6,7 +6,7 @@ cat <<'TEXT'
 
 SmtpGuard listens on 127.0.0.1:2525 and takes mail for example.test. In another terminal, send it a mail:
 
-  printf 'Subject: hello\r\n\r\nHello\r\n' | curl -sS --url "smtp://127.0.0.1:2525/$(hostname)" --mail-from me@example.org --mail-rcpt you@example.test -T -
+  printf 'Subject: hello\r\n\r\nHello\r\n' | curl -sS smtp://127.0.0.1:2525 --mail-from me@example.org --mail-rcpt you@example.test -T -
 
 TEXT
 cat <<TEXT

@@ -71,8 +71,8 @@ fi
 $APT install -y --no-install-recommends $missing </dev/null
 
 for service in $services; do
-	if command -v systemctl >/dev/null; then
-		systemctl disable "$service" >/dev/null 2>&1 || :
-	fi
+	# by the tools that the packages themselves use: they work without a running systemd as well
+	deb-systemd-helper disable "$service.service" >/dev/null 2>&1 || :
+	update-rc.d "$service" disable >/dev/null 2>&1 || :
 	echo "$service is installed but neither started nor enabled (systemctl enable --now $service does both)"
 done
