@@ -49,6 +49,7 @@ struct relay_backend {
 	atomic_ullong retry_ms;
 	atomic_uint backoff_ms;
 	atomic_bool reusable; /* last found: XCLIENT is taken again on the same connection */
+	atomic_bool no_reuse; /* it offered XCLIENT again and refused it: not believed until the next refresh */
 	atomic_bool heard;    /* exts and size are known */
 	atomic_uint exts;
 	atomic_ullong size;

@@ -164,7 +164,7 @@ void relay_answer(struct relay_done *d, enum relay_from from, unsigned code, str
 	d->code = (uint16_t)code;
 	d->text_n = (uint16_t)(text.n < RELAY_TEXT_MAX ? text.n : RELAY_TEXT_MAX);
 	if (d->text_n)
-		memcpy(d->text, text.p, d->text_n);
+		memmove(d->text, text.p, d->text_n); /* it may be its own text already */
 }
 
 void relay_answer_us(struct relay_done *d, unsigned code, const char *text)

@@ -13,6 +13,7 @@
 
 enum relay_job_state { RELAY_JOB_QUEUED, RELAY_JOB_RUNNING, RELAY_JOB_MERGED, RELAY_JOB_DONE };
 
+struct relay_backend;
 struct relay_lane;
 struct relay_link;
 
@@ -25,17 +26,21 @@ struct relay_job {
 	struct relay_link *link;           /* RUNNING */
 	struct relay_job *merged;          /* those that wait for this one's answer */
 	struct relay_job *leader;          /* MERGED */
+	struct relay_job *asking_next;     /* in relay.asking while it may be joined */
 	const struct relay_mail *mail;     /* what is to be delivered, the caller's; or `own` */
 	struct relay_mail own;             /* of a recipient question, in `memory` */
 	struct slice own_rcpt;
 	char *memory;
 	uint64_t asked_ms, began_ms;
 	struct ip client;                  /* as ip_client(): whose turn it is */
-	unsigned probe_slot;               /* counts as one of this client's probes under way; see relay_probe_slot() */
+	struct relay_backend *probing;     /* counts as one of the probes under way there, and as one of */
+	unsigned probe_slot;               /* this client's; see relay_probe_slot() */
 	uint8_t tries;                     /* that failed */
 	uint8_t stale;                     /* tries on an idle connection that the backend had closed meanwhile */
 	bool needs_fresh;                  /* only a connection that did nothing yet will do */
 	bool alone;                        /* asks for itself, is not merged */
+	bool leads;                        /* is in relay.asking */
+	bool dropped;                      /* DONE, and nobody wants to hear it */
 	struct relay_done done;
 };
 

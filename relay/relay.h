@@ -117,9 +117,9 @@ struct relay_backend_info {
 	char error[160];       /* the last failure in words; may hold foreign bytes, escape it */
 };
 /* Returns how many were filled in. */
-size_t relay_shared_info(const struct relay_shared *s, uint64_t now_ms, struct relay_backend_info *info_r, size_t max);
+size_t relay_shared_info(struct relay_shared *s, uint64_t now_ms, struct relay_backend_info *info_r, size_t max);
 /* Questions that wait for a connection, and connections of all backends together; for `stress` and stats. */
-void relay_shared_load(const struct relay_shared *s, unsigned *waiting_r, unsigned *open_r, unsigned *limit_r);
+void relay_shared_load(struct relay_shared *s, unsigned *waiting_r, unsigned *open_r, unsigned *limit_r);
 /* `smtpguardctl forget`: true when the address was in the recipient cache. */
 bool relay_shared_forget(struct relay_shared *s, struct slice rcpt);
 

@@ -1,0 +1,133 @@
+/* From 354 to the reply to the dot. */
+#include "base/log.h"
+#include "relay/link_inside.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+/* What waits in a connection's buffer at most; a backend that reads slowly makes us wait, not grow. A mail up to this
+ * size goes out in one write with its dot. */
+enum { OUT_MAX = 64 * 1024, CHUNK = 16 * 1024 };
+
+enum step { STEP_MORE, STEP_FULL, STEP_FAILED };
+
+static enum step put(struct relay_link *l, struct slice *piece)
+{
+	switch (smtp_body_out_write(&l->feed.writer, piece, &l->conn.out, OUT_MAX)) {
+	case SMTP_BODY_OUT_MORE:
+		return STEP_MORE;
+	case SMTP_BODY_OUT_FULL:
+		return STEP_FULL;
+	case SMTP_BODY_OUT_FAULT:
+	case SMTP_BODY_OUT_NO_MEMORY:
+		break;
+	}
+	return STEP_FAILED;
+}
+
+static enum step put_file(struct relay_link *l)
+{
+	struct relay_feed *f = &l->feed;
+	char chunk[CHUNK];
+	size_t want = f->end - f->at < CHUNK ? (size_t)(f->end - f->at) : CHUNK;
+	ssize_t n = pread(f->fd, chunk, want, (off_t)f->at);
+	if (n < 0 && errno == EINTR)
+		return STEP_MORE;
+	if (n <= 0) /* an unlinked file of our own that ends early or cannot be read: the disk is ill */
+		return STEP_FAILED;
+	struct slice piece = slice_of(chunk, (size_t)n);
+	enum step step = put(l, &piece);
+	f->at += (uint64_t)n - piece.n;
+	return step;
+}
+
+/* Until the buffer is full or the body, with its dot, is in it. */
+static enum step fill(struct relay_link *l)
+{
+	struct relay_feed *f = &l->feed;
+	while (!f->done) {
+		enum step step;
+		if (f->head.n)
+			step = put(l, &f->head);
+		else if (f->mem.n)
+			step = put(l, &f->mem);
+		else if (f->fd >= 0 && f->at < f->end)
+			step = put_file(l);
+		else
+			f->done = smtp_body_out_end(&f->writer, &l->conn.out) == SMTP_BODY_OUT_MORE &&
+				smtp_client_body_sent(&l->client),
+			step = f->done ? STEP_MORE : STEP_FAILED;
+		if (step != STEP_MORE)
+			return step;
+	}
+	return STEP_MORE;
+}
+
+static void broken_body(struct relay *r, struct relay_link *l, uint64_t now_ms)
+{
+	log_error("a body could not be read back or sent on; its mail was not delivered");
+	l->feed.done = false;
+	relay_link_unsayable(r, l, now_ms);
+}
+
+void relay_body_go_on(struct relay *r, struct relay_link *l, uint64_t now_ms)
+{
+	for (;;) {
+		size_t before = buf_len(&l->conn.out);
+		bool more = !l->feed.done;
+		if (more && fill(l) == STEP_FAILED) {
+			broken_body(r, l, now_ms);
+			return;
+		}
+		size_t filled = buf_len(&l->conn.out);
+		enum net_result sent = net_conn_flush(&l->conn, r->loop);
+		if (sent == NET_FAILED) {
+			relay_link_lost(r, l, "the connection broke", now_ms);
+			return;
+		}
+		bool moved = buf_len(&l->conn.out) < filled || filled != before;
+		if (l->feed.done && sent == NET_OK) {
+			relay_link_enter(r, l, RELAY_LINK_DOT, now_ms);
+			return;
+		}
+		if (moved) /* the three minutes are for each block, not for the body */
+			net_wheel_arm(&r->wheel, &l->timer, now_ms + 3 * 60 * 1000);
+		if (sent == NET_AGAIN)
+			return;
+	}
+}
+
+void relay_body_begin(struct relay *r, struct relay_link *l, uint64_t now_ms)
+{
+	const struct relay_body *b = &l->job->mail->body;
+	l->feed = (struct relay_feed){ .head = b->head, .mem = b->mem, .fd = b->fd, .end = b->fd >= 0 ? b->fd_size : 0 };
+	smtp_body_out_init(&l->feed.writer);
+	relay_link_enter(r, l, RELAY_LINK_BODY, now_ms); /* what is written follows at the end of this event, see flush() */
+}
+
+void relay_body_early(struct relay *r, struct relay_link *l, const struct smtp_client_reply *reply, uint64_t now_ms)
+{
+	/* the dot is not out, so a refusal is final and anything else is nonsense; the rest of the body must not follow */
+	if (reply->code >= 400)
+		relay_finish_reply(r, l->job, reply->code, reply->text, now_ms);
+	else
+		relay_finish_garbage(r, l->job, false, now_ms);
+	relay_link_close(r, l);
+}
+
+void relay_body_reply(struct relay *r, struct relay_link *l, const struct smtp_client_reply *reply, uint64_t now_ms)
+{
+	if (reply->code / 100 == 3) {
+		relay_finish_garbage(r, l->job, true, now_ms);
+		relay_link_close(r, l);
+		return;
+	}
+	if (relay_is_2xx(reply->code)) {
+		l->refusals = l->rsets = 0;
+	} else {
+		l->refusals++;
+	}
+	l->retire |= reply->code == 421;
+	relay_finish_reply(r, l->job, reply->code, reply->text, now_ms);
+	relay_link_release(r, l, false, now_ms);
+}

@@ -1,0 +1,141 @@
+/* Brings waiting jobs and connections together. */
+#include "relay/finish.h"
+#include "relay/internal.h"
+#include "relay/link.h"
+#include "relay/local.h"
+
+/* How soon a worker looks again when only other workers' recipient questions stand in the way. */
+enum { POLL_MS = 10 };
+
+enum outcome { RAN, WAITS };
+
+/* ---- the share of connections that recipient questions may use ---- */
+
+static bool up_to(atomic_uint *n, unsigned limit)
+{
+	if (atomic_fetch_add(n, 1) < limit)
+		return true;
+	atomic_fetch_sub(n, 1);
+	return false;
+}
+
+static bool probe_permit(struct relay *r, struct relay_backend *b, struct relay_job *job)
+{
+	atomic_uchar *own = &r->shared->probes_of[job->probe_slot];
+	if (atomic_fetch_add(own, 1) >= RELAY_PROBES_PER_CLIENT) {
+		atomic_fetch_sub(own, 1);
+		return false;
+	}
+	unsigned quarter = r->settings->c.connections / RELAY_PROBE_SHARE;
+	if (up_to(&b->probes, quarter ? quarter : 1)) {
+		job->probing = b;
+		r->probes++;
+		return true;
+	}
+	atomic_fetch_sub(own, 1);
+	return false;
+}
+
+void relay_probe_over(struct relay *r, struct relay_job *job)
+{
+	if (!job->probing)
+		return;
+	atomic_fetch_sub(&job->probing->probes, 1);
+	atomic_fetch_sub(&r->shared->probes_of[job->probe_slot], 1);
+	job->probing = NULL;
+	r->probes--;
+	r->pump = true;
+}
+
+/* ---- one job ---- */
+
+static struct relay_pool *choose(struct relay *r, uint64_t now_ms)
+{
+	for (size_t i = 0; i < r->settings->c.backends_n; i++) {
+		struct relay_pool *p = relay_pool_of(r, r->settings->backends[i]);
+		if (p && relay_pool_usable(p, now_ms))
+			return p;
+	}
+	return NULL;
+}
+
+static enum outcome on_link(struct relay *r, struct relay_queue *q, struct relay_pool *p, uint64_t now_ms)
+{
+	struct relay_job *job = relay_queue_head(q);
+	bool probe = job->done.question == RELAY_RCPT;
+	if (probe && !probe_permit(r, p->backend, job))
+		return WAITS;
+	struct relay_link *link;
+	if (relay_pool_borrow(r, p, job, now_ms, &link) != RELAY_BORROWED) {
+		bool pump = r->pump;
+		relay_probe_over(r, job);
+		r->pump = pump; /* it did not run: nothing came free */
+		return WAITS;
+	}
+	relay_link_start(r, link, relay_queue_take(q), now_ms);
+	return RAN;
+}
+
+static enum outcome run(struct relay *r, struct relay_queue *q, uint64_t now_ms)
+{
+	struct relay_pool *p = choose(r, now_ms);
+	if (!p) {
+		relay_finish_unreachable(r, relay_queue_take(q), now_ms);
+		return RAN;
+	}
+	if (p->backend->kind == RELAY_SMTP)
+		return on_link(r, q, p, now_ms);
+	relay_local_start(r, p, relay_queue_take(q), now_ms);
+	return RAN;
+}
+
+/* Runs one job of the queue, if any can: the first lane's whose turn it is, or one of the next few when that
+ * one waits for something of its own. */
+static bool run_one(struct relay *r, struct relay_queue *q, uint64_t now_ms)
+{
+	struct relay_lane *turn = q->turn;
+	unsigned look = q->lanes < RELAY_POOL_LOOK ? q->lanes : RELAY_POOL_LOOK;
+	for (; look; look--) {
+		if (run(r, q, now_ms) == RAN)
+			return true;
+		relay_queue_turn(q);
+	}
+	q->turn = turn;
+	return false;
+}
+
+static bool step(struct relay *r, uint64_t now_ms)
+{
+	struct relay_queue *a = &r->deliveries, *b = &r->probe_queue;
+	if (r->probe_turn) {
+		a = &r->probe_queue;
+		b = &r->deliveries;
+	}
+	r->probe_turn = !r->probe_turn;
+	return run_one(r, a, now_ms) || run_one(r, b, now_ms);
+}
+
+static void publish(struct relay *r)
+{
+	unsigned waiting = r->deliveries.jobs + r->probe_queue.jobs;
+	if (waiting == r->published)
+		return;
+	atomic_fetch_add_explicit(&r->shared->waiting, waiting - r->published, memory_order_relaxed);
+	r->published = waiting;
+}
+
+void relay_dispatch(struct relay *r, uint64_t now_ms)
+{
+	if (!r->pump)
+		return;
+	while (r->pump) {
+		r->pump = false;
+		while (step(r, now_ms))
+			;
+	}
+	for (struct relay_pool *p = r->pools; p; p = p->next)
+		relay_pool_share(r, p, now_ms);
+	if (r->probe_queue.jobs && !r->probes && !net_timer_armed(&r->poll))
+		net_wheel_arm(&r->wheel, &r->poll, now_ms + POLL_MS);
+	publish(r);
+}

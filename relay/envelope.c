@@ -1,0 +1,277 @@
+/* From XCLIENT to the reply to DATA. */
+#include "base/log.h"
+#include "relay/identity.h"
+#include "relay/known.h"
+#include "relay/link_inside.h"
+
+#include <stdio.h>
+
+/* ---- XCLIENT ---- */
+
+static bool speaks_for(const struct relay_link *l, const struct relay_whom *whom)
+{
+	return l->whom.key == whom->key && (l->whom.port == whom->port || !l->takes_xclient);
+}
+
+static void envelope_start(struct relay *r, struct relay_link *l, uint64_t now_ms);
+
+void relay_envelope_begin(struct relay *r, struct relay_link *l, uint64_t now_ms)
+{
+	const struct relay_client *c = &l->job->mail->client;
+	struct relay_whom whom = relay_identity_of(r->shared, c);
+	if (l->settings->c.identity != RELAY_XCLIENT || speaks_for(l, &whom)) {
+		envelope_start(r, l, now_ms);
+		return;
+	}
+	struct smtp_identity id = relay_identity_smtp(c);
+	if (!smtp_client_xclient(&l->client, &id)) {
+		relay_link_unsayable(r, l, now_ms);
+		return;
+	}
+	l->whom = whom;
+	relay_link_enter(r, l, RELAY_LINK_IDENTIFY, now_ms);
+}
+
+static void keep(struct relay_job *job, const struct smtp_client_reply *reply, unsigned rcpt)
+{
+	relay_answer(&job->done, RELAY_FROM_BACKEND, reply->code, reply->text);
+	job->done.failed_rcpt = (uint16_t)rcpt;
+}
+
+/* The backend turns this client away as such. The connection speaks for it alone: retired. */
+static void client_refused(struct relay *r, struct relay_link *l, const struct smtp_client_reply *reply, uint64_t now_ms)
+{
+	keep(l->job, reply, UINT16_MAX);
+	l->retire = true;
+	relay_finish_refusal(r, l->job, now_ms);
+	relay_link_release(r, l, false, now_ms);
+}
+
+/* Postfix: 550 not authorised, 501 syntax, 503 in mid-transaction; 500, 502 unknown command. Other codes are its verdict on
+ * the client (smtpd_delay_reject = no). */
+static bool means_not_allowed(unsigned code)
+{
+	return code == 500 || code == 501 || code == 502 || code == 503 || code == 550;
+}
+
+static void identity_refused(struct relay *r, struct relay_link *l, const char *verb, const struct smtp_client_reply *reply,
+			     uint64_t now_ms)
+{
+	char text[160];
+	snprintf(text, sizeof text, "UNHEALTHY: it refuses %s: %u %.*s", verb, reply->code, SLICE_ARG(reply->text));
+	relay_link_unhealthy(r, l, slice_str(text), now_ms);
+}
+
+void relay_envelope_identified(struct relay *r, struct relay_link *l, const struct smtp_client_reply *reply, uint64_t now_ms)
+{
+	if (relay_is_2xx(reply->code)) {
+		const struct relay_client *c = &l->job->mail->client;
+		l->xclients++;
+		if (!smtp_client_ehlo(&l->client, relay_identity_helo(c, l->settings->c.hostname)))
+			relay_link_unsayable(r, l, now_ms);
+		else
+			relay_link_enter(r, l, RELAY_LINK_REHELLO, now_ms);
+	} else if (!means_not_allowed(reply->code)) {
+		client_refused(r, l, reply, now_ms);
+	} else if (l->xclients == 0) {
+		identity_refused(r, l, "XCLIENT", reply, now_ms);
+	} else {
+		/* offered again, but not meant: from now on each connection serves one client. The job lost nothing */
+		atomic_store(&l->pool->backend->no_reuse, true);
+		atomic_store(&l->pool->backend->reusable, false);
+		relay_finish_lost(r, l->job, true, false, false, now_ms);
+		relay_link_close(r, l);
+	}
+}
+
+void relay_envelope_rehello(struct relay *r, struct relay_link *l, const struct smtp_client_reply *reply, uint64_t now_ms)
+{
+	struct relay_backend *b = l->pool->backend;
+	if (!relay_is_2xx(reply->code)) {
+		client_refused(r, l, reply, now_ms);
+		return;
+	}
+	l->takes_xclient = (l->client.caps.xclient & SMTP_XATTR_ADDR) != 0 && !atomic_load(&b->no_reuse);
+	if (atomic_load_explicit(&b->reusable, memory_order_relaxed) != l->takes_xclient)
+		atomic_store(&b->reusable, l->takes_xclient);
+	envelope_start(r, l, now_ms);
+}
+
+/* ---- MAIL, RCPT, DATA ---- */
+
+static bool is_probe(const struct relay_job *job)
+{
+	return job->done.question == RELAY_RCPT;
+}
+
+static bool pipelining(const struct relay_link *l)
+{
+	return (l->client.caps.ext & SMTP_EXT_PIPELINING) != 0;
+}
+
+static uint64_t size_of(const struct relay_body *b)
+{
+	return b->head.n + b->mem.n + (b->fd >= 0 ? b->fd_size : 0);
+}
+
+static bool say_mail(struct relay_link *l)
+{
+	const struct relay_mail *m = l->job->mail;
+	struct smtp_mail_options o = { .size = size_of(&m->body), .eight_bit = m->body.eight_bit };
+	return smtp_client_mail(&l->client, m->sender, is_probe(l->job) ? NULL : &o);
+}
+
+/* The group's end. A mail for several gets its DATA only when all were taken, see envelope_over(). */
+static bool say_last(struct relay_link *l)
+{
+	if (is_probe(l->job)) {
+		l->rsets++;
+		return smtp_client_rset(&l->client);
+	}
+	if (l->job->mail->rcpts_n > 1 || !pipelining(l))
+		return true;
+	return smtp_client_data(&l->client);
+}
+
+static bool say_next(struct relay_link *l)
+{
+	const struct relay_mail *m = l->job->mail;
+	uint32_t i = l->env.next++;
+	if (i == 0) {
+		struct smtp_identity id = relay_identity_smtp(&m->client);
+		return l->settings->c.identity != RELAY_XFORWARD || smtp_client_xforward(&l->client, &id);
+	}
+	if (i == 1)
+		return say_mail(l);
+	return i < m->rcpts_n + 2 ? smtp_client_rcpt(&l->client, m->rcpts[i - 2]) : say_last(l);
+}
+
+/* All that may be said now: everything with PIPELINING, else one command. */
+static bool say(struct relay_link *l)
+{
+	while (l->env.next <= l->job->mail->rcpts_n + 2) {
+		if (!pipelining(l) && (smtp_client_due(&l->client) || l->env.mail_refused))
+			return true;
+		TRY(say_next(l));
+	}
+	return true;
+}
+
+static void envelope_start(struct relay *r, struct relay_link *l, uint64_t now_ms)
+{
+	l->env = (struct relay_envelope){ 0 };
+	l->feed = (struct relay_feed){ .fd = -1 };
+	relay_link_enter(r, l, RELAY_LINK_ENVELOPE, now_ms);
+	if (!say(l))
+		relay_link_unsayable(r, l, now_ms);
+}
+
+static void probe_over(struct relay *r, struct relay_link *l, uint64_t now_ms)
+{
+	struct relay_job *job = l->job;
+	if (l->env.mail_refused || l->env.refused)
+		relay_finish_refusal(r, job, now_ms);
+	else
+		relay_finish_reply(r, job, job->done.code, slice_of(job->done.text, job->done.text_n), now_ms);
+	relay_link_release(r, l, false, now_ms);
+}
+
+/* Something was refused: nothing is delivered. */
+static void mail_refused(struct relay *r, struct relay_link *l, uint64_t now_ms)
+{
+	bool partly = !l->env.mail_refused && l->env.refused && l->env.accepted;
+	if (partly)
+		relay_finish_partly(r, l->job, now_ms);
+	else
+		relay_finish_refusal(r, l->job, now_ms);
+	relay_link_release(r, l, !l->env.mail_refused, now_ms);
+}
+
+static void envelope_over(struct relay *r, struct relay_link *l, uint64_t now_ms)
+{
+	if (is_probe(l->job)) {
+		probe_over(r, l, now_ms);
+	} else if (l->env.mail_refused || l->env.refused) {
+		mail_refused(r, l, now_ms);
+	} else if (!smtp_client_data(&l->client)) {
+		relay_link_unsayable(r, l, now_ms);
+	} else {
+		relay_link_enter(r, l, RELAY_LINK_DATA, now_ms);
+	}
+}
+
+static void on_mail(struct relay_link *l, const struct smtp_client_reply *reply)
+{
+	if (relay_is_2xx(reply->code))
+		return;
+	keep(l->job, reply, UINT16_MAX);
+	l->env.mail_refused = true;
+	l->refusals++;
+}
+
+static void on_rcpt(struct relay *r, struct relay_link *l, const struct smtp_client_reply *reply)
+{
+	struct relay_job *job = l->job;
+	if (relay_is_2xx(reply->code)) {
+		if (l->env.accepted++ == 0 && is_probe(job))
+			keep(job, reply, UINT16_MAX);
+		return;
+	}
+	l->refusals++;
+	if (l->env.mail_refused)
+		return; /* 503: it says nothing of the recipient */
+	if (l->env.refused++ == 0)
+		keep(job, reply, reply->index);
+	/* its answer had aged: the retry must be told at RCPT, so that it is never half delivered */
+	if (!is_probe(job))
+		relay_known_suspect(r, job->mail->rcpts[reply->index]);
+}
+
+void relay_envelope_data(struct relay *r, struct relay_link *l, const struct smtp_client_reply *reply, uint64_t now_ms)
+{
+	bool wanted = !l->env.mail_refused && !l->env.refused;
+	if (reply->code == 354 && wanted) {
+		relay_body_begin(r, l, now_ms);
+		return;
+	}
+	if (reply->code == 354) {
+		/* it refused the recipient and wants the body all the same: only closing makes sure that nothing is delivered */
+		relay_finish_refusal(r, l->job, now_ms);
+		relay_link_close(r, l);
+		return;
+	}
+	l->refusals++;
+	if (wanted && reply->code < 400) {
+		relay_finish_garbage(r, l->job, false, now_ms);
+		relay_link_close(r, l);
+		return;
+	}
+	if (wanted)
+		keep(l->job, reply, UINT16_MAX);
+	mail_refused(r, l, now_ms);
+}
+
+void relay_envelope_reply(struct relay *r, struct relay_link *l, const struct smtp_client_reply *reply, uint64_t now_ms)
+{
+	if (reply->code / 100 == 3 && reply->to != SMTP_TO_DATA) {
+		relay_finish_garbage(r, l->job, false, now_ms);
+		relay_link_close(r, l);
+		return;
+	}
+	if (reply->to == SMTP_TO_XFORWARD && !relay_is_2xx(reply->code)) {
+		identity_refused(r, l, "XFORWARD", reply, now_ms);
+		return;
+	}
+	if (reply->to == SMTP_TO_DATA) {
+		relay_envelope_data(r, l, reply, now_ms);
+		return;
+	}
+	if (reply->to == SMTP_TO_MAIL)
+		on_mail(l, reply);
+	else if (reply->to == SMTP_TO_RCPT)
+		on_rcpt(r, l, reply);
+	if (!say(l))
+		relay_link_unsayable(r, l, now_ms);
+	else if (smtp_client_due(&l->client) == 0)
+		envelope_over(r, l, now_ms);
+}

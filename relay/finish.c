@@ -1,0 +1,216 @@
+#include "relay/finish.h"
+
+#include "base/log.h"
+#include "relay/known.h"
+
+/* Idle connections that turn out to have been closed by the backend cost no try, up to this many: after its
+ * restart all of them are stale. */
+enum { STALE_MAX = 3 };
+
+static struct relay_backend *backend_of(const struct relay_job *job)
+{
+	return job->link ? job->link->pool->backend : NULL;
+}
+
+static void count(atomic_ullong *n)
+{
+	atomic_fetch_add_explicit(n, 1, memory_order_relaxed);
+}
+
+static void off_link(struct relay *r, struct relay_job *job)
+{
+	relay_probe_over(r, job);
+	if (job->link)
+		job->link->job = NULL;
+	job->link = NULL;
+	r->pump = true;
+}
+
+bool relay_enqueue(struct relay *r, struct relay_job *job)
+{
+	r->pump = true;
+	return relay_queue_put(job->done.question == RELAY_RCPT ? &r->probe_queue : &r->deliveries, job);
+}
+
+/* ---- answers ---- */
+
+static void give_out(struct relay *r, struct relay_job *job, uint64_t now_ms)
+{
+	struct relay_done *d = &job->done;
+	net_wheel_cancel(&r->wheel, &job->timer);
+	if (job->began_ms) {
+		d->waited_ms = (uint32_t)(job->began_ms - job->asked_ms);
+		d->backend_ms = (uint32_t)(now_ms - job->began_ms);
+	} else {
+		d->waited_ms = (uint32_t)(now_ms - job->asked_ms);
+	}
+	if (job->dropped)
+		relay_job_free(&r->jobs, job);
+	else
+		relay_job_finish(&r->jobs, job);
+}
+
+/* The leader's words serve those that asked the same only when they may be shared. */
+static void settle_merged(struct relay *r, struct relay_job *leader, bool shareable, uint64_t now_ms)
+{
+	struct relay_job *job = leader->merged, *next;
+	leader->merged = NULL;
+	for (; job; job = next) {
+		next = job->next;
+		job->leader = NULL;
+		if (shareable) {
+			relay_answer(&job->done, leader->done.from, leader->done.code,
+				     slice_of(leader->done.text, leader->done.text_n));
+			job->done.bad_recipient = leader->done.bad_recipient;
+			memcpy(job->done.backend, leader->done.backend, sizeof job->done.backend);
+			give_out(r, job, now_ms);
+			continue;
+		}
+		job->alone = true;
+		if (!relay_enqueue(r, job)) {
+			relay_answer_us(&job->done, 451, "4.3.0 Out of memory, try again later");
+			give_out(r, job, now_ms);
+		}
+	}
+}
+
+static void finish(struct relay *r, struct relay_job *job, bool shareable, uint64_t now_ms)
+{
+	off_link(r, job);
+	relay_merge_end(r, job);
+	settle_merged(r, job, shareable, now_ms);
+	give_out(r, job, now_ms);
+}
+
+static void finish_us(struct relay *r, struct relay_job *job, const char *text, uint64_t now_ms)
+{
+	relay_answer_us(&job->done, 451, text);
+	finish(r, job, false, now_ms);
+}
+
+/* Remembers what may be remembered about a recipient; true: it may also be told to others. */
+static bool learn(struct relay *r, struct relay_job *job)
+{
+	struct relay_done *d = &job->done;
+	struct slice text = slice_of(d->text, d->text_n);
+	if (d->code >= 200 && d->code < 300) {
+		relay_known_ok(r, job->own_rcpt);
+		return true;
+	}
+	d->bad_recipient = relay_is_unknown_user(r->settings, d->code, text);
+	if (d->bad_recipient)
+		relay_known_bad(r, job->own_rcpt, d->code, text);
+	return d->bad_recipient;
+}
+
+void relay_finish_reply(struct relay *r, struct relay_job *job, unsigned code, struct slice text, uint64_t now_ms)
+{
+	relay_answer(&job->done, RELAY_FROM_BACKEND, code, text);
+	struct relay_backend *b = backend_of(job);
+	bool probe = job->done.question == RELAY_RCPT;
+	if (b && probe)
+		count(&b->n.probed);
+	else if (b)
+		count(code < 300 ? &b->n.delivered : &b->n.refused);
+	finish(r, job, probe && learn(r, job), now_ms);
+}
+
+void relay_finish_refusal(struct relay *r, struct relay_job *job, uint64_t now_ms)
+{
+	struct relay_backend *b = backend_of(job);
+	bool of_rcpt = job->done.failed_rcpt != UINT16_MAX;
+	if (job->done.question == RELAY_DELIVER) {
+		struct slice text = slice_of(job->done.text, job->done.text_n);
+		job->done.bad_recipient = of_rcpt && relay_is_unknown_user(r->settings, job->done.code, text);
+		if (b)
+			count(&b->n.refused);
+		finish(r, job, false, now_ms);
+		return;
+	}
+	job->done.failed_rcpt = UINT16_MAX;
+	if (b)
+		count(&b->n.probed);
+	/* a refused MAIL speaks of the sender or the client, whatever its code */
+	finish(r, job, of_rcpt && learn(r, job), now_ms);
+}
+
+void relay_finish_partly(struct relay *r, struct relay_job *job, uint64_t now_ms)
+{
+	struct relay_backend *b = backend_of(job);
+	if (b)
+		count(&b->n.refused);
+	finish_us(r, job, "4.3.0 Not all recipients can be reached now, nothing was delivered, try again", now_ms);
+}
+
+/* ---- second tries ---- */
+
+static void retry(struct relay *r, struct relay_job *job, uint64_t now_ms)
+{
+	off_link(r, job);
+	job->done.code = 0;
+	job->done.failed_rcpt = UINT16_MAX;
+	struct relay_queue *q = job->done.question == RELAY_RCPT ? &r->probe_queue : &r->deliveries;
+	if (!relay_queue_put_back(q, job))
+		finish_us(r, job, "4.3.0 Out of memory, try again later", now_ms);
+}
+
+/* Nobody waits for it any more: there is nothing to try again. */
+static bool forsaken(const struct relay_job *job)
+{
+	return job->dropped && !job->merged;
+}
+
+void relay_finish_again(struct relay *r, struct relay_job *job, uint64_t now_ms)
+{
+	if (job->tries++ || forsaken(job)) {
+		finish_us(r, job, "4.4.2 Connection to the mail system lost, try again", now_ms);
+		return;
+	}
+	job->needs_fresh = true;
+	retry(r, job, now_ms);
+}
+
+void relay_finish_lost(struct relay *r, struct relay_job *job, bool used, bool heard, bool dot_is_out, uint64_t now_ms)
+{
+	if (dot_is_out) {
+		struct relay_backend *b = backend_of(job);
+		job->done.doubtful = true;
+		if (b)
+			count(&b->n.doubtful);
+		log_warn("backend %s: no reply to a mail that was sent whole; its client is asked to try again and it may come twice",
+			 b ? b->name : "");
+		finish_us(r, job, "4.4.2 Connection to the mail system lost, try again", now_ms);
+		return;
+	}
+	bool stale = used && !heard && job->stale < STALE_MAX && !forsaken(job);
+	if (!stale) {
+		relay_finish_again(r, job, now_ms);
+		return;
+	}
+	job->stale++;
+	retry(r, job, now_ms);
+}
+
+void relay_finish_garbage(struct relay *r, struct relay_job *job, bool dot_is_out, uint64_t now_ms)
+{
+	job->done.doubtful = dot_is_out;
+	finish_us(r, job, "4.3.0 The mail system answered in a way that is not understood, try again later", now_ms);
+}
+
+void relay_finish_unsayable(struct relay *r, struct relay_job *job, uint64_t now_ms)
+{
+	finish_us(r, job, "4.3.0 This mail cannot be passed on now, try again later", now_ms);
+}
+
+void relay_finish_unreachable(struct relay *r, struct relay_job *job, uint64_t now_ms)
+{
+	finish_us(r, job, job->tries ? "4.4.2 Connection to the mail system lost, try again" :
+				       "4.3.2 Mail system not reachable, try again later", now_ms);
+}
+
+void relay_finish_late(struct relay *r, struct relay_job *job, uint64_t now_ms)
+{
+	bool began = job->done.question == RELAY_DELIVER && job->began_ms;
+	finish_us(r, job, began ? "4.4.2 The mail system did not answer in time, try again" :
+				  "4.3.2 Mail system busy, try again later", now_ms);
+}

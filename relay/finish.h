@@ -1,0 +1,46 @@
+/* relay/finish.h - the end of a job's run: an answer, or a second try
+ *
+ * The failure table of the relay's manual stands here. Every function takes the job off its link first;
+ * what becomes of the link is the caller's business.
+ */
+#ifndef RELAY_FINISH_H
+#define RELAY_FINISH_H
+
+#include "relay/internal.h"
+#include "relay/link.h"
+
+/* The backend's reply is the answer. */
+void relay_finish_reply(struct relay *r, struct relay_job *job, unsigned code, struct slice text, uint64_t now_ms);
+/* The refusal kept in job->done is the answer. */
+void relay_finish_refusal(struct relay *r, struct relay_job *job, uint64_t now_ms);
+/* Some recipients were taken and some refused; nothing has been delivered. */
+void relay_finish_partly(struct relay *r, struct relay_job *job, uint64_t now_ms);
+/* The connection is lost. `used`: it had done something before this job; `heard`: a reply came to this job. */
+void relay_finish_lost(struct relay *r, struct relay_job *job, bool used, bool heard, bool dot_is_out, uint64_t now_ms);
+/* It must be asked once more on a fresh connection, through no fault of anybody; at most once, then as lost. */
+void relay_finish_again(struct relay *r, struct relay_job *job, uint64_t now_ms);
+/* The backend speaks nonsense. */
+void relay_finish_garbage(struct relay *r, struct relay_job *job, bool dot_is_out, uint64_t now_ms);
+/* It cannot be said to the backend: memory is out, or a value is not fit for a command or body. */
+void relay_finish_unsayable(struct relay *r, struct relay_job *job, uint64_t now_ms);
+/* No backend can be reached, or none is healthy. */
+void relay_finish_unreachable(struct relay *r, struct relay_job *job, uint64_t now_ms);
+/* Its time is over. */
+void relay_finish_late(struct relay *r, struct relay_job *job, uint64_t now_ms);
+
+/* Says this refusal that the recipient does not exist? Only then may it be cached, shared and counted as a bad
+ * recipient: any other may speak of this client, its HELO or the sender (Postfix: smtpd_delay_reject). */
+bool relay_is_unknown_user(const struct relay_settings *s, unsigned code, struct slice text) MUST_USE;
+
+/* A recipient question joins one that is under way for the same recipient; false: it must ask itself. */
+bool relay_merge_join(struct relay *r, struct relay_job *job);
+/* It may be joined from now on; no longer. */
+void relay_merge_lead(struct relay *r, struct relay_job *job);
+void relay_merge_end(struct relay *r, struct relay_job *job);
+/* A merged one leaves, its client is gone or its time over. */
+void relay_merge_leave(struct relay_job *job);
+
+/* Into the right queue, at its end. False: no memory. */
+bool relay_enqueue(struct relay *r, struct relay_job *job) MUST_USE;
+
+#endif

@@ -1,0 +1,35 @@
+#include "relay/identity.h"
+
+static uint64_t add(const struct relay_shared *s, uint64_t so_far, struct slice value)
+{
+	struct hash_key key = s->key;
+	key.k0 ^= so_far; /* chained, so that "ab","c" and "a","bc" differ */
+	return hash_bytes(&key, value);
+}
+
+struct relay_whom relay_identity_of(const struct relay_shared *s, const struct relay_client *c)
+{
+	uint64_t h = add(s, 0, slice_of((const char *)c->ip.b, sizeof c->ip.b));
+	h = add(s, h, c->name);
+	h = add(s, h, c->helo);
+	h = add(s, h, c->proto);
+	h = add(s, h, c->login);
+	return (struct relay_whom){ .key = h ? h : 1, .port = c->port };
+}
+
+struct smtp_identity relay_identity_smtp(const struct relay_client *c)
+{
+	return (struct smtp_identity){
+		.ip = c->ip, .port = c->port, .name = c->name, .helo = c->helo, .proto = c->proto, .login = c->login
+	};
+}
+
+struct slice relay_identity_helo(const struct relay_client *c, struct slice ours)
+{
+	if (c->helo.n == 0 || c->helo.n > SMTP_IDENTITY_VALUE)
+		return ours;
+	for (size_t i = 0; i < c->helo.n; i++)
+		if (c->helo.p[i] <= ' ' || c->helo.p[i] > '~')
+			return ours;
+	return c->helo;
+}

@@ -1,0 +1,57 @@
+/* relay/internal.h - one worker's relay, seen by the files of this room
+ *
+ * How the files share the work (arrows: who calls whom):
+ *   relay.c   the API: asks, cancels, events and time in  -> dispatch.c, link.c
+ *   dispatch.c  brings waiting jobs and links together    -> pool.c, link.c
+ *   pool.c    the links to one backend, their permits     -> backend.c, link.c
+ *   link.c    one connection's state machine              -> envelope.c, finish.c, pool.c
+ *   finish.c  what a reply or a loss means for the job: answer, second try, cache, merged questions
+ * Whatever may let a waiting job run sets `pump`; dispatch runs once at the end of each API call, so nothing re-enters.
+ */
+#ifndef RELAY_INTERNAL_H
+#define RELAY_INTERNAL_H
+
+#include "relay/pool.h"
+#include "relay/queue.h"
+#include "relay/shared.h"
+
+enum {
+	RELAY_MERGE_BUCKETS = 1024,
+	RELAY_SCRATCH = 16384,
+	RELAY_PROBE_SHARE = 4,      /* recipient questions use at most a quarter of the connections: mails come through */
+	RELAY_PROBES_PER_CLIENT = 2, /* and two at once for each client: a harvester waits for itself */
+};
+
+/* Timers of the relay's wheel are told apart by kind. */
+enum { RELAY_TIMER_LINK, RELAY_TIMER_JOB, RELAY_TIMER_POLL, RELAY_TIMER_REFRESH };
+
+struct relay {
+	struct relay_shared *shared;
+	struct relay_settings *settings;
+	struct net_loop *loop;
+	struct net_wake *wake;
+	unsigned worker;
+	bool pump, draining;
+	bool probe_turn; /* the next connection goes to a recipient question, if one waits */
+	unsigned probes; /* of this worker, under way */
+	unsigned published; /* our part of shared->waiting */
+	uint64_t now_ms;
+	struct net_wheel wheel;
+	struct net_timer poll;    /* looks again for what other workers' probes held */
+	struct net_timer refresh; /* worker 0: backends are asked anew what they can do */
+	struct relay_jobs jobs;
+	struct relay_queue deliveries, probe_queue;
+	struct relay_pool *pools; /* one for each backend that this worker ever had */
+	struct relay_link *dead;  /* closed in this turn, freed in relay_on_time */
+	struct relay_job *asking[RELAY_MERGE_BUCKETS]; /* recipient questions that others may join, by recipient */
+	char scratch[RELAY_SCRATCH];
+};
+
+/* dispatch.c */
+void relay_dispatch(struct relay *r, uint64_t now_ms);
+/* A recipient question has left its connection: the next may have its place. */
+void relay_probe_over(struct relay *r, struct relay_job *job);
+/* relay.c; NULL: no memory when it was to be made. */
+struct relay_pool *relay_pool_of(struct relay *r, struct relay_backend *b);
+
+#endif

@@ -1,0 +1,361 @@
+#include "relay/link.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "relay/link_inside.h"
+
+#include <stdio.h>
+
+enum { SECOND = 1000, MINUTE = 60 * SECOND };
+
+static void on_greeting(struct relay *r, struct relay_link *l, const struct smtp_client_reply *reply, uint64_t now_ms);
+static void on_hello(struct relay *r, struct relay_link *l, const struct smtp_client_reply *reply, uint64_t now_ms);
+static void on_reset(struct relay *r, struct relay_link *l, const struct smtp_client_reply *reply, uint64_t now_ms);
+static void on_quit(struct relay *r, struct relay_link *l, const struct smtp_client_reply *reply, uint64_t now_ms);
+
+/* How long a state may last (RFC 5321 4.5.3.2), and who reads its replies (NULL: none is due). Before the dot the job's own
+ * time is shorter than most of these. The idle time is the settings'. */
+static const struct phase {
+	const char *name;
+	uint32_t limit_ms;
+	void (*on_reply)(struct relay *, struct relay_link *, const struct smtp_client_reply *, uint64_t);
+} PHASES[] = {
+	[RELAY_LINK_CONNECTING] = { "connecting", 30 * SECOND, NULL },
+	[RELAY_LINK_GREETING] = { "waiting for the greeting", 5 * MINUTE, on_greeting },
+	[RELAY_LINK_HELLO] = { "waiting for the reply to EHLO", 5 * MINUTE, on_hello },
+	[RELAY_LINK_IDLE] = { "idle", 0, NULL },
+	[RELAY_LINK_IDENTIFY] = { "waiting for the reply to XCLIENT", 5 * MINUTE, relay_envelope_identified },
+	[RELAY_LINK_REHELLO] = { "waiting for the reply to EHLO", 5 * MINUTE, relay_envelope_rehello },
+	[RELAY_LINK_ENVELOPE] = { "waiting for the replies to MAIL and RCPT", 5 * MINUTE, relay_envelope_reply },
+	[RELAY_LINK_DATA] = { "waiting for the reply to DATA", 2 * MINUTE, relay_envelope_data },
+	[RELAY_LINK_BODY] = { "sending the body", 3 * MINUTE, relay_body_early },
+	[RELAY_LINK_DOT] = { "waiting for the reply to the body", 10 * MINUTE, relay_body_reply },
+	[RELAY_LINK_RESET] = { "waiting for the reply to RSET", 30 * SECOND, on_reset },
+	[RELAY_LINK_QUIT] = { "waiting for the reply to QUIT", 2 * SECOND, on_quit },
+	[RELAY_LINK_GONE] = { "gone", 0, NULL },
+};
+
+/* A recipient question on a connection that has met refusals is slow when Postfix holds each command for a second
+ * (smtpd_error_sleep_time): no ordinary answer takes this long there, and a fresh connection is not slowed. */
+enum { SLOW_MS = 900, SLOW_RSETS = 20 };
+
+void relay_link_enter(struct relay *r, struct relay_link *l, enum relay_link_state state, uint64_t now_ms)
+{
+	l->state = state;
+	uint64_t limit = PHASES[state].limit_ms;
+	bool suspicious = l->refusals || l->rsets >= SLOW_RSETS;
+	if (state == RELAY_LINK_ENVELOPE && l->job->done.question == RELAY_RCPT && suspicious && !l->job->tries)
+		limit = SLOW_MS;
+	net_wheel_arm(&r->wheel, &l->timer, now_ms + limit);
+}
+
+/* ---- life ---- */
+
+struct relay_link *relay_link_open(struct relay *r, struct relay_pool *p, uint64_t now_ms)
+{
+	struct relay_link *l = mem_zalloc(sizeof *l);
+	if (!l)
+		return NULL;
+	int fd = net_connect(&p->backend->ip, p->backend->port);
+	if (fd < 0 || !net_conn_init(&l->conn, r->loop, fd, NET_OWNER_RELAY, true)) {
+		mem_free(&l);
+		return NULL;
+	}
+	smtp_client_init(&l->client, &l->conn.out);
+	l->pool = p;
+	l->settings = relay_settings_ref(r->settings);
+	l->opened_ms = now_ms;
+	l->timer.kind = RELAY_TIMER_LINK;
+	relay_link_enter(r, l, RELAY_LINK_CONNECTING, now_ms);
+	return l;
+}
+
+void relay_link_close(struct relay *r, struct relay_link *l)
+{
+	struct relay_pool *p = l->pool;
+	if (l->state < RELAY_LINK_IDLE)
+		p->opening_n--;
+	if (l->state == RELAY_LINK_QUIT)
+		p->quitting_n--;
+	net_wheel_cancel(&r->wheel, &l->timer);
+	net_conn_close(&l->conn, r->loop);
+	relay_pool_forget(r, l);
+	l->state = RELAY_LINK_GONE;
+	l->next = r->dead;
+	r->dead = l;
+}
+
+void relay_link_free(struct relay_link *l)
+{
+	smtp_client_release(&l->client);
+	relay_settings_unref(&l->settings);
+	mem_free(&l);
+}
+
+bool relay_link_dot_is_out(const struct relay_link *l)
+{
+	return l->feed.done && buf_len(&l->conn.out) == 0;
+}
+
+/* ---- ends ---- */
+
+static void turned_away(struct relay *r, struct relay_link *l, enum relay_state state, struct slice why, uint64_t now_ms)
+{
+	struct relay_backend *b = l->pool->backend;
+	if (relay_backend_down(b, state, why, now_ms))
+		log_msg(state == RELAY_UNHEALTHY ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, "backend %s: %.*s", b->name,
+			SLICE_ARG(why));
+	relay_link_close(r, l);
+}
+
+void relay_link_lost(struct relay *r, struct relay_link *l, const char *why, uint64_t now_ms)
+{
+	if (l->state < RELAY_LINK_IDLE) {
+		char text[160];
+		int n = snprintf(text, sizeof text, "%s: %s", PHASES[l->state].name, why);
+		turned_away(r, l, RELAY_DOWN, slice_of(text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1), now_ms);
+		return;
+	}
+	struct relay_job *job = l->job;
+	if (job) {
+		log_info("backend %s: connection lost %s: %s", l->pool->backend->name, PHASES[l->state].name, why);
+		relay_finish_lost(r, job, l->uses > 1, l->heard, relay_link_dot_is_out(l), now_ms);
+	}
+	relay_link_close(r, l);
+}
+
+void relay_link_unhealthy(struct relay *r, struct relay_link *l, struct slice why, uint64_t now_ms)
+{
+	struct relay_job *job = l->job;
+	turned_away(r, l, RELAY_UNHEALTHY, why, now_ms);
+	if (job) {
+		l->job = NULL;
+		job->link = NULL;
+		relay_finish_unreachable(r, job, now_ms);
+	}
+}
+
+static void garbage(struct relay *r, struct relay_link *l, struct slice what, uint64_t now_ms)
+{
+	if (l->state < RELAY_LINK_IDLE) {
+		turned_away(r, l, RELAY_DOWN, what, now_ms);
+		return;
+	}
+	if (l->job) {
+		log_warn("backend %s: %s: %.*s", l->pool->backend->name, PHASES[l->state].name, SLICE_ARG(what));
+		relay_finish_garbage(r, l->job, relay_link_dot_is_out(l), now_ms);
+	}
+	relay_link_close(r, l);
+}
+
+void relay_link_unsayable(struct relay *r, struct relay_link *l, uint64_t now_ms)
+{
+	if (l->job)
+		relay_finish_unsayable(r, l->job, now_ms);
+	relay_link_close(r, l);
+}
+
+static void flush(struct relay *r, struct relay_link *l, uint64_t now_ms)
+{
+	if (l->state == RELAY_LINK_BODY)
+		relay_body_go_on(r, l, now_ms);
+	else if (l->state != RELAY_LINK_GONE && net_conn_flush(&l->conn, r->loop) == NET_FAILED)
+		relay_link_lost(r, l, "the connection broke", now_ms);
+}
+
+void relay_link_quit(struct relay *r, struct relay_link *l, uint64_t now_ms)
+{
+	relay_pool_unidle(r, l);
+	if (!smtp_client_quit(&l->client)) {
+		relay_link_close(r, l);
+		return;
+	}
+	l->pool->quitting_n++;
+	relay_link_enter(r, l, RELAY_LINK_QUIT, now_ms);
+	flush(r, l, now_ms);
+}
+
+void relay_link_release(struct relay *r, struct relay_link *l, bool reset, uint64_t now_ms)
+{
+	if (reset && !l->retire) {
+		l->rsets++;
+		if (!smtp_client_rset(&l->client)) {
+			relay_link_close(r, l);
+			return;
+		}
+		relay_link_enter(r, l, RELAY_LINK_RESET, now_ms);
+		return;
+	}
+	l->state = RELAY_LINK_IDLE;
+	relay_pool_return(r, l, now_ms);
+}
+
+/* ---- replies of the opening and closing states ---- */
+
+static void on_greeting(struct relay *r, struct relay_link *l, const struct smtp_client_reply *reply, uint64_t now_ms)
+{
+	if (reply->code != 220) {
+		char text[160];
+		snprintf(text, sizeof text, "greeting refused: %u %.*s", reply->code, SLICE_ARG(reply->text));
+		turned_away(r, l, RELAY_DOWN, slice_str(text), now_ms);
+		return;
+	}
+	if (!smtp_client_ehlo(&l->client, l->settings->c.hostname)) {
+		relay_link_close(r, l);
+		return;
+	}
+	relay_link_enter(r, l, RELAY_LINK_HELLO, now_ms);
+}
+
+/* NULL, or why this backend cannot be told the client as the settings want it. Without that it would take every client for
+ * one of its own networks. */
+static const char *identity_fault(const struct relay_link *l)
+{
+	const struct smtp_caps *caps = &l->client.caps;
+	if (l->settings->c.identity == RELAY_XCLIENT && !(caps->xclient & SMTP_XATTR_ADDR))
+		return "UNHEALTHY: it does not offer XCLIENT with ADDR (Postfix: smtpd_authorized_xclient_hosts); no mail is given to it";
+	if (l->settings->c.identity == RELAY_XFORWARD && !(caps->xforward & SMTP_XATTR_ADDR))
+		return "UNHEALTHY: it does not offer XFORWARD with ADDR (Postfix: smtpd_authorized_xforward_hosts); no mail is given to it";
+	return NULL;
+}
+
+static void on_hello(struct relay *r, struct relay_link *l, const struct smtp_client_reply *reply, uint64_t now_ms)
+{
+	struct relay_backend *b = l->pool->backend;
+	if (!relay_is_2xx(reply->code)) {
+		char text[160];
+		snprintf(text, sizeof text, "EHLO refused: %u %.*s", reply->code, SLICE_ARG(reply->text));
+		turned_away(r, l, RELAY_DOWN, slice_str(text), now_ms);
+		return;
+	}
+	const char *fault = identity_fault(l);
+	if (fault) {
+		relay_link_unhealthy(r, l, slice_str(fault), now_ms);
+		return;
+	}
+	relay_backend_heard(b, l->client.caps.ext, l->client.caps.size);
+	atomic_fetch_add_explicit(&b->n.connects, 1, memory_order_relaxed);
+	if (relay_backend_up(b))
+		log_info("backend %s: works again", b->name);
+	l->takes_xclient = (l->client.caps.xclient & SMTP_XATTR_ADDR) != 0;
+	l->pool->opening_n--;
+	relay_link_release(r, l, false, now_ms);
+}
+
+static void on_reset(struct relay *r, struct relay_link *l, const struct smtp_client_reply *reply, uint64_t now_ms)
+{
+	if (relay_is_2xx(reply->code))
+		relay_link_release(r, l, false, now_ms);
+	else
+		relay_link_close(r, l);
+}
+
+static void on_quit(struct relay *r, struct relay_link *l, const struct smtp_client_reply *reply, uint64_t now_ms)
+{
+	(void)reply;
+	(void)now_ms;
+	relay_link_close(r, l);
+}
+
+/* ---- events ---- */
+
+void relay_link_start(struct relay *r, struct relay_link *l, struct relay_job *job, uint64_t now_ms)
+{
+	l->uses++;
+	l->heard = false;
+	l->job = job;
+	job->link = l;
+	job->state = RELAY_JOB_RUNNING;
+	if (!job->began_ms)
+		job->began_ms = now_ms;
+	snprintf(job->done.backend, sizeof job->done.backend, "%s", l->pool->backend->name);
+	relay_envelope_begin(r, l, now_ms);
+	flush(r, l, now_ms);
+}
+
+static void take_reply(struct relay *r, struct relay_link *l, const struct smtp_client_reply *reply, uint64_t now_ms)
+{
+	const struct phase *phase = &PHASES[l->state];
+	/* 421 may answer anything (RFC 5321 3.8): the server is about to close. After the dot it is an answer like others */
+	bool leaving = reply->code == 421 && l->state > RELAY_LINK_IDLE && l->state != RELAY_LINK_DOT;
+	if (reply->to == SMTP_TO_NOTHING || leaving || !phase->on_reply) {
+		relay_link_lost(r, l, "421, the backend closes", now_ms);
+		return;
+	}
+	l->heard = true;
+	phase->on_reply(r, l, reply, now_ms);
+}
+
+static void take_bytes(struct relay *r, struct relay_link *l, struct slice in, uint64_t now_ms)
+{
+	while (l->state != RELAY_LINK_GONE) {
+		struct smtp_client_reply reply;
+		switch (smtp_client_next(&l->client, &in, &reply)) {
+		case SMTP_CLIENT_MORE:
+			return;
+		case SMTP_CLIENT_REPLY:
+			take_reply(r, l, &reply, now_ms);
+			break;
+		case SMTP_CLIENT_GARBAGE:
+			garbage(r, l, reply.text, now_ms);
+			return;
+		case SMTP_CLIENT_NO_MEMORY:
+			relay_link_lost(r, l, "out of memory", now_ms);
+			return;
+		}
+	}
+}
+
+static void read_all(struct relay *r, struct relay_link *l, uint64_t now_ms)
+{
+	while (l->state != RELAY_LINK_GONE) {
+		size_t n;
+		switch (net_conn_read(&l->conn, r->scratch, sizeof r->scratch, &n)) {
+		case NET_OK:
+			take_bytes(r, l, slice_of(r->scratch, n), now_ms);
+			break;
+		case NET_AGAIN:
+			return;
+		case NET_EOF:
+			relay_link_lost(r, l, "the backend closed it", now_ms);
+			return;
+		case NET_FAILED:
+			relay_link_lost(r, l, "the connection broke", now_ms);
+			return;
+		}
+	}
+}
+
+void relay_link_on_io(struct relay *r, struct relay_link *l, unsigned events, uint64_t now_ms)
+{
+	net_conn_events(&l->conn, events);
+	if (l->state == RELAY_LINK_CONNECTING) {
+		if (!(events & (NET_WRITE | NET_HUP)))
+			return;
+		int failed = net_connect_error(l->conn.io.fd);
+		if (failed) {
+			relay_link_lost(r, l, strerror(failed), now_ms);
+			return;
+		}
+		relay_link_enter(r, l, RELAY_LINK_GREETING, now_ms);
+	}
+	read_all(r, l, now_ms);
+	flush(r, l, now_ms);
+}
+
+void relay_link_on_time(struct relay *r, struct relay_link *l, uint64_t now_ms)
+{
+	if (l->state == RELAY_LINK_IDLE) {
+		relay_link_quit(r, l, now_ms);
+		return;
+	}
+	struct relay_job *job = l->job;
+	bool slow = l->state == RELAY_LINK_ENVELOPE && job && job->done.question == RELAY_RCPT;
+	if (slow)
+		relay_finish_again(r, job, now_ms);
+	l->heard = true; /* it was not stale: it was slow */
+	if (slow)
+		relay_link_close(r, l);
+	else
+		relay_link_lost(r, l, "no answer in time", now_ms);
+}

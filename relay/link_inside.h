@@ -1,0 +1,40 @@
+/* relay/link_inside.h - what the files that make up a link's state machine share
+ *
+ * link.c: life, events, opening and closing; envelope.c: from XCLIENT to DATA; body.c: from 354 to the last reply.
+ * A handler may end with the link GONE: callers look at the state before they go on.
+ */
+#ifndef RELAY_LINK_INSIDE_H
+#define RELAY_LINK_INSIDE_H
+
+#include "relay/finish.h"
+#include "relay/link.h"
+
+/* On to the next state, with its time limit. */
+void relay_link_enter(struct relay *r, struct relay_link *link, enum relay_link_state state, uint64_t now_ms);
+/* The connection broke, timed out, or said 421: its job gets another try or its answer, the link is closed. */
+void relay_link_lost(struct relay *r, struct relay_link *link, const char *why, uint64_t now_ms);
+/* The backend is not what the settings need: out of service, loudly. The link is closed. */
+void relay_link_unhealthy(struct relay *r, struct relay_link *link, struct slice why, uint64_t now_ms);
+/* A command could not be written: no memory, or (it was checked before) not fit to be one. */
+void relay_link_unsayable(struct relay *r, struct relay_link *link, uint64_t now_ms);
+/* The job is off. Back to the pool; `reset`: a transaction is open, RSET first. */
+void relay_link_release(struct relay *r, struct relay_link *link, bool reset, uint64_t now_ms);
+
+void relay_envelope_begin(struct relay *r, struct relay_link *link, uint64_t now_ms);
+void relay_envelope_identified(struct relay *r, struct relay_link *link, const struct smtp_client_reply *reply, uint64_t now_ms);
+void relay_envelope_rehello(struct relay *r, struct relay_link *link, const struct smtp_client_reply *reply, uint64_t now_ms);
+void relay_envelope_reply(struct relay *r, struct relay_link *link, const struct smtp_client_reply *reply, uint64_t now_ms);
+void relay_envelope_data(struct relay *r, struct relay_link *link, const struct smtp_client_reply *reply, uint64_t now_ms);
+
+void relay_body_begin(struct relay *r, struct relay_link *link, uint64_t now_ms);
+/* Writes what the connection takes. */
+void relay_body_go_on(struct relay *r, struct relay_link *link, uint64_t now_ms);
+void relay_body_early(struct relay *r, struct relay_link *link, const struct smtp_client_reply *reply, uint64_t now_ms);
+void relay_body_reply(struct relay *r, struct relay_link *link, const struct smtp_client_reply *reply, uint64_t now_ms);
+
+static inline bool relay_is_2xx(unsigned code)
+{
+	return code / 100 == 2;
+}
+
+#endif

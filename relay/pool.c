@@ -1,0 +1,232 @@
+#include "relay/pool.h"
+
+#include "base/log.h"
+#include "relay/identity.h"
+#include "relay/link.h"
+
+#include <errno.h>
+
+static void push_idle(struct relay *r, struct relay_pool *p, struct relay_link *link)
+{
+	link->idle_prev = NULL;
+	link->idle_next = p->idle;
+	if (p->idle)
+		p->idle->idle_prev = link;
+	p->idle = link;
+	p->idle_n++;
+	atomic_store_explicit(&p->backend->share[r->worker].idle, p->idle_n, memory_order_relaxed);
+}
+
+void relay_pool_unidle(struct relay *r, struct relay_link *link)
+{
+	struct relay_pool *p = link->pool;
+	if (p->idle != link && !link->idle_prev)
+		return;
+	if (link->idle_prev)
+		link->idle_prev->idle_next = link->idle_next;
+	else
+		p->idle = link->idle_next;
+	if (link->idle_next)
+		link->idle_next->idle_prev = link->idle_prev;
+	link->idle_next = link->idle_prev = NULL;
+	p->idle_n--;
+	atomic_store_explicit(&p->backend->share[r->worker].idle, p->idle_n, memory_order_relaxed);
+}
+
+/* ---- opening ---- */
+
+static bool permit(struct relay *r, struct relay_pool *p)
+{
+	struct relay_backend *b = p->backend;
+	unsigned limit = r->settings->c.connections;
+	if (relay_permit_take(b, r->worker, limit))
+		return true;
+	/* say so first, then look again: whoever gives back in between sees either the hunger or nobody */
+	relay_permit_hunger(b, r->worker, true);
+	if (relay_permit_take(b, r->worker, limit)) {
+		relay_permit_hunger(b, r->worker, false);
+		return true;
+	}
+	relay_shared_wake(r->shared, relay_permit_idler(b, r->worker));
+	return false;
+}
+
+static void give_permit(struct relay *r, struct relay_pool *p)
+{
+	relay_shared_wake(r->shared, relay_permit_give(p->backend, r->worker, r->settings->c.connections));
+}
+
+bool relay_pool_open(struct relay *r, struct relay_pool *p, uint64_t now_ms)
+{
+	/* until the backend has shown that it works, one try at a time */
+	bool proven = atomic_load_explicit(&p->backend->state, memory_order_relaxed) == RELAY_UP;
+	if (!proven && p->opening_n)
+		return false;
+	if (relay_backend_out(p->backend, now_ms) || !permit(r, p))
+		return false;
+	if (relay_backend_use(p->backend, now_ms) == RELAY_USE_NOT) {
+		give_permit(r, p);
+		return false;
+	}
+	struct relay_link *link = relay_link_open(r, p, now_ms);
+	if (!link) {
+		const char *why = strerror(errno);
+		if (relay_backend_down(p->backend, RELAY_DOWN, slice_str(why), now_ms))
+			log_warn("backend %s: cannot connect: %s", p->backend->name, why);
+		give_permit(r, p);
+		r->pump = true;
+		return false;
+	}
+	link->next = p->links;
+	link->prev = NULL;
+	if (p->links)
+		p->links->prev = link;
+	p->links = link;
+	p->links_n++;
+	p->opening_n++;
+	return true;
+}
+
+void relay_pool_forget(struct relay *r, struct relay_link *link)
+{
+	struct relay_pool *p = link->pool;
+	relay_pool_unidle(r, link);
+	if (link->prev)
+		link->prev->next = link->next;
+	else
+		p->links = link->next;
+	if (link->next)
+		link->next->prev = link->prev;
+	p->links_n--;
+	give_permit(r, p);
+	r->pump = true;
+}
+
+/* ---- choosing ---- */
+
+static bool fits(const struct relay *r, const struct relay_link *link, const struct relay_job *job, bool same_client)
+{
+	/* a second try wants a new connection, unless none can be had */
+	bool fresh = !job->needs_fresh || link->uses == 0 || relay_backend_out(link->pool->backend, r->now_ms);
+	if (link->settings != r->settings || !fresh)
+		return false;
+	if (r->settings->c.identity != RELAY_XCLIENT)
+		return true;
+	struct relay_whom whom = relay_identity_of(r->shared, &job->mail->client);
+	if (link->whom.key == whom.key && (link->whom.port == whom.port || !link->takes_xclient))
+		return true;
+	return !same_client && link->takes_xclient;
+}
+
+static struct relay_link *idle_for(const struct relay *r, const struct relay_pool *p, const struct relay_job *job)
+{
+	if (r->settings->c.identity == RELAY_XCLIENT)
+		for (struct relay_link *link = p->idle; link; link = link->idle_next)
+			if (fits(r, link, job, true))
+				return link;
+	for (struct relay_link *link = p->idle; link; link = link->idle_next)
+		if (fits(r, link, job, false))
+			return link;
+	return NULL;
+}
+
+/* The idle link that was used longest ago. */
+static struct relay_link *oldest_idle(const struct relay_pool *p)
+{
+	struct relay_link *link = p->idle;
+	while (link && link->idle_next)
+		link = link->idle_next;
+	return link;
+}
+
+/* Where each connection serves one client only, some are kept ready for the next. */
+static void restock(struct relay *r, struct relay_pool *p, uint64_t now_ms)
+{
+	const struct relay_backend *b = p->backend;
+	if (r->settings->c.identity != RELAY_XCLIENT || atomic_load_explicit(&b->reusable, memory_order_relaxed))
+		return;
+	unsigned fresh = p->opening_n;
+	for (const struct relay_link *link = p->idle; link; link = link->idle_next)
+		fresh += link->uses == 0;
+	/* not the last permits: a stock of fresh ones must not keep a waiting mail of another worker out */
+	for (; fresh < RELAY_STOCK && !r->draining; fresh++)
+		if (atomic_load(&b->open) + RELAY_STOCK > r->settings->c.connections || !relay_pool_open(r, p, now_ms))
+			return;
+}
+
+static unsigned waiting(const struct relay *r)
+{
+	return r->deliveries.jobs + r->probe_queue.jobs;
+}
+
+enum relay_borrow relay_pool_borrow(struct relay *r, struct relay_pool *p, const struct relay_job *job, uint64_t now_ms,
+				    struct relay_link **link_r)
+{
+	struct relay_link *link = *link_r = idle_for(r, p, job);
+	if (link) {
+		relay_pool_unidle(r, link);
+		if (link->uses == 0)
+			restock(r, p, now_ms);
+		return RELAY_BORROWED;
+	}
+	if (p->opening_n < waiting(r) && !relay_pool_open(r, p, now_ms) && !p->opening_n) {
+		/* all permits are out; an idle connection that cannot serve this job gives way to one that can */
+		link = oldest_idle(p);
+		if (link && p->quitting_n < waiting(r))
+			relay_link_quit(r, link, now_ms);
+	}
+	return relay_pool_usable(p, now_ms) ? RELAY_BORROW_WAIT : RELAY_BORROW_NONE;
+}
+
+bool relay_pool_usable(const struct relay_pool *p, uint64_t now_ms)
+{
+	return p->links_n || !relay_backend_out(p->backend, now_ms);
+}
+
+/* ---- giving back ---- */
+
+static bool worn(const struct relay *r, const struct relay_link *link, uint64_t now_ms)
+{
+	return link->retire || r->draining || link->settings != r->settings || link->refusals >= RELAY_RETIRE_REFUSALS ||
+		link->rsets >= RELAY_RETIRE_RSETS || link->uses >= RELAY_RETIRE_USES ||
+		now_ms - link->opened_ms >= RELAY_RETIRE_AGE_MS;
+}
+
+void relay_pool_return(struct relay *r, struct relay_link *link, uint64_t now_ms)
+{
+	struct relay_backend *b = link->pool->backend;
+	link->turns = atomic_load_explicit(&b->hungry_n, memory_order_relaxed) ? link->turns + 1 : 0;
+	r->pump = true;
+	if (worn(r, link, now_ms) || relay_permit_owed(b, r->worker, waiting(r) != 0, link->turns)) {
+		relay_link_quit(r, link, now_ms);
+		return;
+	}
+	push_idle(r, link->pool, link);
+	net_wheel_arm(&r->wheel, &link->timer, now_ms + r->settings->c.idle_ms);
+}
+
+void relay_pool_share(struct relay *r, struct relay_pool *p, uint64_t now_ms)
+{
+	struct relay_backend *b = p->backend;
+	if (waiting(r) == 0) {
+		relay_permit_hunger(b, r->worker, false);
+		while (atomic_load(&b->share[r->worker].granted) && relay_permit_take(b, r->worker, r->settings->c.connections))
+			give_permit(r, p);
+	}
+	/* one for each that hungers, no more: the rest of the idle ones may be needed in a moment */
+	unsigned hungry = atomic_load(&b->hungry_n);
+	for (struct relay_link *link; hungry && (link = oldest_idle(p)); hungry--) {
+		if (!relay_permit_owed(b, r->worker, waiting(r) != 0, 0))
+			return;
+		relay_link_quit(r, link, now_ms);
+	}
+}
+
+void relay_pool_retire(struct relay *r, struct relay_pool *p, bool all, uint64_t now_ms)
+{
+	for (struct relay_link *link = p->idle, *next; link; link = next) {
+		next = link->idle_next;
+		if (all || link->settings != r->settings)
+			relay_link_quit(r, link, now_ms);
+	}
+}

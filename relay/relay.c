@@ -1,0 +1,366 @@
+#include "relay/relay.h"
+
+#include "base/mem.h"
+#include "relay/finish.h"
+#include "relay/internal.h"
+#include "relay/known.h"
+#include "relay/link.h"
+#include "relay/local.h"
+#include "smtp/ext.h"
+
+/* What a backend can do is asked anew this often; it may have been changed without our losing a connection. */
+enum { REFRESH_MS = 5 * 60 * 1000 };
+
+/* ---- life ---- */
+
+struct relay_pool *relay_pool_of(struct relay *r, struct relay_backend *b)
+{
+	for (struct relay_pool *p = r->pools; p; p = p->next)
+		if (p->backend == b)
+			return p;
+	struct relay_pool *p = mem_zalloc(sizeof *p);
+	if (!p)
+		return NULL;
+	p->backend = b;
+	p->next = r->pools;
+	r->pools = p;
+	relay_backend_join(b, r->worker);
+	return p;
+}
+
+/* One connection to each backend, so that it is known before the first mail what it can do. */
+static void refresh(struct relay *r, uint64_t now_ms)
+{
+	for (size_t i = 0; i < r->settings->c.backends_n && !r->draining; i++) {
+		struct relay_pool *p = relay_pool_of(r, r->settings->backends[i]);
+		if (!p || p->backend->kind != RELAY_SMTP)
+			continue;
+		atomic_store(&p->backend->no_reuse, false);
+		if (!p->opening_n)
+			relay_pool_open(r, p, now_ms);
+	}
+	net_wheel_arm(&r->wheel, &r->refresh, now_ms + REFRESH_MS);
+}
+
+struct relay *relay_new(struct relay_shared *s, struct net_loop *l, struct net_wake *wake, unsigned worker, uint64_t now_ms)
+{
+	struct relay *r = worker < RELAY_WORKERS_MAX ? mem_zalloc(sizeof *r) : NULL;
+	if (!r)
+		return NULL;
+	r->shared = s;
+	r->loop = l;
+	r->wake = wake;
+	r->worker = worker;
+	r->now_ms = now_ms;
+	r->settings = relay_shared_settings(s);
+	r->poll.kind = RELAY_TIMER_POLL;
+	r->refresh.kind = RELAY_TIMER_REFRESH;
+	net_wheel_init(&r->wheel, now_ms);
+	relay_jobs_init(&r->jobs);
+	rand_bytes(&r->deliveries.seed, sizeof r->deliveries.seed);
+	rand_bytes(&r->probe_queue.seed, sizeof r->probe_queue.seed);
+	atomic_store(&s->wakes[worker], wake);
+	if (worker == 0)
+		refresh(r, now_ms);
+	return r;
+}
+
+void relay_configure(struct relay *r, uint64_t now_ms)
+{
+	struct relay_settings *old = r->settings;
+	r->now_ms = now_ms;
+	r->settings = relay_shared_settings(r->shared);
+	for (struct relay_pool *p = r->pools; p; p = p->next)
+		relay_pool_retire(r, p, false, now_ms);
+	relay_settings_unref(&old);
+	if (r->worker == 0)
+		refresh(r, now_ms);
+	r->pump = true;
+	relay_dispatch(r, now_ms);
+}
+
+static void free_dead(struct relay *r)
+{
+	while (r->dead) {
+		struct relay_link *link = r->dead;
+		r->dead = link->next;
+		relay_link_free(link);
+	}
+}
+
+void relay_free(struct relay **rp)
+{
+	struct relay *r = *rp;
+	if (!r)
+		return;
+	atomic_store(&r->shared->wakes[r->worker], NULL);
+	relay_local_release(r);
+	for (struct relay_pool *p = r->pools, *next; p; p = next) {
+		next = p->next;
+		while (p->links) {
+			struct relay_job *job = p->links->job;
+			if (job) {
+				relay_probe_over(r, job);
+				job->link = NULL;
+				if (!job->ticket_link)
+					relay_job_free(&r->jobs, job);
+			}
+			p->links->job = NULL;
+			relay_link_close(r, p->links);
+		}
+		relay_permit_hunger(p->backend, r->worker, false);
+		mem_free(&p);
+	}
+	free_dead(r);
+	atomic_fetch_sub(&r->shared->waiting, r->published);
+	relay_jobs_release(&r->jobs);
+	relay_queue_release(&r->deliveries);
+	relay_queue_release(&r->probe_queue);
+	relay_settings_unref(&r->settings);
+	mem_free(rp);
+}
+
+/* ---- what is asked ---- */
+
+static void arm(struct relay *r, struct relay_job *job, uint64_t within_ms)
+{
+	job->timer.kind = RELAY_TIMER_JOB;
+	net_wheel_arm(&r->wheel, &job->timer, job->asked_ms + within_ms);
+}
+
+static enum relay_check known(struct relay_done *d, uint64_t ticket, unsigned code, const char *text)
+{
+	d->ticket = ticket;
+	if (text)
+		relay_answer_us(d, code, text);
+	d->cached = true;
+	return RELAY_KNOWN;
+}
+
+static enum relay_check ask(struct relay *r, struct relay_job *job, uint64_t now_ms)
+{
+	job->probe_slot = relay_probe_slot(r->shared, &job->client);
+	if (!relay_merge_join(r, job)) {
+		if (!relay_enqueue(r, job)) {
+			relay_job_free(&r->jobs, job);
+			return RELAY_KNOWN;
+		}
+		relay_merge_lead(r, job);
+	}
+	arm(r, job, RELAY_PROBE_WITHIN_MS);
+	relay_dispatch(r, now_ms);
+	return RELAY_ASKED;
+}
+
+enum relay_check relay_check_rcpt(struct relay *r, const struct relay_client *client, struct slice sender, struct slice rcpt,
+				  uint64_t ticket, uint64_t now_ms, struct relay_done *answer_r)
+{
+	r->now_ms = now_ms;
+	*answer_r = (struct relay_done){ .question = RELAY_RCPT, .failed_rcpt = UINT16_MAX };
+	enum relay_known state = relay_known_get(r, rcpt, answer_r);
+	if (state == RELAY_KNOWN_BAD)
+		return known(answer_r, ticket, 0, NULL);
+	if (state == RELAY_KNOWN_OK || (state == RELAY_KNOWN_NOT && !r->settings->c.ask_backend))
+		return known(answer_r, ticket, 250, "2.1.5 Ok");
+	struct relay_job *job = relay_job_rcpt(&r->jobs, client, sender, rcpt, ticket, now_ms);
+	if (job && ask(r, job, now_ms) == RELAY_ASKED)
+		return RELAY_ASKED;
+	return known(answer_r, ticket, 451, "4.3.0 Out of memory, try again later");
+}
+
+bool relay_deliver(struct relay *r, const struct relay_mail *m, uint64_t now_ms)
+{
+	r->now_ms = now_ms;
+	struct relay_job *job = relay_job_deliver(&r->jobs, m, now_ms);
+	TRY(job);
+	if (!relay_enqueue(r, job)) {
+		relay_job_free(&r->jobs, job);
+		return false;
+	}
+	arm(r, job, RELAY_ANSWER_WITHIN_MS);
+	relay_dispatch(r, now_ms);
+	return true;
+}
+
+/* ---- what is taken back ---- */
+
+static void take_off_queue(struct relay *r, struct relay_job *job)
+{
+	relay_queue_remove(job->done.question == RELAY_RCPT ? &r->probe_queue : &r->deliveries, job);
+}
+
+/* Closes the link under a running job before its dot: nothing is delivered. */
+static void break_off(struct relay *r, struct relay_job *job)
+{
+	struct relay_link *link = job->link;
+	relay_probe_over(r, job);
+	link->job = NULL;
+	job->link = NULL;
+	relay_link_close(r, link);
+}
+
+static void cancel_delivery(struct relay *r, struct relay_job *job)
+{
+	bool out = job->state == RELAY_JOB_DONE ||
+		(job->state == RELAY_JOB_RUNNING && (job->link ? relay_link_dot_is_out(job->link) : !relay_local_cancel(r, job)));
+	job->mail = NULL;
+	if (out) {
+		relay_job_disown(job);
+		job->done.orphan = true;
+		return;
+	}
+	if (job->state == RELAY_JOB_QUEUED)
+		take_off_queue(r, job);
+	else if (job->link)
+		break_off(r, job);
+	net_wheel_cancel(&r->wheel, &job->timer);
+	relay_job_free(&r->jobs, job);
+}
+
+static void cancel_rcpt(struct relay *r, struct relay_job *job)
+{
+	if (job->state == RELAY_JOB_MERGED) {
+		relay_merge_leave(job);
+		net_wheel_cancel(&r->wheel, &job->timer);
+		relay_job_free(&r->jobs, job);
+		return;
+	}
+	if (job->state == RELAY_JOB_QUEUED && !job->merged) {
+		take_off_queue(r, job);
+		relay_merge_end(r, job);
+		net_wheel_cancel(&r->wheel, &job->timer);
+		relay_job_free(&r->jobs, job);
+		return;
+	}
+	/* it runs, or others wait for its answer: it goes on without its owner */
+	relay_job_disown(job);
+	job->dropped = true;
+}
+
+void relay_cancel(struct relay *r, uint64_t ticket, uint64_t now_ms)
+{
+	r->now_ms = now_ms;
+	struct relay_job *job = relay_job_find(&r->jobs, ticket);
+	if (!job)
+		return;
+	if (job->done.question == RELAY_DELIVER)
+		cancel_delivery(r, job);
+	else
+		cancel_rcpt(r, job);
+	r->pump = true;
+	relay_dispatch(r, now_ms);
+}
+
+/* ---- what happens ---- */
+
+void relay_on_io(struct relay *r, struct net_io *io, unsigned events, uint64_t now_ms)
+{
+	r->now_ms = now_ms;
+	relay_link_on_io(r, container_of(io, struct relay_link, conn.io), events, now_ms);
+	relay_dispatch(r, now_ms);
+}
+
+static void job_is_late(struct relay *r, struct relay_job *job, uint64_t now_ms)
+{
+	if (job->state == RELAY_JOB_RUNNING) {
+		if (job->link ? relay_link_dot_is_out(job->link) : !relay_local_cancel(r, job))
+			return; /* it may be delivered: only the backend's word, or its silence of 10 minutes, ends it */
+		if (job->link)
+			break_off(r, job);
+	} else if (job->state == RELAY_JOB_QUEUED) {
+		take_off_queue(r, job);
+	} else if (job->state == RELAY_JOB_MERGED) {
+		relay_merge_leave(job);
+	}
+	relay_finish_late(r, job, now_ms);
+}
+
+void relay_on_time(struct relay *r, uint64_t now_ms)
+{
+	r->now_ms = now_ms;
+	free_dead(r);
+	for (struct net_timer *t; (t = net_wheel_pop(&r->wheel, now_ms));) {
+		if (t->kind == RELAY_TIMER_LINK)
+			relay_link_on_time(r, container_of(t, struct relay_link, timer), now_ms);
+		else if (t->kind == RELAY_TIMER_JOB)
+			job_is_late(r, container_of(t, struct relay_job, timer), now_ms);
+		else if (t->kind == RELAY_TIMER_REFRESH)
+			refresh(r, now_ms);
+		else
+			r->pump = true;
+	}
+	relay_dispatch(r, now_ms);
+}
+
+void relay_on_wake(struct relay *r, uint64_t now_ms)
+{
+	r->now_ms = now_ms;
+	relay_local_collect(r, now_ms);
+	r->pump = true;
+	relay_dispatch(r, now_ms);
+}
+
+int relay_sleep_ms(const struct relay *r, uint64_t now_ms)
+{
+	return r->jobs.done ? 0 : net_wheel_sleep_ms(&r->wheel, now_ms);
+}
+
+bool relay_pop(struct relay *r, struct relay_done *done_r)
+{
+	for (struct relay_job *job; (job = relay_job_pop(&r->jobs));) {
+		bool wanted = !job->dropped;
+		if (wanted) {
+			memcpy(done_r, &job->done, offsetof(struct relay_done, text));
+			memcpy(done_r->text, job->done.text, job->done.text_n);
+		}
+		relay_job_free(&r->jobs, job);
+		if (wanted)
+			return true;
+	}
+	return false;
+}
+
+void relay_drain(struct relay *r, uint64_t now_ms)
+{
+	r->draining = true;
+	for (struct relay_pool *p = r->pools; p; p = p->next)
+		relay_pool_retire(r, p, true, now_ms);
+	net_wheel_cancel(&r->wheel, &r->refresh);
+}
+
+bool relay_is_idle(const struct relay *r)
+{
+	for (const struct relay_pool *p = r->pools; p; p = p->next)
+		if (p->links_n)
+			return false;
+	return r->jobs.open == 0;
+}
+
+/* ---- what is known ---- */
+
+uint32_t relay_caps(const struct relay *r, uint64_t *size_r)
+{
+	const uint32_t ours = SMTP_EXT_PIPELINING | SMTP_EXT_ENHANCEDSTATUSCODES;
+	uint32_t all = UINT32_MAX;
+	*size_r = 0;
+	for (size_t i = 0; i < r->settings->c.backends_n; i++) {
+		const struct relay_backend *b = r->settings->backends[i];
+		uint32_t exts = SMTP_EXT_8BITMIME | SMTP_EXT_SIZE;
+		uint64_t size = 0;
+		if (b->kind == RELAY_SMTP) {
+			if (!atomic_load_explicit(&b->heard, memory_order_acquire))
+				return ours;
+			exts = atomic_load_explicit(&b->exts, memory_order_relaxed);
+			size = atomic_load_explicit(&b->size, memory_order_relaxed);
+		}
+		all &= exts;
+		if (size && (*size_r == 0 || size < *size_r))
+			*size_r = size;
+	}
+	return all | ours;
+}
+
+bool relay_may_relay(const struct relay *r, const struct ip *client, struct slice domain)
+{
+	return relay_settings_may_relay(r->settings, client, domain);
+}

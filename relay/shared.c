@@ -1,0 +1,116 @@
+#include "relay/shared.h"
+
+#include "base/mem.h"
+#include "relay/rcpt_cache.h"
+
+enum { CACHE_BYTES = 16 << 20 };
+
+static bool same_target(const struct relay_backend *b, const struct relay_target *t)
+{
+	return b->kind == t->kind && b->port == t->port && memcmp(&b->ip, &t->ip, sizeof b->ip) == 0 &&
+		slice_eq(slice_str(b->path), t->path);
+}
+
+/* A backend that was there before keeps its state over a reload. Called under the lock. */
+static struct relay_backend *backend_of(struct relay_shared *s, const struct relay_target *t)
+{
+	for (size_t i = 0; i < s->backends_n; i++)
+		if (same_target(s->backends[i], t))
+			return s->backends[i];
+	if (s->backends_n == RELAY_BACKENDS_EVER)
+		return NULL;
+	struct relay_backend *b = relay_backend_new(t);
+	if (b)
+		s->backends[s->backends_n++] = b;
+	return b;
+}
+
+static bool find_backends(struct relay_shared *s, struct relay_settings *settings)
+{
+	for (size_t i = 0; i < settings->c.backends_n; i++) {
+		settings->backends[i] = backend_of(s, &settings->c.backends[i]);
+		TRY(settings->backends[i]);
+	}
+	return true;
+}
+
+struct relay_shared *relay_shared_new(const struct relay_config *c)
+{
+	struct relay_shared *s = relay_config_fault(c) ? NULL : mem_zalloc(sizeof *s);
+	if (!s)
+		return NULL;
+	pthread_mutex_init(&s->lock, NULL);
+	s->key = hash_key_random();
+	s->cache = rcpt_cache_new(c->cache_bytes ? c->cache_bytes : CACHE_BYTES);
+	if (!s->cache || !relay_shared_configure(s, c))
+		relay_shared_free(&s);
+	return s;
+}
+
+bool relay_shared_configure(struct relay_shared *s, const struct relay_config *c)
+{
+	struct relay_settings *fresh = relay_config_fault(c) ? NULL : relay_settings_new(c);
+	TRY(fresh);
+	pthread_mutex_lock(&s->lock);
+	bool ok = find_backends(s, fresh);
+	struct relay_settings *old = ok ? s->settings : fresh;
+	if (ok)
+		s->settings = fresh;
+	pthread_mutex_unlock(&s->lock);
+	relay_settings_unref(&old);
+	return ok;
+}
+
+void relay_shared_free(struct relay_shared **s)
+{
+	struct relay_shared *old = *s;
+	if (!old)
+		return;
+	relay_settings_unref(&old->settings);
+	for (size_t i = 0; i < old->backends_n; i++)
+		relay_backend_free(&old->backends[i]);
+	rcpt_cache_free(&old->cache);
+	pthread_mutex_destroy(&old->lock);
+	mem_free(s);
+}
+
+struct relay_settings *relay_shared_settings(struct relay_shared *s)
+{
+	pthread_mutex_lock(&s->lock);
+	struct relay_settings *settings = relay_settings_ref(s->settings);
+	pthread_mutex_unlock(&s->lock);
+	return settings;
+}
+
+void relay_shared_wake(struct relay_shared *s, int worker)
+{
+	struct net_wake *wake = worker < 0 ? NULL : atomic_load(&s->wakes[worker]);
+	if (wake)
+		net_wake_up(wake);
+}
+
+unsigned relay_probe_slot(const struct relay_shared *s, const struct ip *client)
+{
+	return (unsigned)(hash_bytes(&s->key, slice_of((const char *)client->b, sizeof client->b)) % RELAY_PROBE_SLOTS);
+}
+
+size_t relay_shared_info(struct relay_shared *s, uint64_t now_ms, struct relay_backend_info *info_r, size_t max)
+{
+	struct relay_settings *settings = relay_shared_settings(s);
+	size_t n = settings->c.backends_n < max ? settings->c.backends_n : max;
+	for (size_t i = 0; i < n; i++)
+		relay_backend_info(settings->backends[i], settings->c.connections, now_ms, &info_r[i]);
+	relay_settings_unref(&settings);
+	return n;
+}
+
+void relay_shared_load(struct relay_shared *s, unsigned *waiting_r, unsigned *open_r, unsigned *limit_r)
+{
+	struct relay_settings *settings = relay_shared_settings(s);
+	*waiting_r = atomic_load(&s->waiting);
+	*open_r = 0;
+	*limit_r = settings->c.connections * (unsigned)settings->c.backends_n;
+	for (size_t i = 0; i < settings->c.backends_n; i++)
+		*open_r += atomic_load(&settings->backends[i]->open);
+	relay_settings_unref(&settings);
+}
