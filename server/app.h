@@ -1,0 +1,49 @@
+/* server/app.h - what the threads of one server share
+ *
+ * Each member says who may touch it. Nothing here is a lock that is held while another is taken.
+ */
+#ifndef SERVER_APP_H
+#define SERVER_APP_H
+
+#include "relay/relay.h"
+#include "score/store.h"
+#include "server/clients.h"
+#include "server/generation.h"
+#include "server/spool.h"
+
+#include <pthread.h>
+
+struct worker;
+
+struct app {
+	const char *settings_path;
+	struct generation_needs needs;
+	uint64_t started_ms; /* wall clock */
+
+	/* shared by all threads, each with its own care */
+	struct relay_shared *relay;
+	struct score_store *store;
+	struct clients *clients;
+	struct spool_room spool;
+	struct hash_key log_key; /* of log.addresses = "hash" */
+
+	struct worker *workers; /* made before the threads start */
+	unsigned workers_n;
+
+	_Atomic unsigned workers_running; /* a worker's thread takes itself off when it ends */
+
+	/* limits.sessions and limits.waiting hold over all workers */
+	_Atomic uint32_t sessions, waiting;
+	_Atomic uint32_t sessions_limit; /* in effect: what the descriptors allow; 0 never */
+	uint64_t descriptors;
+	uint64_t id_seed;
+
+	/* written by the main thread under `lock`, read by the control thread under it */
+	pthread_mutex_t lock;
+	struct generation *generation;
+	bool draining;
+	int commands; /* eventfd: the control thread asks the main thread to look at `drain_wanted` */
+	_Atomic bool drain_wanted;
+};
+
+#endif

@@ -1,0 +1,359 @@
+#include "server/daemon.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "ctl/server.h"
+#include "server/control.h"
+#include "server/privileges.h"
+#include "server/worker.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+/* Descriptors that are neither sessions, backends nor bodies: loops, listeners, log, control, spool. */
+enum { DESCRIPTORS_OF_OUR_OWN = 128 };
+/* A server that cannot hold even this many sessions is not worth starting. */
+enum { SESSIONS_MIN = 16 };
+
+/* ---- settings ---- */
+
+void daemon_tell(const struct settings_faults *faults)
+{
+	struct buf line = { 0 };
+	for (size_t i = 0; i < faults->count; i++) {
+		buf_clear(&line);
+		if (settings_fault_format(&faults->items[i], &line))
+			log_msg(faults->items[i].severity == SETTINGS_ERROR ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, "%.*s", SLICE_ARG(buf_slice(&line)));
+	}
+	buf_release(&line);
+}
+
+static struct log_config log_config_of(const struct settings *s)
+{
+	return (struct log_config){ .to = s->log.to, .level = (enum log_level)s->log.level, .format = (enum log_format)s->log.format };
+}
+
+/* What the descriptors leave for clients, at most what is set; says so when it is less. */
+static uint32_t sessions_in_effect(const struct settings *s, uint64_t descriptors)
+{
+	uint64_t backends = (uint64_t)s->relay.backends.count * s->relay.connections;
+	uint64_t bodies = s->relay.open_bodies;
+	if (bodies > descriptors / 8)
+		bodies = descriptors / 8; /* a body's file takes a descriptor only while it is there */
+	uint64_t taken = backends + bodies + DESCRIPTORS_OF_OUR_OWN;
+	uint64_t left = descriptors > taken + SESSIONS_MIN ? descriptors - taken : SESSIONS_MIN;
+	uint64_t wanted = s->limits.sessions ? s->limits.sessions : UINT32_MAX;
+	if (left < wanted && s->limits.sessions)
+		log_warn("limits.sessions = %llu, but %llu file descriptors leave room for %llu; raise LimitNOFILE",
+			(unsigned long long)wanted, (unsigned long long)descriptors, (unsigned long long)left);
+	return (uint32_t)(left < wanted ? left : wanted);
+}
+
+static void set_session_limit(struct app *app, const struct settings *s)
+{
+	atomic_store(&app->sessions_limit, sessions_in_effect(s, app->descriptors));
+}
+
+void daemon_check_descriptors(const struct settings *s)
+{
+	sessions_in_effect(s, privileges_raise_nofile());
+}
+
+bool daemon_reload(struct app *app, struct settings_faults *faults, struct buf *restart_r)
+{
+	pthread_mutex_lock(&app->lock);
+	struct generation *old = app->generation;
+	struct generation *g = generation_load(app->settings_path, &app->needs, old, faults);
+	bool ok = g && relay_shared_configure(app->relay, &g->relay) && settings_needs_restart(old->settings, g->settings, restart_r);
+	if (ok) {
+		struct log_config log = log_config_of(g->settings);
+		if (!log_reopen(&log))
+			log_warn("log.to = \"%s\": %s; the log stays where it was", log.to, strerror(errno));
+		set_session_limit(app, g->settings);
+		for (unsigned i = 0; i < app->workers_n; i++)
+			worker_take_generation(&app->workers[i], g);
+		app->generation = g;
+		generation_unref(&old);
+	} else {
+		generation_unref(&g);
+	}
+	pthread_mutex_unlock(&app->lock);
+	return ok;
+}
+
+static void reload(struct app *app)
+{
+	struct settings_faults faults = { 0 };
+	struct buf restart = { 0 };
+	bool ok = daemon_reload(app, &faults, &restart);
+	daemon_tell(&faults);
+	if (!ok)
+		log_error("reload: %s has faults, the old settings stay in use", app->settings_path);
+	else if (buf_len(&restart))
+		log_warn("reload: done; these changes need a restart: %.*s", SLICE_ARG(buf_slice(&restart)));
+	else
+		log_info("reload: done");
+	settings_faults_release(&faults);
+	buf_release(&restart);
+}
+
+/* ---- start ---- */
+
+static bool fail(const char *what)
+{
+	log_error("%s", what);
+	return false;
+}
+
+static unsigned worker_count(const struct settings *s)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned n = s->server.workers ? s->server.workers : (unsigned)(cores > 0 ? cores : 1);
+	return n > RELAY_WORKERS_MAX ? RELAY_WORKERS_MAX : n;
+}
+
+static bool make_shared(struct app *app)
+{
+	const struct settings *s = app->generation->settings;
+	app->clients = clients_new();
+	app->store = score_store_new(s->score.memory, &app->needs.score_key);
+	app->relay = relay_shared_new(&app->generation->relay);
+	app->workers_n = worker_count(s);
+	app->workers = mem_zalloc(app->workers_n * sizeof *app->workers);
+	app->commands = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	rand_bytes(&app->id_seed, sizeof app->id_seed);
+	app->descriptors = privileges_raise_nofile();
+	if (!app->clients || !app->store || !app->relay || !app->workers || app->commands < 0)
+		return fail("cannot start: out of memory (score.memory is reserved at the start)");
+	set_session_limit(app, s);
+	return true;
+}
+
+static bool open_workers(struct app *app)
+{
+	char why[256];
+	for (unsigned i = 0; i < app->workers_n; i++)
+		if (!worker_init(&app->workers[i], app, i, why))
+			return fail(why);
+	return true;
+}
+
+/* "PATH: No such file or directory" and so on, with what to do. */
+static bool fail_path(const char *what, const char *path)
+{
+	log_error("%s %s: %s", what, path, strerror(errno));
+	return false;
+}
+
+static bool open_folders(const struct settings *s)
+{
+	if (!privileges_own_folder(s->server.spool, s->server.user))
+		return fail_path("server.spool", s->server.spool);
+	for (size_t i = 0; i < s->relay.backends.count; i++) {
+		const struct settings_backend *b = &s->relay.backends.items[i];
+		if (b->scheme == SETTINGS_MAILDIR && !privileges_own_folder(b->path, s->server.user))
+			return fail_path("relay.backends: maildir", b->path);
+	}
+	return true;
+}
+
+static struct ctl_server *open_control(struct app *app)
+{
+	const struct settings_server *s = &app->generation->settings->server;
+	const struct passwd *pw = *s->user && geteuid() == 0 ? getpwnam(s->user) : NULL;
+	struct ctl_server_config c = {
+		.path = s->control,
+		.app = app,
+		.uid = pw ? pw->pw_uid : (uid_t)-1,
+		.gid = pw ? pw->pw_gid : (gid_t)-1,
+	};
+	c.commands = control_commands(&c.n_commands);
+	struct buf why = { 0 };
+	struct ctl_server *ctl = ctl_server_open(&c, &why);
+	if (!ctl)
+		log_error("server.control: %.*s", SLICE_ARG(buf_slice(&why)));
+	buf_release(&why);
+	return ctl;
+}
+
+static bool start_workers(struct app *app)
+{
+	char why[256];
+	for (unsigned i = 0; i < app->workers_n; i++)
+		if (!worker_start(&app->workers[i], why)) {
+			log_error("%s", why);
+			_exit(1); /* threads run already; nothing has been promised to any client yet */
+		}
+	return true;
+}
+
+/* ---- signals ---- */
+
+static int open_signals(void)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	for (size_t i = 0; i < 4; i++)
+		sigaddset(&set, (int[]){ SIGHUP, SIGUSR1, SIGTERM, SIGINT }[i]);
+	signal(SIGPIPE, SIG_IGN);
+	sigprocmask(SIG_BLOCK, &set, NULL); /* threads inherit it: only the signalfd sees them */
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static void drain(struct app *app)
+{
+	pthread_mutex_lock(&app->lock);
+	app->draining = true;
+	pthread_mutex_unlock(&app->lock);
+	log_info("draining: no new clients, %u sessions are open", atomic_load(&app->sessions));
+	for (unsigned i = 0; i < app->workers_n; i++)
+		worker_drain(&app->workers[i]);
+}
+
+static void stop(struct app *app)
+{
+	for (unsigned i = 0; i < app->workers_n; i++)
+		worker_stop(&app->workers[i]);
+}
+
+static bool wants_end(struct app *app, int signals)
+{
+	struct signalfd_siginfo si;
+	bool end = atomic_exchange(&app->drain_wanted, false);
+	uint64_t rings;
+	if (read(app->commands, &rings, sizeof rings) < 0)
+		rings = 0; /* it was a signal */
+	while (read(signals, &si, sizeof si) == sizeof si) {
+		if (si.ssi_signo == SIGHUP)
+			reload(app);
+		else if (si.ssi_signo == SIGUSR1)
+			log_info("SIGUSR1: snapshots are not built in this version, nothing was written");
+		else
+			end = true;
+	}
+	return end;
+}
+
+/* Sessions still open, or mails whose dot is out and whose reply is on its way. */
+static bool all_gone(const struct app *app)
+{
+	return atomic_load(&app->workers_running) == 0;
+}
+
+static void serve(struct app *app, int signals)
+{
+	struct pollfd fds[] = { { .fd = signals, .events = POLLIN }, { .fd = app->commands, .events = POLLIN } };
+	do
+		poll(fds, 2, -1);
+	while (!wants_end(app, signals));
+	drain(app);
+	uint64_t end = clock_mono_ms() + app->generation->settings->server.drain_ms;
+	while (!all_gone(app) && clock_mono_ms() < end) {
+		poll(fds, 2, 50);
+		if (wants_end(app, signals))
+			break;
+	}
+	stop(app);
+}
+
+/* ---- the whole ---- */
+
+static void *run_control(void *ctl)
+{
+	ctl_server_run(ctl);
+	return NULL;
+}
+
+static void release(struct app *app)
+{
+	for (unsigned i = 0; app->workers && i < app->workers_n; i++)
+		worker_free(&app->workers[i]);
+	mem_free(&app->workers);
+	relay_shared_free(&app->relay);
+	score_store_free(&app->store);
+	clients_free(&app->clients);
+	spool_room_close(&app->spool);
+	generation_unref(&app->generation);
+	if (app->commands >= 0)
+		close(app->commands);
+}
+
+static bool prepare(struct app *app, struct ctl_server **ctl_r)
+{
+	char why[256];
+	const struct settings *s = app->generation->settings;
+	if (!make_shared(app) || !open_workers(app))
+		return false;
+	*ctl_r = open_control(app);
+	if (!*ctl_r || !open_folders(s))
+		return false;
+	if (!privileges_drop(s->server.user, why))
+		return fail(why);
+	privileges_harden();
+	if (!spool_room_open(&app->spool, s->server.spool, s->relay.open_bodies))
+		return fail_path("server.spool", s->server.spool);
+	return true;
+}
+
+static void tell_ready(const struct app *app)
+{
+	const struct settings *s = app->generation->settings;
+	for (size_t i = 0; i < s->listeners.count; i++)
+		for (size_t k = 0; k < s->listeners.items[i].address.count; k++) {
+			const struct settings_address *a = &s->listeners.items[i].address.items[k];
+			char ip[IP_TEXT];
+			ip_format(&a->ip, ip);
+			log_info("listening on %s port %u (%s), backend %s, %u workers", ip, a->port, s->listeners.items[i].name,
+				s->relay.backends.items[0].text, app->workers_n);
+		}
+}
+
+static int serve_until_end(struct app *app, struct ctl_server *ctl, int signals)
+{
+	pthread_t control;
+	atomic_store(&app->workers_running, app->workers_n);
+	if (!start_workers(app) || pthread_create(&control, NULL, run_control, ctl) != 0)
+		return 1;
+	tell_ready(app);
+	serve(app, signals);
+	for (unsigned i = 0; i < app->workers_n; i++)
+		worker_join(&app->workers[i]);
+	ctl_server_stop(ctl);
+	pthread_join(control, NULL);
+	log_info("ended");
+	return 0;
+}
+
+int daemon_run(const char *settings_path, const char *hostname)
+{
+	struct app app = { .settings_path = settings_path, .needs.host.hostname = hostname, .commands = -1, .spool.folder = -1 };
+	struct settings_faults faults = { 0 };
+	struct ctl_server *ctl = NULL;
+	int code = 1, signals = open_signals();
+	app.started_ms = clock_wall_ms();
+	app.needs.score_key = hash_key_random();
+	app.log_key = hash_key_random();
+	pthread_mutex_init(&app.lock, NULL);
+	app.generation = generation_load(settings_path, &app.needs, NULL, &faults);
+	struct log_config log = app.generation ? log_config_of(app.generation->settings) : (struct log_config){ 0 };
+	if (app.generation && !log_start(&log)) {
+		fprintf(stderr, "smtpguardd: log.to %s: %s\n", log.to, strerror(errno));
+		generation_unref(&app.generation);
+	}
+	daemon_tell(&faults);
+	settings_faults_release(&faults);
+	if (app.generation && signals >= 0 && prepare(&app, &ctl))
+		code = serve_until_end(&app, ctl, signals);
+	ctl_server_close(&ctl);
+	release(&app);
+	log_stop();
+	close(signals);
+	return code;
+}

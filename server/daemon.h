@@ -1,0 +1,25 @@
+/* server/daemon.h - the life of the whole server: start, signals, reload, drain, end
+ *
+ * Order of the start: settings, log, descriptors, listeners, control socket, folders, then privileges
+ * are given away, and only then the first byte is read from anybody.
+ */
+#ifndef SERVER_DAEMON_H
+#define SERVER_DAEMON_H
+
+#include "base/result.h"
+#include "server/app.h"
+
+/* Runs until a signal ends it. Returns the exit code: 0 clean end, 1 fault. */
+int daemon_run(const char *settings_path, const char *hostname);
+
+/* Reads the settings anew and hands them to the workers. False: nothing has changed, `faults` says why.
+ * `restart_r` gets the names of what was changed but needs a restart. Main and control thread. */
+bool daemon_reload(struct app *app, struct settings_faults *faults, struct buf *restart_r) MUST_USE;
+
+/* Warns on stderr when the descriptors leave room for fewer sessions than are set: for --check. */
+void daemon_check_descriptors(const struct settings *s);
+
+/* Logs each fault as FILE:LINE: message. */
+void daemon_tell(const struct settings_faults *faults);
+
+#endif

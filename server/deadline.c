@@ -1,0 +1,90 @@
+#include "server/talk.h"
+
+/* A body below limits.min_data_rate is given this long before it is measured, and measured so often. */
+enum { RATE_EVERY_MS = 5000 };
+/* After limits.session_time a body may only go on at this rate; at the hard stop nothing goes on. */
+enum { LATE_RATE = 10 * 1000 };
+#define HARD_STOP_MS (60ull * 60 * 1000)
+
+void deadline_after(struct session *s, uint64_t ms)
+{
+	struct worker *w = s->worker;
+	uint64_t hard = s->opened_ms + HARD_STOP_MS;
+	s->deadline_ms = w->now_ms + ms;
+	if (s->deadline_ms > hard && s->awaiting != AWAIT_FLUSH)
+		s->deadline_ms = hard > w->now_ms ? hard : w->now_ms + 1;
+	/* a timer that fires too early looks at deadline_ms and is set anew: cheaper than moving it at each command */
+	if (!net_timer_armed(&s->timer) || s->timer.due_ms > s->deadline_ms)
+		net_wheel_arm(&w->wheel, &s->timer, s->deadline_ms);
+}
+
+static bool under_stress(const struct session *s)
+{
+	const struct app *app = s->worker->app;
+	uint64_t now = atomic_load_explicit(&app->sessions, memory_order_relaxed);
+	return now * 10 > (uint64_t)atomic_load_explicit(&app->sessions_limit, memory_order_relaxed) * 9;
+}
+
+static uint64_t silence_allowed(const struct session *s)
+{
+	const struct settings_limits *l = &s->generation->settings->limits;
+	if (s->in_body)
+		return l->data_timeout_ms;
+	return under_stress(s) && l->stress_timeout_ms < l->command_timeout_ms ? l->stress_timeout_ms : l->command_timeout_ms;
+}
+
+void deadline_client(struct session *s)
+{
+	uint64_t now = s->worker->now_ms, due = s->heard_ms + silence_allowed(s);
+	uint64_t left = due > now ? due - now : 0;
+	if (s->in_body && left > RATE_EVERY_MS)
+		left = RATE_EVERY_MS;
+	deadline_after(s, left);
+}
+
+/* Bytes a second of the body that is coming in; a body that has just begun is not measured. */
+static bool too_slow(const struct session *s)
+{
+	uint64_t now = s->worker->now_ms, floor = s->generation->settings->limits.min_data_rate;
+	uint64_t taken_ms = now - s->mail->body_started_ms;
+	if (now - s->opened_ms > s->generation->settings->limits.session_time_ms && floor < LATE_RATE)
+		floor = LATE_RATE;
+	return taken_ms >= RATE_EVERY_MS && s->mail->body_bytes * 1000 < floor * taken_ms;
+}
+
+static void client_is_late(struct session *s)
+{
+	uint64_t now = s->worker->now_ms;
+	bool body = s->in_body;
+	if (now - s->opened_ms >= HARD_STOP_MS)
+		session_end(s, "limit", SLICE("4.4.2 Session has lasted too long"));
+	else if (now >= s->heard_ms + silence_allowed(s))
+		session_end(s, "limit", SLICE("4.4.2 Timeout, closing connection"));
+	else if (body && too_slow(s))
+		session_end(s, "limit", SLICE("4.4.2 Body is sent too slowly"));
+	else {
+		deadline_client(s);
+		return;
+	}
+	stat_add(&s->worker->stats, STAT_TIMEOUTS, 1);
+}
+
+void deadline_passed(struct session *s)
+{
+	switch (s->awaiting) {
+	case AWAIT_CLIENT:
+		client_is_late(s);
+		return;
+	case AWAIT_TLS:
+		stat_add(&s->worker->stats, STAT_TLS_FAILED, 1);
+		session_end(s, "limit", SLICE("4.4.2 TLS handshake took too long"));
+		return;
+	case AWAIT_FLUSH:
+		session_close(s);
+		return;
+	case AWAIT_BACKEND: /* the relay answers in bounded time; only the hard stop brings us here */
+	case AWAIT_DELAY:
+		if (s->worker->now_ms - s->opened_ms >= HARD_STOP_MS)
+			session_end(s, "limit", SLICE("4.4.2 Session has lasted too long"));
+	}
+}

@@ -1,0 +1,46 @@
+/* server/generation.h - everything that one reading of the settings gives, immutable from then on
+ *
+ * Settings, compiled rules, lists and certificates belong together: a reload builds a new generation
+ * and the workers take it for new sessions; a session keeps the one it began with, and the last one
+ * to leave a generation frees it.
+ * Threads: shared freely; counting is atomic.
+ */
+#ifndef SERVER_GENERATION_H
+#define SERVER_GENERATION_H
+
+#include "config/settings.h"
+#include "net/tls.h"
+#include "relay/relay.h"
+#include "score/rules.h"
+
+#include <stdatomic.h>
+
+struct generation {
+	atomic_uint refs;
+	struct settings *settings;
+	struct score_named_list *lists; /* each of settings.lists, read */
+	size_t lists_n;
+	struct score_ruleset *rules;
+	const struct score_list **recipients; /* of each step of relay.recipients; NULL where it is no list */
+	size_t recipients_n;
+	struct net_tls_ctx *tls;        /* NULL: STARTTLS is not announced */
+	struct relay_config relay;      /* points into `arena` and the settings */
+	struct slice hostname;
+	struct arena arena;
+};
+
+/* What is known of the machine and the process and stays the same over reloads. */
+struct generation_needs {
+	struct settings_host host;
+	struct hash_key score_key; /* which clients are among a rule's percent */
+};
+
+/* Reads, compiles and opens all that `path` names. All faults are told; NULL when one is an error.
+ * `old` (may be NULL) lends its certificate when the new one cannot be read, which is then a warning:
+ * a bad certificate on a reload must not take TLS away. */
+struct generation *generation_load(const char *path, const struct generation_needs *needs, const struct generation *old,
+				   struct settings_faults *faults) MUST_USE;
+struct generation *generation_ref(struct generation *g);
+void generation_unref(struct generation **g);
+
+#endif

@@ -1,0 +1,175 @@
+#include "base/log.h"
+#include "server/talk.h"
+
+#include <stdio.h>
+
+/* Of limits.delay, what may be spent before the greeting: longer, and good servers give up. */
+enum { GREETING_DELAY_MS = 20000 };
+static const struct slice NO_MEMORY = SLICE_INIT("4.3.0 Out of memory, try again later");
+
+static struct score_facts facts_of(const struct session *s)
+{
+	struct score_facts f = { 0 };
+	const struct settings *set = s->generation->settings;
+	score_facts_client(&f, &s->peer.ip, slice_str(set->listeners.items[s->peer.listener].name));
+	score_facts_tls(&f, s->handshaken);
+	f.offences = s->tally.offences;
+	if (s->helo)
+		score_facts_helo(&f, session_helo(s));
+	if (!s->mail)
+		return f;
+	const struct mail *m = s->mail;
+	score_facts_sender(&f, m->sender);
+	if (s->asked == ASKED_RCPT)
+		score_facts_recipient(&f, m->rcpts[m->rcpts_n - 1].address);
+	f.recipients = m->rcpts_n;
+	f.bad_recipients = m->bad;
+	return f;
+}
+
+void judge_event(struct session *s, enum score_event event, uint64_t amount)
+{
+	struct worker *w = s->worker;
+	struct score_facts f = facts_of(s);
+	if (!score_event(s->generation->rules, &f, &s->judgement, w->app->store, event, amount, w->wall_ms))
+		log_warn("out of memory: an event was not counted");
+}
+
+void judge_undo(struct session *s, enum score_event event)
+{
+	struct score_facts f = facts_of(s);
+	score_event_undo(s->generation->rules, &f, s->worker->app->store, event, 1, s->worker->wall_ms);
+}
+
+/* ---- delays ---- */
+
+static bool enter_waiting(struct app *app, uint32_t limit)
+{
+	if (atomic_fetch_add_explicit(&app->waiting, 1, memory_order_relaxed) < limit || limit == 0)
+		return true;
+	atomic_fetch_sub_explicit(&app->waiting, 1, memory_order_relaxed);
+	return false;
+}
+
+/* Holds the session back, as far as the limits allow. False: it goes on at once. */
+static bool hold_back(struct session *s, uint64_t ms)
+{
+	struct worker *w = s->worker;
+	const struct settings_limits *l = &s->generation->settings->limits;
+	uint64_t most = s->asked == ASKED_GREETING || s->asked == ASKED_BANNER ? GREETING_DELAY_MS : l->delay_ms;
+	if (most > l->delay_ms)
+		most = l->delay_ms;
+	uint64_t left = most > s->tally.waited_ms ? most - s->tally.waited_ms : 0;
+	if (ms > left)
+		ms = left;
+	if (ms == 0)
+		return false;
+	if (!enter_waiting(w->app, l->waiting)) {
+		stat_add(&w->stats, STAT_WAITS_SKIPPED, 1);
+		return false;
+	}
+	stat_add(&w->stats, STAT_WAITING, 1);
+	s->tally.waited_ms += (uint32_t)ms;
+	s->awaiting = AWAIT_DELAY;
+	deadline_after(s, ms);
+	return true;
+}
+
+void judge_end_delay(struct session *s)
+{
+	if (s->awaiting != AWAIT_DELAY)
+		return;
+	atomic_fetch_sub_explicit(&s->worker->app->waiting, 1, memory_order_relaxed);
+	stat_sub(&s->worker->stats, STAT_WAITING, 1);
+	s->awaiting = AWAIT_CLIENT;
+}
+
+/* ---- verdicts ---- */
+
+static void tell_logs(const struct session *s, const struct score_verdict *v)
+{
+	char ip[IP_TEXT], id[ID_TEXT];
+	for (unsigned i = 0; i < v->logs_n; i++) {
+		ip_format(&s->peer.ip, ip);
+		id_format(s->mail ? s->mail->id : s->id, id);
+		log_info("rule %s: client %s helo %.*s id %s score %.0f", score_rule_name(s->generation->rules, v->logs[i]), ip,
+			SLICE_ARG(session_helo(s)), id, v->score);
+	}
+}
+
+/* "7F3K9QZ2", or "7F3K9QZ2-3" for the third recipient that this mail was refused. */
+static struct slice decision_id(struct session *s, char text_r[ID_TEXT + 12])
+{
+	struct mail *m = s->mail;
+	id_format(m ? m->id : s->id, text_r);
+	if (s->asked != ASKED_RCPT)
+		return slice_str(text_r);
+	mail_last_rcpt(m)->sub = (uint16_t)++m->subs;
+	snprintf(text_r + ID_TEXT - 1, 13, "-%u", m->subs);
+	return slice_str(text_r);
+}
+
+static bool word_refusal(struct session *s, const struct score_verdict *v, struct refusal *refusal_r)
+{
+	struct buf *words = &s->worker->words;
+	char id[ID_TEXT + 12], ip[IP_TEXT];
+	struct slice rule = slice_str(score_rule_name(s->generation->rules, (unsigned)v->now.rule));
+	ip_format(&s->peer.ip, ip);
+	buf_clear(words);
+	TRY(buf_printf(words, "%u.%u.%u ", v->reply->klass, v->reply->subject, v->reply->detail));
+	TRY(score_reply_expand(v->reply, decision_id(s, id), slice_str(ip), rule, words));
+	*refusal_r = (struct refusal){ .code = v->reply->code, .text = buf_slice(words), .by = rule };
+	return true;
+}
+
+/* With refuse_at = "rcpt" a refusal found early is kept until the log can say sender and recipient. */
+static bool is_held_back(const struct session *s, enum score_stage stage)
+{
+	return stage < SCORE_RCPT && s->generation->settings->refuse_at == SETTINGS_REFUSE_AT_RCPT;
+}
+
+enum judged judge_stage(struct session *s, enum score_stage stage, struct refusal *refusal_r)
+{
+	struct worker *w = s->worker;
+	struct score_facts f = facts_of(s);
+	struct score_verdict v;
+	if (!score_rules_eval(s->generation->rules, stage, &f, &s->judgement, w->app->store, w->wall_ms, &v)) {
+		*refusal_r = (struct refusal){ .code = 451, .text = NO_MEMORY, .by = SLICE("limit") };
+		return JUDGED_REFUSED;
+	}
+	tell_logs(s, &v);
+	if (v.would.action > s->would.action)
+		s->would = v.would;
+	if (v.now.action == SCORE_WAIT)
+		return hold_back(s, v.wait_ms) ? JUDGED_WAIT : JUDGED_GO;
+	if ((v.now.action != SCORE_DEFER && v.now.action != SCORE_REJECT) || is_held_back(s, stage))
+		return JUDGED_GO;
+	if (!word_refusal(s, &v, refusal_r))
+		*refusal_r = (struct refusal){ .code = 451, .text = NO_MEMORY, .by = SLICE("limit") };
+	if (v.held)
+		s->held_refusals++;
+	return JUDGED_REFUSED;
+}
+
+void judge_recipient_done(struct session *s, bool accepted)
+{
+	score_case_recipient_done(s->generation->rules, &s->judgement, accepted);
+}
+
+void judge_mail_done(struct session *s)
+{
+	score_case_mail_done(s->generation->rules, &s->judgement);
+	s->would = (struct score_decision){ .action = SCORE_NONE, .rule = SCORE_NO_RULE };
+}
+
+void judge_sum_up(struct session *s, struct score_verdict *verdict_r)
+{
+	struct score_facts f = facts_of(s);
+	score_case_verdict(s->generation->rules, &f, &s->judgement, s->worker->app->store, s->worker->wall_ms, verdict_r);
+}
+
+void judge_release(struct session *s)
+{
+	judge_end_delay(s);
+	score_case_free(&s->judgement);
+}

@@ -1,0 +1,82 @@
+#include "server/mail.h"
+
+#include "base/mem.h"
+
+struct mail *mail_new(uint64_t id, uint32_t number, uint64_t now_ms)
+{
+	struct mail *m = mem_zalloc(sizeof *m);
+	if (!m)
+		return NULL;
+	m->arena.limit = MAIL_ARENA_MAX;
+	m->id = id;
+	m->number = number;
+	m->started_ms = now_ms;
+	spool_init(&m->spool);
+	return m;
+}
+
+void mail_free(struct mail **m, struct spool_room *room)
+{
+	if (!*m)
+		return;
+	spool_release(&(*m)->spool, room);
+	arena_release(&(*m)->arena);
+	mem_free(m);
+}
+
+bool mail_set_sender(struct mail *m, struct slice sender)
+{
+	m->sender = arena_copy(&m->arena, sender);
+	return m->sender.p != NULL;
+}
+
+struct mail_rcpt *mail_add_rcpt(struct mail *m, struct slice address)
+{
+	if (m->rcpts_n == m->rcpts_cap) {
+		uint32_t cap = m->rcpts_cap ? m->rcpts_cap * 2 : 4;
+		struct mail_rcpt *bigger = arena_alloc(&m->arena, cap * sizeof *bigger);
+		if (!bigger)
+			return NULL;
+		if (m->rcpts_n)
+			memcpy(bigger, m->rcpts, m->rcpts_n * sizeof *bigger);
+		m->rcpts = bigger;
+		m->rcpts_cap = cap;
+	}
+	struct slice copy = arena_copy(&m->arena, address);
+	if (!copy.p)
+		return NULL;
+	struct mail_rcpt *r = &m->rcpts[m->rcpts_n++];
+	*r = (struct mail_rcpt){ .address = copy };
+	return r;
+}
+
+bool mail_prepare(struct mail *m, const struct relay_client *client, uint64_t ticket)
+{
+	struct slice *to = arena_alloc(&m->arena, m->taken * sizeof *to);
+	if (!to)
+		return false;
+	size_t n = 0;
+	for (uint32_t i = 0; i < m->rcpts_n; i++)
+		if (m->rcpts[i].code / 100 == 2)
+			to[n++] = m->rcpts[i].address;
+	bool file = m->spool.fd >= 0;
+	m->out = (struct relay_mail){
+		.client = *client,
+		.sender = m->sender,
+		.rcpts = to,
+		.rcpts_n = n,
+		.body = { .head = m->head,
+			  .mem = file ? slice_of(NULL, 0) : buf_slice(&m->spool.mem),
+			  .fd = m->spool.fd,
+			  .fd_size = file ? m->spool.size : 0,
+			  .eight_bit = m->eight_bit },
+		.ticket = ticket,
+	};
+	return n > 0;
+}
+
+struct slice mail_keep(struct mail *m, struct slice text)
+{
+	struct slice copy = arena_copy(&m->arena, text);
+	return copy.p ? copy : slice_of("", 0);
+}

@@ -1,0 +1,77 @@
+/* server/mail.h - one transaction of a session: from MAIL to the reply after the body
+ *
+ * It holds what the client said (envelope, body) and what became of it (the journal's fields). All
+ * of its memory is its arena and its spool; both are dropped together.
+ */
+#ifndef SERVER_MAIL_H
+#define SERVER_MAIL_H
+
+#include "base/arena.h"
+#include "relay/relay.h"
+#include "server/spool.h"
+#include "smtp/hops.h"
+
+/* Envelope memory of one mail: 1,000 recipients of 320 bytes fit three times. */
+enum { MAIL_ARENA_MAX = 1024 * 1024 };
+
+enum mail_verdict { MAIL_QUIT, MAIL_ACCEPTED, MAIL_DEFERRED, MAIL_REFUSED, MAIL_LOST };
+
+struct mail_rcpt {
+	struct slice address;
+	uint16_t code; /* of our reply; 0: not answered yet */
+	uint16_t sub;  /* n: the refusal's id is ID-n; 0: none was given */
+};
+
+/* How it ended, for the journal. Slices: static text, a rule's name, or the mail's arena. */
+struct mail_outcome {
+	enum mail_verdict verdict;
+	struct slice by; /* a rule's name, "backend", "protocol", "limit", "client" */
+	uint16_t code;
+	struct slice reply;
+	struct slice backend, backend_reply;
+	uint32_t backend_ms;
+	bool lost; /* our dot was out and no reply came back */
+};
+
+struct mail {
+	struct arena arena;
+	uint64_t id;
+	uint32_t number; /* in its session, from 1 */
+	uint64_t started_ms;
+	struct slice sender; /* empty: <> */
+	uint64_t size_said;
+	bool eight_bit;
+	bool handed_on; /* the relay has it and has not answered */
+
+	struct mail_rcpt *rcpts; /* all that were named, taken or not */
+	uint32_t rcpts_n, rcpts_cap;
+	uint32_t taken, bad, subs; /* accepted; unknown users; ids given out */
+
+	struct spool spool;
+	enum spool_result spooled;
+	struct smtp_hops hops;
+	uint64_t body_started_ms, body_bytes;
+
+	struct slice head;     /* our Received: line */
+	struct relay_mail out; /* while it is being handed on */
+	struct mail_outcome outcome;
+};
+
+/* NULL: no memory. */
+struct mail *mail_new(uint64_t id, uint32_t number, uint64_t now_ms) MUST_USE;
+void mail_free(struct mail **m, struct spool_room *room);
+
+/* Copies the sender's address. */
+bool mail_set_sender(struct mail *m, struct slice sender) MUST_USE;
+/* Adds a recipient, not yet answered; NULL: no memory. The last one is the one in question. */
+struct mail_rcpt *mail_add_rcpt(struct mail *m, struct slice address) MUST_USE;
+static inline struct mail_rcpt *mail_last_rcpt(struct mail *m)
+{
+	return &m->rcpts[m->rcpts_n - 1];
+}
+/* Fills m->out from the taken recipients and the finished spool. */
+bool mail_prepare(struct mail *m, const struct relay_client *client, uint64_t ticket) MUST_USE;
+/* Keeps a copy of a text for the journal; when memory is out the text is just left away. */
+struct slice mail_keep(struct mail *m, struct slice text);
+
+#endif

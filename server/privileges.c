@@ -1,0 +1,88 @@
+#include "server/privileges.h"
+
+#include "base/log.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static bool fault(char error_r[256], const char *what)
+{
+	snprintf(error_r, 256, "%s: %s", what, strerror(errno));
+	return false;
+}
+
+static void empty_bounding_set(void)
+{
+	for (unsigned long cap = 0; cap <= 63; cap++)
+		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
+			return; /* past the kernel's last capability */
+}
+
+static bool become(const struct passwd *pw, char error_r[256])
+{
+	if (initgroups(pw->pw_name, pw->pw_gid) < 0)
+		return fault(error_r, "setgroups");
+	if (setresgid(pw->pw_gid, pw->pw_gid, pw->pw_gid) < 0)
+		return fault(error_r, "setresgid");
+	if (setresuid(pw->pw_uid, pw->pw_uid, pw->pw_uid) < 0)
+		return fault(error_r, "setresuid");
+	if (setresuid(0, 0, 0) == 0 || setresgid(0, 0, 0) == 0) {
+		errno = EPERM;
+		return fault(error_r, "root could be taken back");
+	}
+	return true;
+}
+
+bool privileges_drop(const char *user, char error_r[256])
+{
+	if (!user || !*user)
+		return true;
+	if (geteuid() != 0) {
+		log_info("not started as root: server.user = \"%s\" is ignored", user);
+		return true;
+	}
+	errno = 0;
+	const struct passwd *pw = getpwnam(user);
+	if (!pw) {
+		snprintf(error_r, 256, "server.user: there is no user \"%s\" on this machine; add it (useradd --system %s) or name another", user, user);
+		return false;
+	}
+	if (pw->pw_uid == 0)
+		return true;
+	empty_bounding_set();
+	return become(pw, error_r);
+}
+
+bool privileges_own_folder(const char *path, const char *user)
+{
+	if (mkdir(path, 0750) < 0 && errno != EEXIST)
+		return false;
+	const struct passwd *pw = user && *user && geteuid() == 0 ? getpwnam(user) : NULL;
+	return !pw || chown(path, pw->pw_uid, pw->pw_gid) == 0;
+}
+
+void privileges_harden(void)
+{
+	setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
+uint64_t privileges_raise_nofile(void)
+{
+	struct rlimit r;
+	if (getrlimit(RLIMIT_NOFILE, &r) < 0)
+		return 1024;
+	r.rlim_cur = r.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &r);
+	getrlimit(RLIMIT_NOFILE, &r);
+	return r.rlim_cur;
+}

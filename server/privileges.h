@@ -1,0 +1,29 @@
+/* server/privileges.h - giving root away for good, and the process's limits
+ *
+ * Linux only: setgroups, setresgid, setresuid, each checked, then tried to take back, which must
+ * fail; the capability bounding set emptied; NoNewPrivs; no core dumps (they would hold keys and mail).
+ */
+#ifndef SERVER_PRIVILEGES_H
+#define SERVER_PRIVILEGES_H
+
+#include "base/result.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Becomes `user` with its own group and supplementary groups. Not root: nothing to give away, a note
+ * in the log. "" or root's own name is refused only by what the caller logs. False: error_r says why;
+ * the caller must end. */
+bool privileges_drop(const char *user, char error_r[256]) MUST_USE;
+
+/* Makes `user` the owner of a folder that the server writes to; for use before the drop. A missing
+ * folder is made (0750). False: errno. */
+bool privileges_own_folder(const char *path, const char *user) MUST_USE;
+
+/* No core dumps, no debugger, no new privileges by exec. */
+void privileges_harden(void);
+
+/* Raises RLIMIT_NOFILE to its hard limit and returns it. */
+uint64_t privileges_raise_nofile(void);
+
+#endif

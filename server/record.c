@@ -1,0 +1,119 @@
+#include "server/record.h"
+
+#include "base/clock.h"
+#include "base/escape.h"
+
+#include <inttypes.h>
+#include <math.h>
+
+/* No value of one line is shown longer than this; an address has at most 320 bytes. */
+enum { VALUE_MAX = 512 };
+
+static void note(struct record *r, bool ok)
+{
+	if (!ok)
+		r->broken = true;
+}
+
+static bool put_name(struct record *r, const char *name)
+{
+	return r->format == LOG_FORMAT_JSON ? buf_printf(&r->line, ",\"%s\":", name) : buf_printf(&r->line, " %s=", name);
+}
+
+static bool put_value(struct record *r, struct slice value)
+{
+	return r->format == LOG_FORMAT_JSON ? escape_json(&r->line, value, VALUE_MAX) : escape_logfmt(&r->line, value, VALUE_MAX);
+}
+
+void record_begin(struct record *r, uint64_t wall_ms, const char *event)
+{
+	char when[CLOCK_RFC3339];
+	clock_rfc3339(wall_ms, when);
+	buf_clear(&r->line);
+	r->broken = false;
+	const char *fmt = r->format == LOG_FORMAT_JSON ? "{\"time\":\"%s\",\"event\":\"%s\"" : "time=%s event=%s";
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+	note(r, buf_printf(&r->line, fmt, when, event));
+#pragma GCC diagnostic pop
+}
+
+void record_text(struct record *r, const char *name, struct slice value)
+{
+	note(r, put_name(r, name) && put_value(r, value));
+}
+
+bool record_format_address(const struct record *r, struct buf *out, struct slice value)
+{
+	if (r->addresses == SETTINGS_ADDRESSES_PLAIN || value.n == 0)
+		return buf_put(out, value);
+	if (r->addresses == SETTINGS_ADDRESSES_NONE)
+		return buf_put(out, SLICE("-"));
+	return buf_printf(out, "%016" PRIx64, hash_bytes(r->key, value));
+}
+
+void record_address(struct record *r, const char *name, struct slice value)
+{
+	if (r->addresses == SETTINGS_ADDRESSES_PLAIN) {
+		record_text(r, name, value);
+		return;
+	}
+	struct buf shown = { 0 };
+	note(r, record_format_address(r, &shown, value));
+	record_text(r, name, buf_slice(&shown));
+	buf_release(&shown);
+}
+
+void record_number(struct record *r, const char *name, uint64_t value)
+{
+	char digits[24];
+	size_t at = sizeof digits;
+	do
+		digits[--at] = (char)('0' + value % 10);
+	while (value /= 10);
+	note(r, put_name(r, name) && buf_put(&r->line, slice_of(digits + at, sizeof digits - at)));
+}
+
+void record_decimal(struct record *r, const char *name, double value)
+{
+	if (value >= 0 && value < 1e15 && value == floor(value))
+		record_number(r, name, (uint64_t)value);
+	else
+		note(r, put_name(r, name) && buf_printf(&r->line, "%.1f", value));
+}
+
+void record_list_begin(struct record *r, const char *name)
+{
+	note(r, put_name(r, name) && buf_put(&r->line, r->format == LOG_FORMAT_JSON ? SLICE("[") : SLICE("\"")));
+	r->first_item = true;
+}
+
+void record_item(struct record *r, struct slice value)
+{
+	if (!r->first_item)
+		note(r, buf_put(&r->line, SLICE(",")));
+	r->first_item = false;
+	if (r->format == LOG_FORMAT_JSON) {
+		note(r, escape_json(&r->line, value, VALUE_MAX));
+		return;
+	}
+	/* inside one pair of quotes: escape as if quoted, without its own quotes */
+	struct buf item = { 0 };
+	bool ok = escape_json(&item, value, VALUE_MAX);
+	struct slice text = buf_slice(&item);
+	note(r, ok && buf_put(&r->line, slice_of(text.p + 1, text.n - 2)));
+	buf_release(&item);
+}
+
+void record_list_end(struct record *r)
+{
+	note(r, buf_put(&r->line, r->format == LOG_FORMAT_JSON ? SLICE("]") : SLICE("\"")));
+}
+
+void record_end(struct record *r)
+{
+	if (r->format == LOG_FORMAT_JSON)
+		note(r, buf_put(&r->line, SLICE("}")));
+	if (!r->broken)
+		log_line(buf_slice(&r->line));
+}

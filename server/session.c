@@ -1,0 +1,410 @@
+#include "server/session.h"
+
+#include "base/mem.h"
+#include "server/talk.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* What a client that does not read may leave unsent with us; then its input is not read either. */
+enum { OUT_MAX = 64 * 1024 };
+/* Commands are read in small portions: what cannot be used yet must be kept, for each of 20,000 sessions. */
+enum { COMMAND_READ = 4096 };
+/* How long the last reply may take to leave. */
+enum { FLUSH_MS = 10000 };
+
+static const struct slice TOO_MANY = SLICE_INIT("421 4.3.2 Too many connections, try again later\r\n");
+static const struct slice TOO_MANY_OF_YOU =
+	SLICE_INIT("421 4.7.0 Too many connections from your address, try again later\r\n");
+
+/* ---- life ---- */
+
+static void turn_away(struct worker *w, int fd, struct slice words)
+{
+	stat_add(&w->stats, STAT_OVER_LIMIT, 1);
+	ssize_t told = send(fd, words.p, words.n, MSG_NOSIGNAL | MSG_DONTWAIT);
+	(void)told; /* a fresh socket takes a line; if not, the client is told by the close */
+	close(fd);
+}
+
+static bool take_place(struct worker *w)
+{
+	uint32_t limit = atomic_load_explicit(&w->app->sessions_limit, memory_order_relaxed);
+	if (atomic_fetch_add_explicit(&w->app->sessions, 1, memory_order_relaxed) < limit)
+		return true;
+	atomic_fetch_sub_explicit(&w->app->sessions, 1, memory_order_relaxed);
+	return false;
+}
+
+static void leave_place(struct worker *w)
+{
+	atomic_fetch_sub_explicit(&w->app->sessions, 1, memory_order_relaxed);
+}
+
+static struct session *session_new(struct worker *w, int fd)
+{
+	struct session *s = mem_zalloc(sizeof *s);
+	if (!s)
+		return NULL;
+	if (!worker_seat(w, s, &s->index)) {
+		mem_free(&s);
+		return NULL;
+	}
+	s->worker = w;
+	if (!net_conn_init(&s->conn, w->loop, fd, NET_OWNER_SESSION, false)) {
+		worker_unseat(w, s, s->index);
+		return NULL;
+	}
+	s->generation = generation_ref(w->generation);
+	s->id = id_next(&w->ids);
+	s->opened_ms = s->heard_ms = w->now_ms;
+	s->would.rule = SCORE_NO_RULE;
+	return s;
+}
+
+static void configure_core(struct session *s)
+{
+	const struct settings *set = s->generation->settings;
+	s->announced = (struct smtp_server_config){
+		.hostname = s->generation->hostname,
+		.size_max = set->limits.message_size,
+		.recipients = set->limits.recipients,
+		.errors = set->limits.errors,
+		.junk = set->limits.junk_commands,
+		.bare_newline = set->smtp.bare_newline == SETTINGS_NEWLINE_REPAIR ? SMTP_STRAY_REPAIR : SMTP_STRAY_REFUSE,
+		.bare_cr = set->smtp.bare_cr == SETTINGS_NEWLINE_REPAIR ? SMTP_STRAY_REPAIR : SMTP_STRAY_REFUSE,
+	};
+	smtp_server_init(&s->smtp, &s->announced, &s->conn.out);
+}
+
+static void note_opened(struct worker *w)
+{
+	stat_add(&w->stats, STAT_SESSIONS, 1);
+	stat_add(&w->stats, STAT_SESSIONS_OPEN, 1);
+	uint64_t open = stat_get(&w->stats, STAT_SESSIONS_OPEN);
+	if (open > stat_get(&w->stats, STAT_SESSIONS_PEAK))
+		stat_add(&w->stats, STAT_SESSIONS_PEAK, open - stat_get(&w->stats, STAT_SESSIONS_PEAK));
+}
+
+void session_open(struct worker *w, int fd, const struct ip *ip, uint16_t port, uint32_t listener)
+{
+	uint32_t per_client = w->generation->settings->limits.sessions_per_client;
+	if (!take_place(w)) {
+		turn_away(w, fd, TOO_MANY);
+		return;
+	}
+	if (per_client && !clients_enter(w->app->clients, ip, per_client)) {
+		leave_place(w);
+		turn_away(w, fd, TOO_MANY_OF_YOU);
+		return;
+	}
+	struct session *s = session_new(w, fd);
+	if (!s) {
+		if (per_client)
+			clients_leave(w->app->clients, ip);
+		leave_place(w);
+		return;
+	}
+	s->peer = (struct peer){ .ip = *ip, .port = port, .listener = (uint16_t)listener };
+	s->counted = per_client != 0;
+	configure_core(s);
+	note_opened(w);
+	judge_event(s, SCORE_EV_CONNECTIONS, 1);
+	talk_greet(s);
+	session_pump(s);
+}
+
+void session_free(struct session *s)
+{
+	generation_unref(&s->generation);
+	mem_free(&s);
+}
+
+/* What the client sent and nobody read would make the kernel answer the close with a reset, which
+ * can destroy our last reply on its way. */
+static void read_rest(struct session *s)
+{
+	size_t n;
+	if (s->conn.io.fd >= 0 && s->conn.readable && !s->conn.tls &&
+		net_conn_read(&s->conn, s->worker->scratch, WORKER_SCRATCH, &n) == NET_OK)
+		s->tally.bytes += n;
+}
+
+void session_close(struct session *s)
+{
+	struct worker *w = s->worker;
+	if (!net_conn_is_open(&s->conn))
+		return;
+	transfer_cancel(s);
+	if (s->mail)
+		journal_mail(s);
+	journal_session(s);
+	read_rest(s);
+	net_conn_close(&s->conn, w->loop);
+	net_wheel_cancel(&w->wheel, &s->timer);
+	judge_release(s);
+	buf_release(&s->in);
+	mem_free(&s->helo);
+	if (s->counted)
+		clients_leave(w->app->clients, &s->peer.ip);
+	leave_place(w);
+	stat_sub(&w->stats, STAT_SESSIONS_OPEN, 1);
+	worker_unseat(w, s, s->index);
+}
+
+/* The last reply has been written: let it leave, then close. */
+static void finish(struct session *s)
+{
+	enum net_result r = net_conn_flush(&s->conn, s->worker->loop);
+	if (r != NET_AGAIN) {
+		session_close(s);
+		return;
+	}
+	s->awaiting = AWAIT_FLUSH;
+	deadline_after(s, FLUSH_MS);
+}
+
+void session_end(struct session *s, const char *by, struct slice text)
+{
+	s->tally.code = 421;
+	s->tally.by = slice_str(by);
+	s->tally.why = text;
+	transfer_cancel(s);
+	if (s->awaiting == AWAIT_TLS) {
+		session_close(s);
+		return;
+	}
+	smtp_server_close(&s->smtp, 421, text);
+	finish(s);
+}
+
+void session_drain(struct session *s)
+{
+	s->leaving = true;
+	if (!s->mail && s->awaiting != AWAIT_FLUSH)
+		session_end(s, "shutdown", SLICE("4.3.2 Server is shutting down, try again"));
+}
+
+void session_stop(struct session *s)
+{
+	session_end(s, "shutdown", SLICE("4.3.2 Server is shutting down, try again"));
+	if (net_conn_is_open(&s->conn))
+		session_close(s);
+}
+
+/* ---- bytes ---- */
+
+/* The next input for the core: what was kept, with new bytes behind it when `more` is wanted. */
+static enum net_result take_input(struct session *s, struct slice *in)
+{
+	size_t n, most = s->in_body ? WORKER_SCRATCH : COMMAND_READ;
+	bool kept = buf_len(&s->in) > 0;
+	char *to = s->worker->scratch;
+	if (kept) {
+		if (!buf_reserve(&s->in, most))
+			return NET_FAILED;
+		to = s->in.data + s->in.end;
+	}
+	enum net_result r = net_conn_read(&s->conn, to, most, &n);
+	if (r != NET_OK)
+		return r;
+	s->tally.bytes += n;
+	if (kept)
+		buf_grew(&s->in, n);
+	*in = kept ? buf_slice(&s->in) : slice_of(to, n);
+	return NET_OK;
+}
+
+/* What the core left of its input is kept until it can go on. */
+static bool keep_input(struct session *s, struct slice rest)
+{
+	if (s->in.data && rest.p >= s->in.data && rest.p <= s->in.data + s->in.cap)
+		buf_consume(&s->in, buf_len(&s->in) - rest.n);
+	else if (rest.n)
+		return buf_put(&s->in, rest);
+	if (rest.n == 0)
+		buf_release(&s->in);
+	return true;
+}
+
+static bool too_far_behind(struct session *s)
+{
+	if (buf_len(&s->conn.out) < OUT_MAX)
+		return false;
+	return net_conn_flush(&s->conn, s->worker->loop) != NET_OK;
+}
+
+/* Lets the core work on `in` until it wants more or a question stays open. */
+static enum smtp_event_kind work(struct session *s, struct slice *in)
+{
+	for (;;) {
+		struct smtp_event ev;
+		enum smtp_event_kind kind = smtp_server_next(&s->smtp, in, &ev);
+		if (kind == SMTP_EV_MORE || kind == SMTP_EV_WAIT || kind == SMTP_EV_CLOSE)
+			return kind;
+		s->heard_ms = s->worker->now_ms;
+		talk_event(s, kind, &ev);
+		if (too_far_behind(s))
+			return SMTP_EV_WAIT;
+	}
+}
+
+static void client_gone(struct session *s, enum net_result r)
+{
+	if (!s->tally.by.n)
+		s->tally.by = r == NET_EOF ? SLICE("client") : SLICE("connection");
+	session_close(s);
+}
+
+void session_pump(struct session *s)
+{
+	struct slice in = buf_slice(&s->in);
+	while (s->awaiting == AWAIT_CLIENT && net_conn_is_open(&s->conn)) {
+		enum smtp_event_kind kind = work(s, &in);
+		if (!keep_input(s, in)) {
+			session_close(s);
+			return;
+		}
+		if (kind == SMTP_EV_CLOSE) {
+			finish(s);
+			return;
+		}
+		in = buf_slice(&s->in);
+		if (kind == SMTP_EV_WAIT)
+			break;
+		enum net_result r = take_input(s, &in);
+		if (r == NET_AGAIN)
+			break;
+		if (r != NET_OK) {
+			client_gone(s, r);
+			return;
+		}
+	}
+	if (!net_conn_is_open(&s->conn) || s->awaiting == AWAIT_FLUSH)
+		return;
+	if (s->awaiting != AWAIT_TLS && net_conn_flush(&s->conn, s->worker->loop) == NET_FAILED) {
+		client_gone(s, NET_FAILED);
+		return;
+	}
+	if (s->awaiting == AWAIT_CLIENT) {
+		net_conn_idle(&s->conn);
+		deadline_client(s);
+	}
+}
+
+static void shake_hands(struct session *s)
+{
+	struct worker *w = s->worker;
+	switch (net_tls_handshake(&s->conn, w->loop)) {
+	case NET_OK:
+		stat_add(&w->stats, STAT_TLS_HANDSHAKES, 1);
+		s->handshaken = true;
+		s->awaiting = AWAIT_CLIENT;
+		smtp_server_tls_started(&s->smtp);
+		session_pump(s);
+		return;
+	case NET_AGAIN:
+		return;
+	case NET_EOF:
+	case NET_FAILED:
+		stat_add(&w->stats, STAT_TLS_FAILED, 1);
+		s->tally.by = SLICE("tls");
+		s->tally.why = slice_str(net_tls_error());
+		session_close(s);
+	}
+}
+
+/* A client that ended its side while it has to wait: gone when nothing of it is left to be read. A
+ * half-closed one that has sent its whole mail still wants the answer. */
+static bool is_gone(struct session *s)
+{
+	char c;
+	if (!s->conn.hup)
+		return false;
+	ssize_t n = recv(s->conn.io.fd, &c, 1, MSG_PEEK | MSG_DONTWAIT);
+	if (n < 0)
+		return errno != EAGAIN && errno != EINTR;
+	return n == 0 && s->awaiting == AWAIT_DELAY && buf_len(&s->in) == 0 && s->asked != ASKED_MESSAGE;
+}
+
+void session_on_io(struct session *s, unsigned events)
+{
+	net_conn_events(&s->conn, events);
+	switch (s->awaiting) {
+	case AWAIT_CLIENT:
+		session_pump(s);
+		return;
+	case AWAIT_TLS:
+		shake_hands(s);
+		return;
+	case AWAIT_FLUSH:
+		finish(s);
+		return;
+	case AWAIT_DELAY:
+	case AWAIT_BACKEND:
+		if (is_gone(s))
+			client_gone(s, NET_EOF);
+		else if (net_conn_flush(&s->conn, s->worker->loop) == NET_FAILED)
+			client_gone(s, NET_FAILED);
+	}
+}
+
+void session_on_timer(struct session *s)
+{
+	if (s->worker->now_ms < s->deadline_ms)
+		net_wheel_arm(&s->worker->wheel, &s->timer, s->deadline_ms);
+	else if (s->awaiting == AWAIT_DELAY)
+		talk_resume(s);
+	else
+		deadline_passed(s);
+}
+
+void session_on_relay(struct session *s, const struct relay_done *done)
+{
+	if (s->awaiting != AWAIT_BACKEND)
+		return;
+	transfer_answer(s, done);
+}
+
+/* ---- for people ---- */
+
+static const char *state_name(const struct session *s)
+{
+	static const char *const ASKED[ASKED_COUNT] = { "idle", "connect", "connect", "helo", "mail", "rcpt", "message" };
+	if (s->awaiting == AWAIT_DELAY)
+		return "delayed";
+	if (s->awaiting == AWAIT_TLS)
+		return "handshake";
+	if (s->awaiting == AWAIT_FLUSH)
+		return "closing";
+	if (s->asked != ASKED_NOTHING)
+		return ASKED[s->asked];
+	if (s->mail)
+		return s->in_body ? "data" : "envelope";
+	return "idle";
+}
+
+static void copy_text(char *to, size_t cap, struct slice from)
+{
+	size_t n = from.n < cap ? from.n : cap - 1;
+	if (n)
+		memcpy(to, from.p, n);
+	to[n] = 0;
+}
+
+void session_describe(const struct session *s, struct session_info *info_r)
+{
+	*info_r = (struct session_info){
+		.client = s->peer.ip,
+		.port = s->peer.port,
+		.state = state_name(s),
+		.tls = net_tls_version(s->conn.tls),
+		.recipients = s->mail ? s->mail->taken : 0,
+		.age_ms = s->worker->now_ms - s->opened_ms,
+	};
+	id_format(s->id, info_r->id);
+	copy_text(info_r->helo, sizeof info_r->helo, session_helo(s));
+	if (s->mail)
+		copy_text(info_r->from, sizeof info_r->from, s->mail->sender);
+}

@@ -1,0 +1,96 @@
+/* server/session.h - one client's connection, from the accept to the close
+ *
+ * Files: session.c (life and bytes), talk.c (what the client asks, what it is told), judge.c (rules),
+ * transfer.c (recipients and bodies on their way to the backend), deadline.c (how long anything may
+ * take), journal.c (what is written down).
+ *
+ * At each moment a session awaits one thing (enum awaiting); one question of the client (enum asked)
+ * can be open meanwhile. An idle session costs its struct alone: input, output and mail own no memory then.
+ */
+#ifndef SERVER_SESSION_H
+#define SERVER_SESSION_H
+
+#include "net/conn.h"
+#include "score/rules.h"
+#include "server/mail.h"
+#include "server/worker.h"
+#include "smtp/server.h"
+
+enum awaiting {
+	AWAIT_CLIENT,  /* its next bytes */
+	AWAIT_DELAY,   /* the end of a rule's wait */
+	AWAIT_BACKEND, /* an answer out of relay_pop() */
+	AWAIT_TLS,     /* the handshake */
+	AWAIT_FLUSH    /* the last reply to leave, then the close */
+};
+
+/* The client's question that is open. */
+enum asked { ASKED_NOTHING, ASKED_GREETING, ASKED_BANNER, ASKED_HELO, ASKED_MAIL, ASKED_RCPT, ASKED_MESSAGE, ASKED_COUNT };
+
+struct peer {
+	struct ip ip;
+	uint16_t port;
+	uint16_t listener; /* in settings.listeners */
+};
+
+/* For the journal's session line. */
+struct tally {
+	uint64_t bytes;
+	uint32_t mails, offences, refused, waited_ms;
+	uint16_t code; /* of the reply that ended the session; 0: the client left by QUIT or just left */
+	struct slice by, why, offence; /* static text or a rule's name; the first offence */
+};
+
+struct session {
+	struct net_conn conn;
+	struct smtp_server smtp;
+	struct smtp_server_config announced;
+	struct net_timer timer;
+	uint64_t deadline_ms; /* the timer may fire earlier: it is moved only when it would fire too late */
+	struct worker *worker;
+	struct generation *generation;
+	struct session *next_dead;
+	uint32_t index; /* its seat */
+	struct peer peer;
+	enum awaiting awaiting;
+	enum asked asked;
+	bool counted, esmtp, handshaken, leaving, in_body;
+	uint8_t held_refusals;
+	uint64_t id, opened_ms;
+	uint64_t heard_ms; /* the client's last whole command or part of a body, or our answer to it */
+	char *helo;        /* owned; NULL: not said */
+	size_t helo_n;
+	struct buf in;     /* input that could not be used yet */
+	struct mail *mail;
+	struct score_case judgement;
+	struct score_decision would; /* the strongest that was only observed, in this mail or before it */
+	struct tally tally;
+};
+
+/* A client that was accepted: it is seated and greeted, held back, or turned away. Takes over fd. */
+void session_open(struct worker *w, int fd, const struct ip *ip, uint16_t port, uint32_t listener);
+void session_on_io(struct session *s, unsigned events);
+void session_on_timer(struct session *s);
+void session_on_relay(struct session *s, const struct relay_done *done);
+/* The server is ending: a session between mails is told 421, one within a mail may finish it. */
+void session_drain(struct session *s);
+/* At once: 421 whatever is under way. */
+void session_stop(struct session *s);
+void session_describe(const struct session *s, struct session_info *info_r);
+/* For the worker, when the batch of events is through. */
+void session_free(struct session *s);
+
+static inline struct slice session_helo(const struct session *s)
+{
+	return slice_of(s->helo, s->helo_n);
+}
+
+/* Names the question that a session has put to the relay: the seat says whom to tell, the mail's id says
+ * whether it is still the same mail. Ids have 40 bits. */
+enum { TICKET_ID_BITS = 40 };
+static inline uint64_t session_ticket(const struct session *s)
+{
+	return (uint64_t)s->index << TICKET_ID_BITS | s->mail->id;
+}
+
+#endif

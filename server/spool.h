@@ -1,0 +1,46 @@
+/* server/spool.h - where a body waits until it is handed on: memory first, then an unlinked file
+ *
+ * Up to `memory` bytes stay in memory; a longer body moves as a whole into a file that has no name
+ * (O_TMPFILE), so nothing is left behind whatever happens to the process. How many such files may be
+ * open at once is bounded for the whole server (relay.open_bodies): the answer to a flood of large
+ * bodies is 451, not a lack of descriptors.
+ * Threads: a spool_room is shared, a spool belongs to its session's worker.
+ */
+#ifndef SERVER_SPOOL_H
+#define SERVER_SPOOL_H
+
+#include "base/buf.h"
+#include "base/result.h"
+
+#include <stdatomic.h>
+
+struct spool_room {
+	int folder; /* descriptor of server.spool */
+	uint32_t max_files;
+	_Atomic uint32_t files;
+};
+
+struct spool {
+	struct buf mem; /* the body, or what is not yet written to the file */
+	int fd;         /* -1: all is in mem */
+	uint64_t size;
+};
+
+enum spool_result {
+	SPOOL_OK,
+	SPOOL_FULL,   /* relay.open_bodies is reached */
+	SPOOL_FAILED  /* the disk or memory said no */
+};
+
+/* Opens the folder; false: errno. */
+bool spool_room_open(struct spool_room *r, const char *path, uint32_t max_files) MUST_USE;
+void spool_room_close(struct spool_room *r);
+
+void spool_init(struct spool *s);
+enum spool_result spool_append(struct spool *s, struct spool_room *r, struct slice bytes, uint64_t memory) MUST_USE;
+/* The body is complete: with a file, all of it is in the file afterwards. */
+enum spool_result spool_finish(struct spool *s) MUST_USE;
+/* Drops the body and gives everything back; may be called again and again. */
+void spool_release(struct spool *s, struct spool_room *r);
+
+#endif

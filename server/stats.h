@@ -1,0 +1,54 @@
+/* server/stats.h - what each worker counts
+ *
+ * Every worker writes its own block; readers (the control thread) add the blocks up. One writer for
+ * each counter, so a relaxed load and store is enough and costs no locked instruction.
+ */
+#ifndef SERVER_STATS_H
+#define SERVER_STATS_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+enum stat {
+	STAT_SESSIONS,        /* taken since the start */
+	STAT_SESSIONS_OPEN,   /* now */
+	STAT_SESSIONS_PEAK,
+	STAT_OVER_LIMIT,      /* turned away with 421: too many sessions, or too many of this client */
+	STAT_WAITING,         /* sessions held by a rule's delay now */
+	STAT_WAITS_SKIPPED,   /* delays left out because limits.waiting was reached */
+	STAT_TIMEOUTS,
+	STAT_OFFENCES,
+	STAT_MAILS_ACCEPTED,
+	STAT_MAILS_DEFERRED,
+	STAT_MAILS_REFUSED,
+	STAT_MAILS_LOST,      /* our dot was out, no reply came: may be delivered though we said 451 */
+	STAT_MAILS_QUIT,      /* the client left first */
+	STAT_RCPT_ACCEPTED,
+	STAT_RCPT_REFUSED,
+	STAT_BYTES,           /* of bodies */
+	STAT_TLS_HANDSHAKES,
+	STAT_TLS_FAILED,
+	STAT_ACCEPT_PAUSES,   /* out of descriptors */
+	STAT_COUNT
+};
+
+struct stats {
+	_Atomic uint64_t v[STAT_COUNT];
+};
+
+static inline uint64_t stat_get(const struct stats *s, enum stat k)
+{
+	return atomic_load_explicit(&s->v[k], memory_order_relaxed);
+}
+
+static inline void stat_add(struct stats *s, enum stat k, uint64_t n)
+{
+	atomic_store_explicit(&s->v[k], stat_get(s, k) + n, memory_order_relaxed);
+}
+
+static inline void stat_sub(struct stats *s, enum stat k, uint64_t n)
+{
+	atomic_store_explicit(&s->v[k], stat_get(s, k) - n, memory_order_relaxed);
+}
+
+#endif

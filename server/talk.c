@@ -1,0 +1,410 @@
+#include "server/talk.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <sys/socket.h>
+
+/* A handshake that is not through by then is not meant (half-open handshakes hold a session each). */
+enum { HANDSHAKE_MS = 15000 };
+/* A client whose refusal was held back hears it this often, then the session ends. */
+enum { HELD_REFUSALS_MAX = 5 };
+
+void talk_answer(struct session *s, unsigned code, struct slice text)
+{
+	s->asked = ASKED_NOTHING;
+	s->awaiting = AWAIT_CLIENT;
+	s->heard_ms = s->worker->now_ms;
+	smtp_server_answer(&s->smtp, (int)code, text);
+}
+
+/* ---- greeting ---- */
+
+/* Bytes that came while the greeting was held back: whoever talks first does not speak SMTP. */
+static void note_early_talk(struct session *s)
+{
+	char c;
+	if (s->tally.waited_ms == 0 || !s->conn.readable || recv(s->conn.io.fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) <= 0)
+		return;
+	s->tally.offences++;
+	stat_add(&s->worker->stats, STAT_OFFENCES, 1);
+	judge_event(s, SCORE_EV_OFFENCES, 1);
+}
+
+static void refuse_greeting(struct session *s, const struct refusal *r)
+{
+	s->asked = ASKED_NOTHING;
+	s->tally.code = (uint16_t)(r->code / 100 == 4 ? 421 : 554);
+	s->tally.by = r->by;
+	smtp_server_greet(&s->smtp, s->tally.code, r->text);
+}
+
+static void say_banner(struct session *s)
+{
+	struct buf *words = &s->worker->words;
+	s->asked = ASKED_NOTHING;
+	note_early_talk(s);
+	buf_clear(words);
+	if (!buf_printf(words, "%.*s ESMTP SmtpGuard", SLICE_ARG(s->generation->hostname)))
+		buf_clear(words);
+	smtp_server_greet(&s->smtp, 220, buf_slice(words));
+}
+
+static void judge_banner(struct session *s)
+{
+	struct refusal r;
+	s->asked = ASKED_BANNER;
+	switch (judge_stage(s, SCORE_GREET, &r)) {
+	case JUDGED_GO:
+		say_banner(s);
+		return;
+	case JUDGED_REFUSED:
+		refuse_greeting(s, &r);
+		return;
+	case JUDGED_WAIT:
+		return;
+	}
+}
+
+void talk_greet(struct session *s)
+{
+	struct refusal r;
+	s->asked = ASKED_GREETING;
+	switch (judge_stage(s, SCORE_CONNECT, &r)) {
+	case JUDGED_GO:
+		judge_banner(s);
+		return;
+	case JUDGED_REFUSED:
+		refuse_greeting(s, &r);
+		return;
+	case JUDGED_WAIT:
+		return;
+	}
+}
+
+/* ---- HELO ---- */
+
+static bool offers_tls(const struct session *s)
+{
+	const struct settings *set = s->generation->settings;
+	return s->generation->tls && !s->handshaken && set->listeners.items[s->peer.listener].tls == SETTINGS_TLS_STARTTLS;
+}
+
+/* What we and the backend can do, now; a session hears it as of its EHLO. */
+static void announce(struct session *s)
+{
+	uint64_t size = 0, own = s->generation->settings->limits.message_size;
+	unsigned caps = relay_caps(s->worker->relay, &size);
+	s->announced.ext = SMTP_EXT_PIPELINING | SMTP_EXT_ENHANCEDSTATUSCODES | SMTP_EXT_SIZE | (caps & SMTP_EXT_8BITMIME) |
+		(offers_tls(s) ? SMTP_EXT_STARTTLS : 0u);
+	s->announced.size_max = size && size < own ? size : own;
+}
+
+static void greet_back(struct session *s)
+{
+	announce(s);
+	talk_answer(s, 250, s->generation->hostname);
+}
+
+static void on_helo(struct session *s, const struct smtp_event *ev)
+{
+	struct refusal r;
+	mem_free(&s->helo);
+	s->helo = mem_strndup(ev->name.p, ev->name.n);
+	s->helo_n = s->helo ? ev->name.n : 0;
+	s->esmtp = ev->esmtp;
+	s->asked = ASKED_HELO;
+	switch (judge_stage(s, SCORE_HELO, &r)) {
+	case JUDGED_GO:
+		greet_back(s);
+		return;
+	case JUDGED_REFUSED:
+		talk_answer(s, r.code, r.text);
+		return;
+	case JUDGED_WAIT:
+		return;
+	}
+}
+
+/* ---- MAIL ---- */
+
+static void outcome(struct mail *m, enum mail_verdict verdict, struct slice by, unsigned code, struct slice reply)
+{
+	m->outcome.verdict = verdict;
+	m->outcome.by = by;
+	m->outcome.code = (uint16_t)code;
+	m->outcome.reply = mail_keep(m, reply);
+}
+
+static enum mail_verdict verdict_of(unsigned code)
+{
+	return code / 100 == 5 ? MAIL_REFUSED : code / 100 == 4 ? MAIL_DEFERRED : MAIL_ACCEPTED;
+}
+
+static void take_mail(struct session *s)
+{
+	talk_answer(s, 250, SLICE("2.1.0 Ok"));
+}
+
+static void refuse_mail(struct session *s, const struct refusal *r)
+{
+	outcome(s->mail, verdict_of(r->code), r->by, r->code, r->text);
+	if (r->code / 100 == 4)
+		judge_undo(s, SCORE_EV_MESSAGES);
+	judge_event(s, r->code / 100 == 4 ? SCORE_EV_DEFERRED : SCORE_EV_REFUSED, 1);
+	talk_answer(s, r->code, r->text);
+	journal_mail(s);
+}
+
+static bool too_late_for_mail(struct session *s)
+{
+	if (s->worker->now_ms - s->opened_ms <= s->generation->settings->limits.session_time_ms && !s->leaving)
+		return false;
+	s->tally.code = 421;
+	s->tally.by = s->leaving ? SLICE("shutdown") : SLICE("limit");
+	talk_answer(s, 421, s->leaving ? SLICE("4.3.2 Server is shutting down, try again") : SLICE("4.7.0 Session has lasted too long, connect again"));
+	return true;
+}
+
+static void on_mail(struct session *s, const struct smtp_event *ev)
+{
+	struct worker *w = s->worker;
+	struct refusal r;
+	s->asked = ASKED_MAIL;
+	if (too_late_for_mail(s))
+		return;
+	s->mail = mail_new(id_next(&w->ids), ++s->tally.mails, w->now_ms);
+	if (!s->mail || !mail_set_sender(s->mail, ev->path.addr)) {
+		mail_free(&s->mail, &w->app->spool);
+		talk_answer(s, 421, SLICE("4.3.0 Out of memory, try again later"));
+		return;
+	}
+	s->mail->size_said = ev->params.size;
+	judge_event(s, SCORE_EV_MESSAGES, 1);
+	switch (judge_stage(s, SCORE_MAIL, &r)) {
+	case JUDGED_GO:
+		take_mail(s);
+		return;
+	case JUDGED_REFUSED:
+		refuse_mail(s, &r);
+		return;
+	case JUDGED_WAIT:
+		return;
+	}
+}
+
+/* ---- RCPT ---- */
+
+void talk_answer_rcpt(struct session *s, unsigned code, struct slice text, struct slice by)
+{
+	struct mail *m = s->mail;
+	mail_last_rcpt(m)->code = (uint16_t)code;
+	judge_recipient_done(s, code / 100 == 2);
+	if (code / 100 == 2) {
+		m->taken++;
+		m->outcome = (struct mail_outcome){ .verdict = MAIL_QUIT };
+		stat_add(&s->worker->stats, STAT_RCPT_ACCEPTED, 1);
+	} else {
+		s->tally.refused++;
+		stat_add(&s->worker->stats, STAT_RCPT_REFUSED, 1);
+		if (m->taken == 0)
+			outcome(m, verdict_of(code), by, code, text);
+	}
+	talk_answer(s, code, text);
+	if (s->held_refusals >= HELD_REFUSALS_MAX) {
+		s->tally.code = 421;
+		s->tally.by = by;
+		smtp_server_close(&s->smtp, 421, SLICE("4.7.0 Too many refused recipients, closing connection"));
+	}
+}
+
+static void refuse_rcpt(struct session *s, const struct refusal *r)
+{
+	if (r->code / 100 == 4)
+		judge_undo(s, SCORE_EV_RECIPIENTS);
+	judge_event(s, r->code / 100 == 4 ? SCORE_EV_DEFERRED : SCORE_EV_REFUSED, 1);
+	talk_answer_rcpt(s, r->code, r->text, r->by);
+}
+
+static void on_rcpt(struct session *s, const struct smtp_event *ev)
+{
+	struct refusal r;
+	s->asked = ASKED_RCPT;
+	if (!mail_add_rcpt(s->mail, ev->path.addr)) {
+		talk_answer(s, 452, SLICE("4.5.3 Too many recipients"));
+		return;
+	}
+	judge_event(s, SCORE_EV_RECIPIENTS, 1);
+	switch (judge_stage(s, SCORE_RCPT, &r)) {
+	case JUDGED_GO:
+		transfer_check_rcpt(s);
+		return;
+	case JUDGED_REFUSED:
+		refuse_rcpt(s, &r);
+		return;
+	case JUDGED_WAIT:
+		return;
+	}
+}
+
+/* ---- DATA ---- */
+
+static void on_data(struct session *s)
+{
+	s->mail->body_started_ms = s->worker->now_ms;
+	s->in_body = true;
+	talk_answer(s, 354, SLICE("End data with <CR><LF>.<CR><LF>"));
+}
+
+static void on_body(struct session *s, struct slice part)
+{
+	struct mail *m = s->mail;
+	m->body_bytes += part.n;
+	smtp_hops_feed(&m->hops, part);
+	if (m->spooled == SPOOL_OK)
+		m->spooled = spool_append(&m->spool, &s->worker->app->spool, part, s->generation->settings->relay.memory_per_message);
+}
+
+void talk_answer_message(struct session *s, unsigned code, struct slice text, struct slice by)
+{
+	outcome(s->mail, verdict_of(code), by, code, text);
+	enum score_event event = code / 100 == 2 ? SCORE_EV_ACCEPTED : code / 100 == 4 ? SCORE_EV_DEFERRED : SCORE_EV_REFUSED;
+	judge_event(s, event, 1);
+	judge_event(s, SCORE_EV_BYTES, s->mail->body_bytes);
+	talk_answer(s, code, text);
+	journal_mail(s);
+}
+
+static bool refuse_spooled(struct session *s)
+{
+	enum spool_result r = s->mail->spooled;
+	if (r == SPOOL_OK)
+		r = spool_finish(&s->mail->spool);
+	if (r == SPOOL_OK)
+		return false;
+	if (r == SPOOL_FAILED)
+		log_error("the body of a mail could not be kept: check free space and rights of server.spool");
+	talk_answer_message(s, 451, SLICE("4.3.1 Insufficient system storage, try again later"), SLICE("limit"));
+	return true;
+}
+
+static void judge_message(struct session *s)
+{
+	struct refusal r;
+	enum judged judged = judge_stage(s, SCORE_DATA, &r);
+	if (judged == JUDGED_GO)
+		judged = judge_stage(s, SCORE_MESSAGE, &r);
+	switch (judged) {
+	case JUDGED_GO:
+		transfer_deliver(s);
+		return;
+	case JUDGED_REFUSED:
+		if (r.code / 100 == 4)
+			judge_undo(s, SCORE_EV_MESSAGES);
+		talk_answer_message(s, r.code, r.text, r.by);
+		return;
+	case JUDGED_WAIT:
+		return;
+	}
+}
+
+static void on_body_end(struct session *s, const struct smtp_event *ev)
+{
+	s->asked = ASKED_MESSAGE;
+	s->in_body = false;
+	s->mail->eight_bit = ev->eight_bit;
+	stat_add(&s->worker->stats, STAT_BYTES, s->mail->body_bytes);
+	if (ev->fault != SMTP_FAULT_NONE) {
+		struct slice words;
+		int code = smtp_fault_reply(ev->fault, &words);
+		talk_answer_message(s, (unsigned)code, words, SLICE("protocol"));
+	} else if (s->mail->hops.count >= SMTP_HOPS_MAX) {
+		talk_answer_message(s, 554, SLICE("5.4.6 Too many hops, the mail goes in circles"), SLICE("protocol"));
+	} else if (!refuse_spooled(s)) {
+		judge_message(s);
+	}
+}
+
+/* ---- all else ---- */
+
+static void on_starttls(struct session *s)
+{
+	talk_answer(s, 220, SLICE("2.0.0 Ready to start TLS"));
+	if (net_conn_flush(&s->conn, s->worker->loop) != NET_OK || !net_tls_accept(&s->conn, s->generation->tls)) {
+		session_close(s);
+		return;
+	}
+	s->awaiting = AWAIT_TLS;
+	deadline_after(s, HANDSHAKE_MS);
+}
+
+static void on_offence(struct session *s, const struct smtp_event *ev)
+{
+	if (!s->tally.offence.n)
+		s->tally.offence = smtp_offence_name(ev->offence);
+	s->tally.offences++;
+	stat_add(&s->worker->stats, STAT_OFFENCES, 1);
+	judge_event(s, SCORE_EV_OFFENCES, 1);
+}
+
+static void on_reset(struct session *s)
+{
+	if (s->mail)
+		journal_mail(s);
+}
+
+void talk_event(struct session *s, enum smtp_event_kind kind, const struct smtp_event *ev)
+{
+	switch (kind) {
+	case SMTP_EV_HELO:
+		on_helo(s, ev);
+		return;
+	case SMTP_EV_MAIL:
+		on_mail(s, ev);
+		return;
+	case SMTP_EV_RCPT:
+		on_rcpt(s, ev);
+		return;
+	case SMTP_EV_DATA:
+		on_data(s);
+		return;
+	case SMTP_EV_BODY:
+		on_body(s, ev->data);
+		return;
+	case SMTP_EV_BODY_END:
+		on_body_end(s, ev);
+		return;
+	case SMTP_EV_RSET:
+		on_reset(s);
+		return;
+	case SMTP_EV_STARTTLS:
+		on_starttls(s);
+		return;
+	case SMTP_EV_OFFENCE:
+		on_offence(s, ev);
+		return;
+	case SMTP_EV_QUIT:
+		s->tally.by = SLICE("client");
+		return;
+	case SMTP_EV_MORE:
+	case SMTP_EV_WAIT:
+	case SMTP_EV_CLOSE:
+		return; /* session_pump()'s own */
+	}
+}
+
+void talk_resume(struct session *s)
+{
+	static void (*const GO_ON[ASKED_COUNT])(struct session *) = {
+		[ASKED_GREETING] = judge_banner,
+		[ASKED_BANNER] = say_banner,
+		[ASKED_HELO] = greet_back,
+		[ASKED_MAIL] = take_mail,
+		[ASKED_RCPT] = transfer_check_rcpt,
+		[ASKED_MESSAGE] = transfer_deliver,
+	};
+	judge_end_delay(s);
+	if (GO_ON[s->asked])
+		GO_ON[s->asked](s);
+	session_pump(s);
+}

@@ -1,0 +1,74 @@
+/* server/talk.h - the steps of a session, among the files that make it up
+ *
+ * For server/session.c, talk.c, judge.c, transfer.c, deadline.c and journal.c; worker.c takes journal_orphan().
+ */
+#ifndef SERVER_TALK_H
+#define SERVER_TALK_H
+
+#include "server/session.h"
+
+/* session.c */
+/* Reads, lets the protocol core work and sends, until something must be awaited. */
+void session_pump(struct session *s);
+/* Ends the session with a reply that nobody asked for (421) and journals why. */
+void session_end(struct session *s, const char *by, struct slice text);
+/* Closes now, with what has been written already. */
+void session_close(struct session *s);
+
+/* talk.c */
+void talk_greet(struct session *s);
+void talk_event(struct session *s, enum smtp_event_kind kind, const struct smtp_event *ev);
+/* Goes on where a delay has stopped. */
+void talk_resume(struct session *s);
+/* Answers the open question. */
+void talk_answer(struct session *s, unsigned code, struct slice text);
+/* The same for RCPT and for the whole mail, with who decided it; the mail's line is written then. */
+void talk_answer_rcpt(struct session *s, unsigned code, struct slice text, struct slice by);
+void talk_answer_message(struct session *s, unsigned code, struct slice text, struct slice by);
+
+/* judge.c */
+enum judged {
+	JUDGED_GO,
+	JUDGED_WAIT,   /* the session awaits the end of a delay; talk_resume() goes on */
+	JUDGED_REFUSED /* *refusal_r is what to say now */
+};
+struct refusal {
+	unsigned code;
+	struct slice text; /* with its enhanced code; valid until the next judgement of this worker */
+	struct slice by;   /* the rule's name */
+};
+enum judged judge_stage(struct session *s, enum score_stage stage, struct refusal *refusal_r);
+/* The delay is over, or the session ends in it. */
+void judge_end_delay(struct session *s);
+/* The recipient in question is answered; the mail is over. */
+void judge_recipient_done(struct session *s, bool accepted);
+void judge_mail_done(struct session *s);
+/* What we deferred must not eat a rate budget: takes the event back. */
+void judge_undo(struct session *s, enum score_event event);
+/* What the rules say now, for the journal. */
+void judge_sum_up(struct session *s, struct score_verdict *verdict_r);
+/* Something happened that rules may count. */
+void judge_event(struct session *s, enum score_event event, uint64_t amount);
+void judge_release(struct session *s);
+
+/* transfer.c */
+void transfer_check_rcpt(struct session *s);
+void transfer_deliver(struct session *s);
+void transfer_answer(struct session *s, const struct relay_done *done);
+/* The client is gone or the server ends: no answer is wanted any more. */
+void transfer_cancel(struct session *s);
+
+/* deadline.c */
+void deadline_client(struct session *s); /* for the next command or the next part of a body */
+void deadline_after(struct session *s, uint64_t ms);
+/* What has come to its end. */
+void deadline_passed(struct session *s);
+
+/* journal.c */
+/* The mail has ended: writes its line, counts it and drops it. */
+void journal_mail(struct session *s);
+void journal_session(struct session *s);
+/* The end of a mail whose client had left when the dot was out already: a second line with the same id. */
+void journal_orphan(struct worker *w, uint64_t id, const struct relay_done *done);
+
+#endif

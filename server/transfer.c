@@ -1,0 +1,158 @@
+#include "server/talk.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "server/trace.h"
+
+static struct relay_client relay_client_of(const struct session *s)
+{
+	return (struct relay_client){
+		.ip = s->peer.ip,
+		.port = s->peer.port,
+		.helo = session_helo(s),
+		.proto = s->esmtp ? SLICE("ESMTP") : SLICE("SMTP"),
+	};
+}
+
+static struct slice domain_of(struct slice address)
+{
+	return slice_skip(address, slice_rfind(address, '@') + 1);
+}
+
+/* ---- recipients ---- */
+
+static void answer_rcpt(struct session *s, const struct relay_done *d)
+{
+	struct slice by = d->from == RELAY_FROM_BACKEND ? SLICE("backend") : SLICE("relay");
+	if (d->code / 100 == 2) {
+		talk_answer_rcpt(s, 250, SLICE("2.1.5 Ok"), by);
+		return;
+	}
+	if (d->bad_recipient) {
+		s->mail->bad++;
+		judge_event(s, SCORE_EV_BAD_RECIPIENTS, 1);
+	}
+	talk_answer_rcpt(s, d->code, slice_of(d->text, d->text_n), by);
+}
+
+static void ask_relay(struct session *s)
+{
+	struct relay_done d;
+	struct relay_client client = relay_client_of(s);
+	if (relay_check_rcpt(s->worker->relay, &client, s->mail->sender, mail_last_rcpt(s->mail)->address, session_ticket(s),
+		    s->worker->now_ms, &d) == RELAY_KNOWN)
+		answer_rcpt(s, &d);
+	else
+		s->awaiting = AWAIT_BACKEND;
+}
+
+static void refuse_unknown(struct session *s)
+{
+	s->mail->bad++;
+	judge_event(s, SCORE_EV_BAD_RECIPIENTS, 1);
+	talk_answer_rcpt(s, 550, SLICE("5.1.1 Recipient address rejected: user unknown"), SLICE("list"));
+}
+
+/* relay.recipients, in order: the first source that knows the recipient decides. */
+static void ask_sources(struct session *s)
+{
+	const struct generation *g = s->generation;
+	struct slice rcpt = mail_last_rcpt(s->mail)->address;
+	for (size_t i = 0; i < g->recipients_n; i++) {
+		const struct settings_recipients_step *step = &g->settings->relay.recipients.items[i];
+		if (step->source == SETTINGS_SOURCE_LIST && !score_list_has_name(g->recipients[i], rcpt))
+			continue;
+		if (step->source == SETTINGS_SOURCE_LIST && g->relay.ask_backend) {
+			talk_answer_rcpt(s, 250, SLICE("2.1.5 Ok"), SLICE("list"));
+			return;
+		}
+		ask_relay(s);
+		return;
+	}
+	refuse_unknown(s);
+}
+
+void transfer_check_rcpt(struct session *s)
+{
+	struct slice domain = domain_of(mail_last_rcpt(s->mail)->address);
+	if (domain.n && !relay_may_relay(s->worker->relay, &s->peer.ip, domain)) {
+		s->mail->bad++;
+		judge_event(s, SCORE_EV_REFUSED, 1);
+		talk_answer_rcpt(s, 550, SLICE("5.7.1 Relaying denied"), SLICE("relay"));
+		return;
+	}
+	ask_sources(s);
+}
+
+/* ---- the whole mail ---- */
+
+static bool write_head(struct session *s)
+{
+	struct mail *m = s->mail;
+	struct buf *words = &s->worker->words;
+	char id[ID_TEXT];
+	id_format(m->id, id);
+	struct slice only = slice_of(NULL, 0);
+	for (uint32_t i = 0; m->taken == 1 && i < m->rcpts_n; i++)
+		if (m->rcpts[i].code / 100 == 2)
+			only = m->rcpts[i].address;
+	struct trace t = {
+		.helo = session_helo(s),
+		.ip = s->peer.ip,
+		.tls = slice_str(net_tls_version(s->conn.tls)),
+		.cipher = slice_str(net_tls_cipher(s->conn.tls)),
+		.hostname = s->generation->hostname,
+		.protocol = !s->esmtp ? SLICE("SMTP") : s->handshaken ? SLICE("ESMTPS") : SLICE("ESMTP"),
+		.id = slice_str(id),
+		.recipient = only,
+		.wall_ms = s->worker->wall_ms,
+	};
+	buf_clear(words);
+	TRY(trace_write(&t, words));
+	m->head = arena_copy(&m->arena, buf_slice(words));
+	return m->head.p != NULL;
+}
+
+void transfer_deliver(struct session *s)
+{
+	struct mail *m = s->mail;
+	struct relay_client client = relay_client_of(s);
+	if (!write_head(s) || !mail_prepare(m, &client, session_ticket(s)) ||
+		!relay_deliver(s->worker->relay, &m->out, s->worker->now_ms)) {
+		talk_answer_message(s, 451, SLICE("4.3.0 Out of memory, try again later"), SLICE("limit"));
+		return;
+	}
+	s->awaiting = AWAIT_BACKEND;
+	m->handed_on = true;
+}
+
+static void answer_message(struct session *s, const struct relay_done *d)
+{
+	struct mail *m = s->mail;
+	struct slice text = slice_of(d->text, d->text_n);
+	m->handed_on = false;
+	m->outcome.backend = mail_keep(m, slice_str(d->backend));
+	m->outcome.backend_ms = d->backend_ms;
+	if (d->from == RELAY_FROM_BACKEND)
+		m->outcome.backend_reply = mail_keep(m, text);
+	m->outcome.lost = d->doubtful;
+	talk_answer_message(s, d->code, text, d->from == RELAY_FROM_BACKEND ? SLICE("backend") : SLICE("relay"));
+}
+
+void transfer_answer(struct session *s, const struct relay_done *d)
+{
+	s->awaiting = AWAIT_CLIENT;
+	if (s->asked == ASKED_RCPT)
+		answer_rcpt(s, d);
+	else if (s->asked == ASKED_MESSAGE)
+		answer_message(s, d);
+	session_pump(s);
+}
+
+void transfer_cancel(struct session *s)
+{
+	if (s->awaiting != AWAIT_BACKEND)
+		return;
+	relay_cancel(s->worker->relay, session_ticket(s), s->worker->now_ms);
+	s->awaiting = AWAIT_CLIENT;
+}

@@ -1,0 +1,418 @@
+#include "server/worker.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "net/listen.h"
+#include "server/session.h"
+#include "server/talk.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+/* Clients taken from one listener before the others get their turn. */
+enum { ACCEPT_TURN = 64 };
+/* Out of descriptors: how long the door stays shut before the next try. */
+enum { ACCEPT_PAUSE_MS = 200 };
+enum { TIMER_ACCEPT = 0 };
+
+static size_t listener_count(const struct settings *s)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < s->listeners.count; i++)
+		n += s->listeners.items[i].address.count;
+	return n;
+}
+
+static bool open_listener(struct worker *w, uint32_t number, const struct settings_address *a, char error_r[256])
+{
+	struct listener *l = &w->listeners[w->listeners_n];
+	*l = (struct listener){ .io = { .fd = net_listen(&a->ip, a->port), .owner = NET_OWNER_LISTENER }, .number = number };
+	if (l->io.fd >= 0 && net_loop_add(w->loop, &l->io, NET_READ)) {
+		w->listeners_n++;
+		return true;
+	}
+	char ip[IP_TEXT];
+	int saved = errno;
+	ip_format(&a->ip, ip);
+	snprintf(error_r, 256, "cannot listen on %s port %u: %s%s", ip, a->port, strerror(saved),
+		saved == EADDRINUSE ? " (another mail server is running there?)" :
+		saved == EACCES	    ? " (ports below 1024 need root or CAP_NET_BIND_SERVICE)" : "");
+	return false;
+}
+
+static bool open_listeners(struct worker *w, char error_r[256])
+{
+	const struct settings *s = w->generation->settings;
+	w->listeners = mem_zalloc(listener_count(s) * sizeof *w->listeners);
+	if (!w->listeners)
+		return false;
+	for (uint32_t i = 0; i < s->listeners.count; i++)
+		for (size_t k = 0; k < s->listeners.items[i].address.count; k++)
+			TRY(open_listener(w, i, &s->listeners.items[i].address.items[k], error_r));
+	return true;
+}
+
+bool worker_init(struct worker *w, struct app *app, unsigned number, char error_r[256])
+{
+	snprintf(error_r, 256, "out of memory");
+	*w = (struct worker){ .app = app, .number = number, .wake.io.fd = -1 };
+	pthread_mutex_init(&w->letterbox.lock, NULL);
+	w->generation = generation_ref(app->generation);
+	w->now_ms = clock_mono_ms();
+	net_wheel_init(&w->wheel, w->now_ms);
+	id_source_init(&w->ids, app->id_seed, number, app->workers_n);
+	w->loop = net_loop_new();
+	w->scratch = mem_alloc(WORKER_SCRATCH);
+	if (!w->loop || !w->scratch || !net_wake_init(&w->wake, w->loop))
+		return false;
+	return open_listeners(w, error_r);
+}
+
+static void close_listeners(struct worker *w)
+{
+	for (size_t i = 0; i < w->listeners_n; i++) {
+		int fd = w->listeners[i].io.fd;
+		net_loop_remove(w->loop, &w->listeners[i].io);
+		close(fd);
+	}
+	w->listeners_n = 0;
+}
+
+void worker_free(struct worker *w)
+{
+	if (w->loop) {
+		close_listeners(w);
+		relay_free(&w->relay);
+		net_wake_close(&w->wake, w->loop);
+		net_loop_free(&w->loop);
+	}
+	generation_unref(&w->letterbox.generation);
+	generation_unref(&w->generation);
+	buf_release(&w->record.line);
+	buf_release(&w->words);
+	mem_free(&w->listeners);
+	mem_free(&w->sessions);
+	mem_free(&w->scratch);
+	pthread_mutex_destroy(&w->letterbox.lock);
+}
+
+/* ---- seats: index to session, so that a late answer can ask whether its session is still there ---- */
+
+bool worker_seat(struct worker *w, struct session *s, uint32_t *index_r)
+{
+	if (w->sessions_open == w->sessions_cap) {
+		uint32_t cap = w->sessions_cap ? w->sessions_cap * 2 : 256;
+		struct session **bigger = mem_realloc(w->sessions, cap * sizeof *bigger);
+		if (!bigger)
+			return false;
+		memset(bigger + w->sessions_cap, 0, (cap - w->sessions_cap) * sizeof *bigger);
+		w->sessions = bigger;
+		w->first_free_hint = w->sessions_cap;
+		w->sessions_cap = cap;
+	}
+	uint32_t i = w->first_free_hint;
+	while (w->sessions[i])
+		i = (i + 1) % w->sessions_cap;
+	w->sessions[i] = s;
+	w->first_free_hint = (i + 1) % w->sessions_cap;
+	w->sessions_open++;
+	*index_r = i;
+	return true;
+}
+
+void worker_unseat(struct worker *w, struct session *s, uint32_t index)
+{
+	w->sessions[index] = NULL;
+	w->first_free_hint = index;
+	w->sessions_open--;
+	s->next_dead = w->dead;
+	w->dead = s;
+}
+
+static void bury_dead(struct worker *w)
+{
+	while (w->dead) {
+		struct session *s = w->dead;
+		w->dead = s->next_dead;
+		session_free(s);
+	}
+}
+
+/* ---- the door ---- */
+
+static void pause_door(struct worker *w)
+{
+	stat_add(&w->stats, STAT_ACCEPT_PAUSES, 1);
+	if (!net_timer_armed(&w->accept_pause)) {
+		log_warn("out of file descriptors: new clients wait; raise LimitNOFILE or lower limits.sessions");
+		w->accept_pause.kind = TIMER_ACCEPT;
+		net_wheel_arm(&w->wheel, &w->accept_pause, w->now_ms + ACCEPT_PAUSE_MS);
+	}
+}
+
+static void accept_clients(struct worker *w, struct listener *l, unsigned most)
+{
+	l->ready = true;
+	for (unsigned n = 0; n < most; n++) {
+		int fd;
+		struct ip ip;
+		uint16_t port;
+		switch (net_accept(l->io.fd, &fd, &ip, &port)) {
+		case NET_ACCEPT_OK:
+			session_open(w, fd, &ip, port, l->number);
+			break;
+		case NET_ACCEPT_GONE:
+			break;
+		case NET_ACCEPT_NONE:
+			l->ready = false;
+			return;
+		case NET_ACCEPT_NO_FILE:
+			l->ready = false;
+			pause_door(w);
+			return;
+		}
+	}
+}
+
+/* True when some listener was left before it was empty. */
+static bool accept_rest(struct worker *w)
+{
+	bool more = false;
+	for (size_t i = 0; i < w->listeners_n; i++) {
+		if (w->listeners[i].ready)
+			accept_clients(w, &w->listeners[i], ACCEPT_TURN);
+		more |= w->listeners[i].ready;
+	}
+	return more;
+}
+
+static void reopen_door(struct worker *w)
+{
+	for (size_t i = 0; i < w->listeners_n; i++)
+		w->listeners[i].ready = true;
+}
+
+/* ---- the letterbox ---- */
+
+void worker_take_generation(struct worker *w, struct generation *g)
+{
+	struct generation *fresh = generation_ref(g);
+	pthread_mutex_lock(&w->letterbox.lock);
+	struct generation *unread = w->letterbox.generation;
+	w->letterbox.generation = fresh;
+	pthread_mutex_unlock(&w->letterbox.lock);
+	generation_unref(&unread);
+	net_wake_up(&w->wake);
+}
+
+void worker_drain(struct worker *w)
+{
+	pthread_mutex_lock(&w->letterbox.lock);
+	w->letterbox.drain = true;
+	pthread_mutex_unlock(&w->letterbox.lock);
+	net_wake_up(&w->wake);
+}
+
+void worker_stop(struct worker *w)
+{
+	pthread_mutex_lock(&w->letterbox.lock);
+	w->letterbox.stop = true;
+	pthread_mutex_unlock(&w->letterbox.lock);
+	net_wake_up(&w->wake);
+}
+
+bool worker_list_sessions(struct worker *w, struct session_list *list, unsigned timeout_ms)
+{
+	pthread_mutex_init(&list->lock, NULL);
+	pthread_cond_init(&list->listed, NULL);
+	list->done = false;
+	pthread_mutex_lock(&w->letterbox.lock);
+	w->letterbox.list = list;
+	pthread_mutex_unlock(&w->letterbox.lock);
+	net_wake_up(&w->wake);
+	struct timespec until;
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += timeout_ms / 1000;
+	pthread_mutex_lock(&list->lock);
+	while (!list->done && pthread_cond_timedwait(&list->listed, &list->lock, &until) == 0)
+		;
+	bool done = list->done;
+	pthread_mutex_unlock(&list->lock);
+	pthread_mutex_lock(&w->letterbox.lock);
+	w->letterbox.list = NULL; /* a worker fills it under this lock: from here on it cannot */
+	pthread_mutex_unlock(&w->letterbox.lock);
+	pthread_cond_destroy(&list->listed);
+	pthread_mutex_destroy(&list->lock);
+	return done;
+}
+
+static void fill_list(struct worker *w, struct session_list *list)
+{
+	list->n = 0;
+	list->open = w->sessions_open;
+	for (uint32_t i = 0; i < w->sessions_cap && list->n < list->cap; i++)
+		if (w->sessions[i])
+			session_describe(w->sessions[i], &list->items[list->n++]);
+	pthread_mutex_lock(&list->lock);
+	list->done = true;
+	pthread_cond_signal(&list->listed);
+	pthread_mutex_unlock(&list->lock);
+}
+
+static void take_on(struct worker *w, struct generation *g)
+{
+	generation_unref(&w->generation);
+	w->generation = g;
+	w->record.format = (enum log_format)g->settings->log.format;
+	w->record.addresses = g->settings->log.addresses;
+	relay_configure(w->relay, w->now_ms);
+}
+
+static void for_each_session(struct worker *w, void (*act)(struct session *))
+{
+	for (uint32_t i = 0; i < w->sessions_cap; i++)
+		if (w->sessions[i])
+			act(w->sessions[i]);
+}
+
+static void begin_drain(struct worker *w)
+{
+	if (w->draining)
+		return;
+	for (size_t i = 0; i < w->listeners_n; i++)
+		accept_clients(w, &w->listeners[i], UINT32_MAX); /* who knocked before is still taken */
+	close_listeners(w);
+	w->draining = true;
+	for_each_session(w, session_drain);
+	relay_drain(w->relay, w->now_ms);
+}
+
+static void open_letterbox(struct worker *w)
+{
+	net_wake_clear(&w->wake);
+	pthread_mutex_lock(&w->letterbox.lock);
+	struct generation *g = w->letterbox.generation;
+	w->letterbox.generation = NULL;
+	bool drain = w->letterbox.drain, stop = w->letterbox.stop;
+	if (w->letterbox.list)
+		fill_list(w, w->letterbox.list);
+	w->letterbox.list = NULL;
+	pthread_mutex_unlock(&w->letterbox.lock);
+	if (g)
+		take_on(w, g);
+	if (drain || stop)
+		begin_drain(w);
+	if (stop && !w->stopping) {
+		w->stopping = true;
+		for_each_session(w, session_stop);
+	}
+}
+
+/* ---- the turn of the loop ---- */
+
+static void dispatch(struct worker *w, struct net_io *io, unsigned events)
+{
+	switch (io->owner) {
+	case NET_OWNER_SESSION:
+		session_on_io(container_of(io, struct session, conn.io), events);
+		break;
+	case NET_OWNER_RELAY:
+		relay_on_io(w->relay, io, events, w->now_ms);
+		break;
+	case NET_OWNER_LISTENER:
+		container_of(io, struct listener, io)->ready = true;
+		break;
+	case NET_OWNER_WAKE:
+		open_letterbox(w);
+		relay_on_wake(w->relay, w->now_ms);
+		break;
+	case NET_OWNER_DNS:
+	case NET_OWNER_SIGNAL:
+		break; /* not a worker's in this version */
+	}
+}
+
+static void run_timers(struct worker *w)
+{
+	struct net_timer *t;
+	while ((t = net_wheel_pop(&w->wheel, w->now_ms))) {
+		if (t == &w->accept_pause)
+			reopen_door(w);
+		else
+			session_on_timer(container_of(t, struct session, timer));
+	}
+}
+
+/* The session that asked, if it is still there and about the same mail. */
+static struct session *asker(const struct worker *w, uint64_t ticket)
+{
+	uint64_t index = ticket >> TICKET_ID_BITS;
+	struct session *s = index < w->sessions_cap ? w->sessions[index] : NULL;
+	return s && s->mail && session_ticket(s) == ticket ? s : NULL;
+}
+
+static void deliver_answers(struct worker *w)
+{
+	struct relay_done done;
+	while (relay_pop(w->relay, &done)) {
+		struct session *s = done.orphan ? NULL : asker(w, done.ticket);
+		if (s)
+			session_on_relay(s, &done);
+		else if (done.orphan)
+			journal_orphan(w, done.ticket & ((1ull << TICKET_ID_BITS) - 1), &done);
+	}
+}
+
+static int sleep_ms(const struct worker *w, bool more_at_the_door)
+{
+	if (more_at_the_door)
+		return 0;
+	int own = net_wheel_sleep_ms(&w->wheel, w->now_ms), relay = relay_sleep_ms(w->relay, w->now_ms);
+	if (own < 0 || relay < 0)
+		return own > relay ? own : relay;
+	return own < relay ? own : relay;
+}
+
+static void look_at_clock(struct worker *w)
+{
+	w->now_ms = clock_mono_ms();
+	w->wall_ms = clock_wall_ms();
+}
+
+static void *run(void *arg)
+{
+	struct worker *w = arg;
+	bool more = false;
+	look_at_clock(w);
+	while (!(w->draining && w->sessions_open == 0 && (w->stopping || relay_is_idle(w->relay)))) {
+		net_loop_wait(w->loop, sleep_ms(w, more));
+		look_at_clock(w);
+		unsigned events;
+		for (struct net_io *io; (io = net_loop_next(w->loop, &events));)
+			dispatch(w, io, events);
+		more = accept_rest(w);
+		run_timers(w);
+		relay_on_time(w->relay, w->now_ms);
+		deliver_answers(w);
+		bury_dead(w);
+	}
+	atomic_fetch_sub(&w->app->workers_running, 1);
+	return NULL;
+}
+
+bool worker_start(struct worker *w, char error_r[256])
+{
+	snprintf(error_r, 256, "cannot start worker %u: %s", w->number, strerror(ENOMEM));
+	const struct settings *s = w->generation->settings;
+	w->record = (struct record){ .format = (enum log_format)s->log.format, .addresses = s->log.addresses, .key = &w->app->log_key };
+	w->relay = relay_new(w->app->relay, w->loop, &w->wake, w->number, w->now_ms);
+	return w->relay && pthread_create(&w->thread, NULL, run, w) == 0;
+}
+
+void worker_join(struct worker *w)
+{
+	pthread_join(w->thread, NULL);
+}

@@ -1,0 +1,104 @@
+/* server/worker.h - one thread with its own loop, listeners, timers, backend connections and sessions
+ *
+ * A session never leaves its worker, so nothing of it needs a lock. Other threads reach a worker
+ * only through its letterbox: a few words under a leaf lock, and a ring at the loop's bell.
+ */
+#ifndef SERVER_WORKER_H
+#define SERVER_WORKER_H
+
+#include "net/loop.h"
+#include "net/wheel.h"
+#include "server/app.h"
+#include "server/id.h"
+#include "server/record.h"
+#include "server/stats.h"
+
+#include <pthread.h>
+
+struct session;
+struct session_list;
+
+/* The most a worker reads at once: it is also the most a body can be ahead of its spool. */
+enum { WORKER_SCRATCH = 64 * 1024 };
+
+struct listener {
+	struct net_io io;
+	uint32_t number; /* in settings.listeners: sessions carry it */
+	bool ready;      /* clients may be waiting still */
+};
+
+/* What other threads leave for a worker. */
+struct letterbox {
+	pthread_mutex_t lock;
+	struct generation *generation; /* a new one to take on; owned */
+	struct session_list *list;     /* fill it with the open sessions, then ring `listed` */
+	bool drain, stop;
+};
+
+struct worker {
+	struct app *app;
+	unsigned number;
+	pthread_t thread;
+	struct net_loop *loop;
+	struct net_wheel wheel;
+	struct net_wake wake;
+	struct letterbox letterbox;
+	struct generation *generation; /* for new sessions */
+	struct relay *relay;
+	struct listener *listeners;
+	size_t listeners_n;
+	struct session **sessions; /* by index; NULL: free */
+	uint32_t sessions_cap, sessions_open, first_free_hint;
+	struct session *dead; /* closed in this turn; freed when the batch of events is through */
+	struct net_timer accept_pause;
+	struct stats stats;
+	struct id_source ids;
+	struct record record;
+	struct buf words; /* of the refusal that is being said */
+	uint64_t now_ms, wall_ms; /* of this turn */
+	char *scratch;
+	bool draining, stopping;
+};
+
+/* Opens the listeners and all else; the thread is not started. False: error_r says why. Call it
+ * while privileges are still there. */
+bool worker_init(struct worker *w, struct app *app, unsigned number, char error_r[256]) MUST_USE;
+/* Makes what must be made after privileges were dropped (the backend side), then starts the thread. */
+bool worker_start(struct worker *w, char error_r[256]) MUST_USE;
+void worker_join(struct worker *w);
+void worker_free(struct worker *w);
+
+/* From other threads. */
+void worker_take_generation(struct worker *w, struct generation *g);
+void worker_drain(struct worker *w); /* take who waits at the door, close it, end sessions between mails */
+void worker_stop(struct worker *w);  /* end all sessions now */
+
+/* One line of `smtpguardctl sessions`. */
+struct session_info {
+	char id[ID_TEXT];
+	struct ip client;
+	uint16_t port;
+	char helo[64], from[96];
+	const char *state; /* static */
+	const char *tls;   /* static; "" in the clear */
+	uint32_t recipients;
+	unsigned worker; /* filled in by the control thread */
+	uint64_t age_ms;
+};
+struct session_list {
+	struct session_info *items;
+	size_t n, cap;    /* a worker fills at most cap */
+	uint32_t open;    /* all of the worker's sessions */
+	bool done;
+	pthread_mutex_t lock;
+	pthread_cond_t listed;
+};
+/* Asks the worker and waits up to timeout_ms; false: it did not answer in time (the list must stay
+ * alive: it is withdrawn before this returns). */
+bool worker_list_sessions(struct worker *w, struct session_list *list, unsigned timeout_ms) MUST_USE;
+
+/* For server/session.c: a free index for a new session, and its leaving. */
+bool worker_seat(struct worker *w, struct session *s, uint32_t *index_r) MUST_USE;
+void worker_unseat(struct worker *w, struct session *s, uint32_t index);
+
+#endif
