@@ -132,6 +132,17 @@ static void check_relay(const struct checker *c)
 				      "relay.domains has \"%s\" twice", r->domains.items[i]);
 }
 
+/* What sun_path of a Unix socket holds (unix(7)), its NUL not counted. */
+enum { SOCKET_PATH_MAX = 107 };
+
+static void check_server(const struct checker *c)
+{
+	if (strlen(c->s->server.control) > SOCKET_PATH_MAX)
+		FAULT(c, SETTINGS_ERROR, place(c, "server", "control"),
+		      "server.control: the path of a socket has at most %d bytes, and this is \"%s\"",
+		      SOCKET_PATH_MAX, c->s->server.control);
+}
+
 static void check_rest(const struct checker *c)
 {
 	if (c->s->alerts.to.count && !*c->s->alerts.from)
@@ -146,6 +157,7 @@ void check_settings(const struct settings *s, const struct node *root, struct se
 	struct checker c = { s, root, faults };
 
 	check_hostname(&c);
+	check_server(&c);
 	for (size_t i = 0; i < s->listeners.count; i++)
 		check_listener(&c, i);
 	check_limits(&c);

@@ -107,6 +107,7 @@ static void read_many(struct reader *r, const struct row *row, const struct node
 	bool brackets = n && (n->type == NODE_ARRAY || n->type == NODE_LIST);
 	const struct node *items = brackets ? n->children : n;
 	size_t count = brackets ? n->count : 1, size = kind_size(row->kind);
+	bool right = true;
 
 	if (!n) {
 		if (row->preset)
@@ -117,24 +118,29 @@ static void read_many(struct reader *r, const struct row *row, const struct node
 		reader_fault(r, n, "empty; %s is wanted at least", kind_noun(row->kind));
 		return;
 	}
-	if (count && (row->flags & ROW_NOT_BUILT)) {
-		reader_fault(r, n, "this is not built yet");
-		return;
-	}
 	if (!count || !many_alloc(r, m, count, size))
 		return;
 	for (size_t i = 0; i < count; i++)
-		(void)!kind_read(r, row, &items[i], (char *)m->items + i * size);
+		right = kind_read(r, row, &items[i], (char *)m->items + i * size) && right;
+	if (right && (row->flags & ROW_NOT_BUILT))
+		reader_fault(r, n, "this is not built yet");
+}
+
+/* Something else in a group's place gets the defaults, so that no member is left without a value. */
+static void read_group(struct reader *r, const struct row *row, const struct node *n, void *base)
+{
+	bool group = n && n->type == NODE_GROUP;
+
+	if (n && !group)
+		reader_fault(r, n, "a group { ... } is wanted");
+	read_rows(r, row->rows, group ? n : NULL, base);
 }
 
 static void read_element(struct reader *r, const struct row *row, const struct node *n, size_t index, void *base)
 {
 	uint32_t before = path_enter_element(r, n, index);
 
-	if (n && n->type != NODE_GROUP)
-		reader_fault(r, n, "a group { ... } is wanted");
-	else
-		read_rows(r, row->rows, n, base);
+	read_group(r, row, n, base);
 	path_leave(r, before);
 }
 
@@ -150,10 +156,8 @@ static void read_list(struct reader *r, const struct row *row, const struct node
 		reader_fault(r, n, "empty; one is wanted at least");
 		return;
 	}
-	if (count && (row->flags & ROW_NOT_BUILT)) {
+	if (count && n && (row->flags & ROW_NOT_BUILT))
 		reader_fault(r, n, "this is not built yet");
-		return;
-	}
 	if (!count || !many_alloc(r, m, count, row->size))
 		return;
 	for (size_t i = 0; i < count; i++)
@@ -195,10 +199,7 @@ static void read_row(struct reader *r, const struct row *row, const struct node 
 		read_many(r, row, n, slot);
 		break;
 	case SHAPE_GROUP:
-		if (n && n->type != NODE_GROUP)
-			reader_fault(r, n, "a group { ... } is wanted");
-		else
-			read_rows(r, row->rows, n, slot);
+		read_group(r, row, n, slot);
 		break;
 	case SHAPE_LIST:
 		read_list(r, row, n, slot);

@@ -135,12 +135,12 @@ static enum scan_kind scan_token(struct scan *s, bool line_start, struct slice *
 
 enum scan_kind scan_next(struct scan *s, struct slice *text_r)
 {
-	*text_r = slice_of("", 0);
 	while (s->left.n) {
 		char c = s->left.p[0];
 		bool line_start = s->line_start;
 		enum scan_kind kind;
 
+		*text_r = slice_of("", 0);
 		s->line += s->newlines;
 		s->newlines = 0;
 		kind = scan_token(s, line_start, text_r);

@@ -271,7 +271,7 @@ static const struct row rows_rule[] = {
 	{ .name = "hold", .kind = KIND_DURATION, AT(rule, hold_ms), .flags = ROW_SPARSE, .max = 365 * DAYS,
 	  .preset = "0s", .help = "of block" },
 	{ .name = "reply", .kind = KIND_TEXT, AT(rule, reply), .flags = ROW_SPARSE, .max = 400, .preset = "",
-	  .help = "of defer, reject and block; {id} {client} {rule} are filled in" },
+	  .help = "of defer, reject and block; \"CODE ENHANCED TEXT\", {id} {client} {rule} are filled in" },
 	{ .name = "rate", .kind = KIND_SIZE, AT(rule, rate), .flags = ROW_SPARSE, .max = 1 * GB, .preset = "0",
 	  .help = "of throttle: bytes a second" },
 	{ .name = "header", .kind = KIND_TEXT, AT(rule, header), .flags = ROW_SPARSE, .max = 400, .preset = "",

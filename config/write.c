@@ -67,6 +67,8 @@ static bool list_write(const struct row *row, const struct many *m, unsigned ind
 		TRY(indent_write(indent + 1, out));
 		TRY(group_write(row->rows, (const char *)m->items + i * row->size, indent + 1, out));
 	}
+	if (m->count)
+		TRY(buf_put(out, SLICE("\n")) && indent_write(indent, out));
 	return buf_put(out, SLICE(")"));
 }
 

@@ -1,0 +1,186 @@
+/* From structs back to text: the dump, the restart list, the manual; and the files that are shipped. */
+#include "tests/config/parse.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static struct settings *load_clean(const char *text)
+{
+	struct parsed p = parse_text(text);
+
+	if (!p.s)
+		print_error("%s", p.lines.data);
+	assert_non_null(p.s);
+	buf_release(&p.lines);
+	return p.s;
+}
+
+static void round_trip(struct settings *s)
+{
+	struct buf once = { 0 }, twice = { 0 };
+	struct settings *again;
+
+	assert_true(settings_dump(s, &once));
+	assert_true(buf_put(&once, slice_of("", 1)));
+	again = load_clean(once.data);
+	assert_true(settings_dump(again, &twice));
+	assert_true(buf_put(&twice, slice_of("", 1)));
+	assert_string_equal(twice.data, once.data);
+	settings_free(&again);
+	settings_free(&s);
+	buf_release(&once);
+	buf_release(&twice);
+}
+
+/* Every group, with values that are not the defaults. */
+static const char EVERYTHING[] =
+	"server = { hostname = \"a.example\"; workers = 3; user = \"\"; control = \"c\"; spool = \"/s\"; drain = \"90s\"; };\n"
+	"listeners = ( { name = \"a\"; address = [\"127.0.0.1:25\", \"[::1]:25\"]; tls = \"off\"; },\n"
+	"              { name = \"b\"; address = \"192.0.2.1:587\"; } );\n"
+	"smtp = { bare_newline = \"refuse\"; bare_cr = \"repair\"; };\n"
+	"limits = { sessions = 0; min_data_rate = 1000; message_size = \"10M\"; delay = \"1500ms\"; };\n"
+	"tls = { certificates = ( { cert = \"c.pem\"; key = \"/k.pem\"; }, { cert = \"d\"; key = \"e\"; } ); minimum = \"1.3\"; };\n"
+	"relay = { backends = [\"smtp://h.example:25\", \"smtp://[::1]:26\", \"maildir://m\"]; domains = [\"A.example\"];\n"
+	"          clients = [\"192.0.2.0/24\", \"2001:db8::/32\", \"198.51.100.7\", \"::ffff:192.0.2.0/120\", \"0.0.0.0/0\"];\n"
+	"          identity = \"none\"; recipients = [\"list:l\", \"backend\", \"none\"]; unknown_user = [550, 551]; };\n"
+	"dns = { servers = [\"192.0.2.53\", \"[2001:db8::53]:54\", \"2001:db8::54\"]; };\n"
+	"score = { half_life = \"90m\"; }; greylist = { delay = \"0s\"; }; known_good = { refused_share = 0.125; };\n"
+	"lists = { l = \"l.list\"; m-2 = \"/m\"; };\n"
+	"dns_lists = ( { zone = \"Z.example\"; answers = [\"127.0.0.2\", \"127.0.0.4-127.0.0.7\"]; text = \"say \\\"no\\\" \\\\o/\"; } );\n"
+	"enforce = false; refuse_at = \"now\";\n"
+	"alerts = { to = [\"a@b.example\"]; from = \"c@d.example\"; };\n"
+	"log = { to = \"x.log\"; level = \"debug\"; format = \"json\"; addresses = \"hash\"; decisions = 0; };\n"
+	"rules = ( { name = \"r\"; when = \"helo =~ /a\\\\.b/\"; points = -1.1; charge = 1e-3; to = \"client\"; do = \"wait\";\n"
+	"            delay = \"1s\"; state = \"observe\"; percent = 10; until = \"2027-01-31\"; stage = \"rcpt\"; even_known_good = true; },\n"
+	"          { name = \"s\"; when = \"x\"; do = \"reject\"; reply = \"550 5.7.1 no {id}\"; } );\n";
+
+static void test_round_trip(void **state)
+{
+	(void)state;
+	round_trip(load_clean(""));
+	round_trip(load_clean(EVERYTHING));
+}
+
+static void test_values(void **state)
+{
+	struct settings *s = load_clean(EVERYTHING);
+
+	(void)state;
+	assert_string_equal(s->server.control, "/etc/sg/c");
+	assert_string_equal(s->server.spool, "/s");
+	assert_int_equal(s->server.drain_ms, 90000);
+	assert_int_equal(s->listeners.count, 2);
+	assert_int_equal(s->listeners.items[1].tls, SETTINGS_TLS_STARTTLS);
+	assert_int_equal(s->limits.sessions, 0);
+	assert_int_equal(s->limits.min_data_rate, 1000);
+	assert_int_equal(s->limits.message_size, 10 << 20);
+	assert_int_equal(s->limits.command_timeout_ms, 300000);
+	assert_string_equal(s->tls.certificates.items[0].cert, "/etc/sg/c.pem");
+	assert_string_equal(s->relay.domains.items[0], "a.example");
+	assert_int_equal(s->relay.recipients.items[0].source, SETTINGS_SOURCE_LIST);
+	assert_string_equal(s->relay.recipients.items[0].list, "l");
+	assert_int_equal(s->relay.unknown_user.items[1], 551);
+	assert_int_equal(s->dns.servers.items[2].port, 53);
+	assert_false(s->enforce);
+	assert_int_equal(s->rules.items[0].until_ms, 1801440000000);
+	assert_int_equal(s->rules.items[0].stage, SETTINGS_STAGE_RCPT);
+	assert_string_equal(settings_stage_name(s->rules.items[0].stage), "rcpt");
+	assert_string_equal(settings_action_name(s->rules.items[1].action), "reject");
+	assert_string_equal(settings_charge_to_name(s->rules.items[1].to), "");
+	assert_string_equal(s->rules.items[1].reply, "550 5.7.1 no {id}");
+	settings_free(&s);
+}
+
+static void restart_is(const char *old_text, const char *new_text, const char *names)
+{
+	struct settings *a = load_clean(old_text), *b = load_clean(new_text);
+	struct buf out = { 0 };
+
+	assert_true(settings_needs_restart(a, b, &out));
+	assert_true(slice_eq(buf_slice(&out), slice_str(names)));
+	settings_free(&a);
+	settings_free(&b);
+	buf_release(&out);
+}
+
+static void test_restart(void **state)
+{
+	(void)state;
+	restart_is("", "", "");
+	restart_is("", "limits = { delay = \"2m\"; }; log = { level = \"debug\"; };", "");
+	restart_is("score = { memory = \"1024k\"; };", "score = { memory = \"1M\"; };", "");
+	restart_is("", "listeners = ( { address = \"127.0.0.1:25\"; } );", "listeners");
+	restart_is("", "score = { memory = \"1M\"; }; server = { user = \"x\"; workers = 2; control = \"x\"; };",
+		   "server.workers, server.user, server.control, score.memory");
+}
+
+static void test_shipped(void **state)
+{
+	struct parsed p = parse_file("smtpguardd.cfg");
+
+	(void)state;
+	assert_string_equal(p.lines.data, "smtpguardd.cfg:18: warning: listener \"mx\": STARTTLS is not announced "
+					  "without tls.certificates\n");
+	assert_non_null(p.s);
+	assert_int_equal(p.s->rules.count, 6);
+	round_trip(p.s);
+	buf_release(&p.lines);
+
+	p = parse_file("demo.cfg");
+	assert_string_equal(p.lines.data, "");
+	assert_non_null(p.s);
+	assert_int_equal(p.s->rules.count, 6);
+	assert_int_equal(p.s->listeners.items[0].address.items[0].port, 2525);
+	assert_int_equal(p.s->relay.backends.items[0].scheme, SETTINGS_MAILDIR);
+	round_trip(p.s);
+	buf_release(&p.lines);
+}
+
+/* What the comments of a shipped file call the default must be it: every value there that is one. */
+static void test_shipped_is_default(void **state)
+{
+	struct parsed p = parse_file("smtpguardd.cfg"), q = parse_text("");
+	struct buf shipped = { 0 }, defaults = { 0 };
+	struct settings *s = p.s;
+
+	(void)state;
+	assert_non_null(s);
+	/* only these are not */
+	s->rules.count = 0;
+	s->lists.count = 0;
+	assert_true(settings_dump(s, &shipped) && settings_dump(q.s, &defaults));
+	assert_true(slice_eq(buf_slice(&shipped), buf_slice(&defaults)));
+	buf_release(&shipped);
+	buf_release(&defaults);
+	parsed_free(&p);
+	parsed_free(&q);
+}
+
+static void test_manual(void **state)
+{
+	FILE *f = fopen("docs/SETTINGS.md", "r");
+	struct buf wanted = { 0 };
+	char *text = calloc(1, 1 << 20);
+
+	(void)state;
+	assert_non_null(f);
+	assert_non_null(text);
+	assert_true(fread(text, 1, (1 << 20) - 1, f) > 0);
+	fclose(f);
+	assert_true(settings_describe(&wanted));
+	if (!slice_eq(buf_slice(&wanted), slice_str(text)))
+		fail_msg("docs/SETTINGS.md is not what the table says: build the target settings-manual");
+	buf_release(&wanted);
+	free(text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_round_trip), cmocka_unit_test(test_values),
+		cmocka_unit_test(test_restart),	   cmocka_unit_test(test_shipped),
+		cmocka_unit_test(test_shipped_is_default), cmocka_unit_test(test_manual),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
