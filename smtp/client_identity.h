@@ -13,7 +13,7 @@
 #include "smtp/caps.h"
 
 enum {
-	SMTP_IDENTITY_NAME = 255, /* longest value, as it is written; a longer one is [UNAVAILABLE] */
+	SMTP_IDENTITY_VALUE = 255, /* longest value, as it is written; a longer one is [UNAVAILABLE] */
 	SMTP_IDENTITY_LINE = 512  /* of the command with its CR LF (XCLIENT_README, note 1) */
 };
 
