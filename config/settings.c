@@ -25,10 +25,26 @@ static void read_tree(struct settings *s, const struct node *root, const char *f
 	buf_release(&r.path);
 }
 
+/* Found in several passes, told in the order of the lines; faults of another file stay where they are. */
+static void order_faults(struct settings_faults *f, size_t from)
+{
+	for (size_t i = from + 1; i < f->count; i++) {
+		struct settings_fault fault = f->items[i];
+		size_t to = i;
+
+		while (to > from && !strcmp(f->items[to - 1].file, fault.file) && f->items[to - 1].line > fault.line) {
+			f->items[to] = f->items[to - 1];
+			to--;
+		}
+		f->items[to] = fault;
+	}
+}
+
 struct settings *settings_parse(struct slice text, const char *name, const char *folder,
 				const struct settings_host *host, struct settings_faults *faults)
 {
 	struct arena tree = { 0 };
+	size_t before = faults->count;
 	struct settings *s = mem_zalloc(sizeof *s);
 	struct node *root = s ? node_parse(text, name, folder, &tree, faults) : NULL;
 
@@ -44,6 +60,7 @@ struct settings *settings_parse(struct slice text, const char *name, const char 
 			check_rules(s, root, faults);
 		}
 	}
+	order_faults(faults, before);
 	arena_release(&tree);
 	if (!root || faults->errors)
 		settings_free(&s);

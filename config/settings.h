@@ -356,8 +356,8 @@ struct settings_fault {
 	const char *text; /* one line, printable */
 };
 
-/* Everything that was found, in the order of the file as far as one pass can. Zero-initialise;
- * release after use. Other checkers (rules, lists, certificates) may add theirs to the same list. */
+/* Everything that was found; after a load in the order of the lines. Zero-initialise; release after use.
+ * Other checkers (rules, lists, certificates) may add theirs to the same list. */
 struct settings_faults {
 	struct settings_fault *items;
 	size_t count, capacity;

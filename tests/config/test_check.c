@@ -22,10 +22,10 @@ static void test_all_are_told(void **state)
 {
 	(void)state;
 	assert_faults(QUIET "limits = { delay = 60;\n recipients = 0; };\nenforce = \"yes\";\nx = 1;",
-		      "t.cfg:5: x is not a setting\n"
 		      "t.cfg:2: limits.delay = 60: a duration such as \"30s\", \"5m\", \"1h\" or \"7d\" is wanted\n"
 		      "t.cfg:3: limits.recipients = 0: out of range, 1 to 100000 is allowed\n"
-		      "t.cfg:4: enforce = \"yes\": true or false is wanted\n");
+		      "t.cfg:4: enforce = \"yes\": true or false is wanted\n"
+		      "t.cfg:5: x is not a setting\n");
 }
 
 static void test_libconfig_facts(void **state)

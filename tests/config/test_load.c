@@ -163,30 +163,39 @@ static void test_no_includes_from_memory(void **state)
 static const char FULL[] =
 	"listeners = ( { address = [\"127.0.0.1:25\"]; }, { name = \"b\"; address = \"[::1]:25\"; tls = \"off\"; } );\n"
 	"relay = { domains = [\"a.example\"]; clients = \"192.0.2.0/24\"; recipients = [\"list:x\", \"none\"]; };\n"
-	"lists = { x = \"x.list\"; }; dns_lists = ( { zone = \"z.example\"; } ); dns = { tries = 77; };\n"
+	"lists = { x = \"x.list\"; }; dns_lists = ( { zone = \"z.example\"; } );\n"
 	"rules = ( { name = \"a\"; when = \"x\"; do = \"defer\"; reply = \"450 later\"; until = \"2030-01-01\"; } );\n";
+static const char FAULTY[] = "limits = { delay = \"1y\"; dealy = 1; };\nrelay = { identity = \"x\"; connections = 0; };\n"
+			     "rules = ( { name = \"a\"; do = \"wait\"; } );\n";
 
 /* Every allocation fails once: no crash, no leak, and never settings that are not whole. */
-static void test_nth_allocation(void **state)
+static void fail_each_allocation(const char *text, bool good)
 {
 	struct settings_host host = { .hostname = "h.example" };
 
-	(void)state;
 	for (long n = 0;; n++) {
 		struct settings_faults faults = { 0 };
 		struct settings *s;
+		long made;
 
 		mem_fail_after(n);
-		s = settings_parse(slice_str(FULL), "m", "/etc", &host, &faults);
-		long made = mem_fail_after(-1);
-		assert_null(s); /* dns.tries is out of range */
-		assert_true(faults.errors > 0);
-		assert_true(made > n || !faults.out_of_memory);
+		s = settings_parse(slice_str(text), "m", "/etc", &host, &faults);
+		made = mem_fail_after(-1);
+		assert_int_equal(s != NULL, good && made <= n);
+		assert_int_equal(s == NULL, faults.errors > 0);
+		settings_free(&s);
 		settings_faults_release(&faults);
 		if (made <= n)
-			break;
+			return;
 		assert_true(n < 2000);
 	}
+}
+
+static void test_nth_allocation(void **state)
+{
+	(void)state;
+	fail_each_allocation(FULL, true);
+	fail_each_allocation(FAULTY, false);
 }
 
 int main(void)
