@@ -86,7 +86,8 @@ def test_identity_none_needs_domains(check):
     for identity in ("none", "xforward"):
         code, said = check(f'relay = {{ identity = "{identity}"; }};\n')
         assert code == 1 and "domains" in said
-        code, said = check(f'server = {{ user = ""; }}; relay = {{ identity = "{identity}"; domains = ["example.test"]; }};\n')
+        code, said = check('server = { user = ""; };\n'
+                           f'relay = {{ identity = "{identity}"; domains = ["example.test"]; }};\n')
         assert code == 0, said
 
 
@@ -158,5 +159,6 @@ def test_paths_are_relative_to_the_file(folder):
 
 def test_a_warning_is_no_fault(check):
     """No certificate with tls = starttls: allowed, with a warning."""
-    code, said = check('server = { user = ""; };\nlisteners = ( { address = ["127.0.0.1:2525"]; tls = "starttls"; } );\n')
+    code, said = check('server = { user = ""; };\n'
+                       'listeners = ( { address = ["127.0.0.1:2525"]; tls = "starttls"; } );\n')
     assert code == 0 and "warning" in said.lower()

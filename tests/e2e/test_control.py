@@ -132,7 +132,8 @@ def test_wrong_usage(guard, backend, arguments):
 
 
 def test_no_server(folder):
-    done = subprocess.run([program("SMTPGUARDCTL"), "--socket", folder / "none", "stats"], capture_output=True, text=True)
+    done = subprocess.run([program("SMTPGUARDCTL"), "--socket", folder / "none", "stats"], capture_output=True,
+                          text=True)
     assert done.returncode == 1 and "none" in done.stderr
 
 

@@ -15,7 +15,8 @@ class Sender(threading.Thread):
     def __init__(self, port, number, end):
         super().__init__(daemon=True)
         self.port, self.number, self.end = port, number, end
-        self.accepted, self.attempts, self.unanswered = set(), collections.Counter(), set()
+        # unsure: a dot may have gone out and no true reply came back
+        self.accepted, self.attempts, self.unsure = set(), collections.Counter(), set()
 
     def run(self):
         while not self.end.is_set():
@@ -38,11 +39,13 @@ class Sender(threading.Thread):
             if c.envelope(rcpts=["good@example.test", "other@example.test"]).code != 250 or c.cmd("DATA").code != 354:
                 return False
             self.attempts[mark] += 1
-            # from the dot on a mail without a reply may have been taken
-            self.unanswered.add(mark)
-            reply = c.body(content)
-            if reply.code == 250 or reply.enhanced != "4.4.2":
-                self.unanswered.discard(mark)
+            try:
+                reply = c.body(content)
+            except (OSError, Closed):
+                self.unsure.add(mark)
+                raise
+            if reply.enhanced == "4.4.2":
+                self.unsure.add(mark)
             return reply.code == 250
 
 
@@ -69,8 +72,7 @@ def judge(senders, mails_found):
     for s in senders:
         assert s.accepted
         assert not [mark for mark in s.accepted if counted[mark] == 0], "answered 250 and lost"
-        retried = {mark for mark, n in s.attempts.items() if n > 1}
-        assert not [mark for mark in s.attempts if counted[mark] > 1 and mark not in retried], "doubled without a retry"
+        assert not [mark for mark in s.attempts if counted[mark] > 1 and mark not in s.unsure], "doubled for no reason"
         assert not [mark for mark in s.attempts if counted[mark] > s.attempts[mark]], "more often than it was sent"
     return counted
 
@@ -111,13 +113,10 @@ def test_kill_the_backend(guard, own_postfix):
         before = accepted()
         wait.until(lambda: accepted() >= before + 8, 60, "mails after the last start")
 
-    senders = run_load(g.port, disturb)
-    counted = judge(senders, own_postfix.mails())
-    # with a living server in front, a double needs a dot of ours without a reply
-    for s in senders:
-        doubles = {mark for mark in s.attempts if counted[mark] > 1}
-        unsure = {r["id"] for r in g.journal("mail") if "4.4.2" in str(r.get("reply"))}
-        assert len(doubles) <= len(unsure)
+    counted = judge(run_load(g.port, disturb), own_postfix.mails())
+    # with a living server in front, each double is told in the journal as a dot without a reply
+    unsure = [r for r in g.journal("mail") if "4.4.2" in str(r.get("reply"))]
+    assert sum(n - 1 for n in counted.values()) <= len(unsure)
 
 
 def test_connections_cut_anywhere(guard, backend):

@@ -121,8 +121,8 @@ def test_closing_after_the_dot_is_never_tried_again(guard, backend, end):
 
 @pytest.mark.parametrize("stage", ["MAIL", "RCPT", "DATA", "dot"])
 @pytest.mark.parametrize("junk", [
-    b"hello there\r\n", b"25\r\n", b"\x16\x03\x01\0\0\r\n", b"250-a\r\n550 b\r\n", b"250 bare\n", b"250 nul \0 inside\r\n",
-    b"250 cr \r inside\r\n", b"600 x\r\n", b"2500 x\r\n"])
+    b"hello there\r\n", b"25\r\n", b"\x16\x03\x01\0\0\r\n", b"250-a\r\n550 b\r\n", b"250 bare\n",
+    b"250 nul \0 inside\r\n", b"250 cr \r inside\r\n", b"600 x\r\n", b"2500 x\r\n"])
 def test_garbage_drops_the_connection(guard, backend, stage, junk):
     b = backend({stage: junk})
     g = guard(b)

@@ -69,8 +69,9 @@ def test_no_open_relay(guard, backend, identity):
     """A recipient that is not ours: refused by us, unless the client may relay."""
     b = backend()
     g = guard(b, relay={"identity": identity, "domains": DOMAINS, "clients": ["127.60.0.0/16"]})
-    for rcpt in ("x@elsewhere.test", "x@sub.example.test", "x@example.test.elsewhere.test", '"x@example.test"@elsewhere.test',
-                 "x%elsewhere.test@elsewhere.test", "@example.test:x@elsewhere.test", "x@[127.0.0.1]"):
+    for rcpt in ("x@elsewhere.test", "x@sub.example.test", "x@example.test.elsewhere.test",
+                 '"x@example.test"@elsewhere.test', "x%elsewhere.test@elsewhere.test",
+                 "@example.test:x@elsewhere.test", "x@[127.0.0.1]"):
         reply = attempt(g, rcpt)
         assert (reply.code, reply.enhanced) == (550, "5.7.1"), (rcpt, reply)
     assert not b.lines("RCPT")

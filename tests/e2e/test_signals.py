@@ -43,7 +43,8 @@ def test_an_open_session_survives_a_reload(guard, backend):
 def test_a_bad_file_changes_nothing(guard, backend):
     g = guard(backend(), limits={"recipients": 2})
     good = g.config.read_text()
-    for bad in ("limits = { recipients = 4 ; colour = 3; };\n", "limits = { recipients = 4\n", 'rules = ( { when = "((" } );'):
+    for bad in ("limits = { recipients = 4 ; colour = 3; };\n", "limits = { recipients = 4\n",
+                'rules = ( { when = "((" } );'):
         g.config.write_text(good + "\n" + bad)
         g.reload()
         line = good.count("\n") + 2

@@ -83,7 +83,7 @@ class Connection:
         else:
             body, self.pending = self.pending.split(b"\r\n.\r\n", 1)
             body += b"\r\n"
-        return re.sub(rb"(?m)^\.", b"", body)
+        return (b"\r\n" + body).replace(b"\r\n.", b"\r\n")[2:]
 
     def answer(self, stage, line=""):
         """Does what the script says for this stage; True if it was a positive reply."""
