@@ -114,8 +114,9 @@ def test_a_sleeping_test_is_found(tmp_path):
     assert "labels" in next(all_tests_run.check_properties([a_test(LABELS=[])]))
     assert "TIMEOUT" in next(all_tests_run.check_properties([a_test(TIMEOUT=None)]))
     assert "not built" in next(all_tests_run.check_properties([{**a_test(), "command": []}]))
+    cmake = "sg_unit_test(ip SOURCES test_ip.c)"
     root = tree(tmp_path, {"tests/e2e/test_a.py": "", "tests/e2e/test_b.py": "", "tests/base/test_ip.c": "",
-                           "tests/base/test_buf.c": "", "tests/base/CMakeLists.txt": "sg_unit_test(ip SOURCES test_ip.c)",
+                           "tests/base/test_buf.c": "", "tests/base/CMakeLists.txt": cmake,
                            "fuzz/corpus/addr/1": "", "fuzz/corpus/line/1": ""})
     tests = [{"name": "e2e_a", "command": ["python3", "tests/e2e/test_a.py"]},
              {"name": "fuzz_addr", "command": ["x"]}]

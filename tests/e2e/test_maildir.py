@@ -1,10 +1,14 @@
 """maildir://: mail without any MTA, as the demonstration uses it."""
 import os
+import pathlib
+import shutil
 
 from harness import mails
 from harness.client import Client
+from harness.guard import elapsed
 from harness.queuefile import cut_trace
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 RELAY = {"identity": "none", "recipients": "none", "domains": ["example.test"]}
 
 
@@ -70,3 +74,24 @@ def test_a_folder_that_cannot_be_written(guard, folder):
     os.unlink(folder / "inbox")
     assert mails.send(g.port, "x").code == 250
     assert len(box(folder)) == 1
+
+
+def test_the_demonstration(guard, folder):
+    """demo.cfg, as `make run` starts it, on another port: the README's first mail and its harvester."""
+    g = guard("maildir://unused", start=False)
+    for name in ("trusted.list", "demo-people.list"):
+        shutil.copy(ROOT / name, g.folder / name)
+    shutil.copytree(ROOT / "rules.d", g.folder / "rules.d")
+    text = (ROOT / "demo.cfg").read_text()
+    g.config.write_text(text.replace("127.0.0.1:2525", f"127.0.0.1:{g.port}"))
+    g.start()
+    assert mails.send(g.port, "demo", rcpts=["you@example.test"]).code == 250
+    assert len(list((g.folder / "demo-mail/new").iterdir())) == 1
+    codes = []
+    for n in range(14):
+        codes.append(mails.send(g.port, "x", source="127.0.0.2", rcpts=[f"guess{n}@example.test"]).code)
+        if codes[-1] != 550:
+            break
+    assert codes[:5] == [550] * 5 and 400 <= codes[-1] < 500, codes
+    seconds, reply = elapsed(lambda: mails.send(g.port, "demo", rcpts=["you@example.test"]))
+    assert reply.code == 250 and seconds < 2

@@ -18,11 +18,17 @@ from harness import ports, queuefile, wait
 DOMAIN = "example.test"
 USERS = ["good", "other", "third", "postmaster", "user.name", "two"] + [f"u{i}" for i in range(120)]
 UNKNOWN_TEXT = "Recipient address rejected: User unknown in virtual mailbox table"
-# the README's line for the inner service
-INNER = """ -o smtpd_authorized_xclient_hosts=static:all -o smtpd_error_sleep_time=0
- -o smtpd_soft_error_limit=1000000 -o smtpd_hard_error_limit=1000000 -o smtpd_junk_command_limit=1000000
- -o smtpd_client_connection_count_limit=0 -o smtpd_client_connection_rate_limit=0
- -o smtpd_client_message_rate_limit=0 -o smtpd_client_recipient_rate_limit=0"""
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+
+
+def readme_options():
+    """The options of the inner service as the README tells users to write them."""
+    text = (ROOT / "README.md").read_text()
+    service = re.search(r"^ *127\.0\.0\.1:10025 inet .*smtpd\n((?: +-o \S+\n)+)", text, re.M)
+    assert service and "smtpd_authorized_xclient_hosts=static:all" in service[1], "no inner service in README.md"
+    return service[1].rstrip("\n")
+
+
 MASTER = """127.0.0.1:{inner} inet n - n - 60 smtpd
 {inner_options}
 127.0.0.1:{stock} inet n - n - 60 smtpd
@@ -82,7 +88,7 @@ plain@example.test 550 no enhanced code here
 
 
 class Postfix:
-    def __init__(self, folder, extra="", inner_options=INNER):
+    def __init__(self, folder, extra="", inner_options=None):
         self.folder = pathlib.Path(folder)
         self.inner, self.stock = ports.free_port(), ports.free_port()
         self._known = {}
@@ -102,7 +108,7 @@ class Postfix:
         (d / "access").write_text(ACCESS)
         (d / "etc/main.cf").write_text(MAIN.format(d=d, extra=extra))
         (d / "etc/master.cf").write_text(
-            MASTER.format(inner=self.inner, stock=self.stock, inner_options=inner_options))
+            MASTER.format(inner=self.inner, stock=self.stock, inner_options=inner_options or readme_options()))
         for name in ("dynamicmaps.cf", "dynamicmaps.cf.d", "postfix-files", "postfix-files.d"):
             source = pathlib.Path("/etc/postfix") / name
             if source.is_dir():
