@@ -20,7 +20,7 @@
  *
  * A group of pipelined commands gives one run of replies in `out`: flush at MORE, WAIT and CLOSE only.
  * Slices in an event point into `in` or into the event itself, and are valid until the next call; copy what is needed.
- * At MORE at most SMTP_LINE_MAX bytes are left in `in`.
+ * At MORE less than SMTP_LINE_MAX bytes are left in `in`.
  *
  * Memory: the core owns none; it is sizeof(struct smtp_server) for each session (under 160 bytes). When
  * `out` cannot grow the core closes: an unsent reply must not be mistaken for a sent one.
@@ -33,13 +33,12 @@
 #include "smtp/addr.h"
 #include "smtp/body_in.h"
 #include "smtp/ext.h"
+#include "smtp/line.h"
 #include "smtp/params.h"
 
-/* RFC 5321 4.5.3.1.4, CR LF included: a client cannot make us hold more than this of a command. */
-enum { SMTP_LINE_MAX = 512 };
 /* An over-long line is thrown away up to its CR LF; one that has none within this is no mistake: closed. */
 enum { SMTP_LINE_SKIP_MAX = 64 * 1024 };
-/* Stray line ends in commands that a session may have before it is closed. */
+/* The so many-th stray line end in a command closes the session: one is a slip, two are a client that cannot do it. */
 enum { SMTP_STRAY_COMMANDS_MAX = 2 };
 
 struct smtp_server_config {
@@ -110,7 +109,7 @@ struct smtp_server {
 	const struct smtp_server_config *config;
 	struct buf *out;
 	struct smtp_body_in body;
-	uint32_t skipped;   /* bytes of an over-long or broken line thrown away */
+	struct smtp_line_skip skip; /* of an over-long or broken line */
 	uint32_t rcpts;     /* accepted in this transaction */
 	uint32_t errors, junk;
 	unsigned announced; /* SMTP_EXT_* of the last EHLO */
