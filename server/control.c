@@ -23,7 +23,7 @@ static bool refuse(struct buf *error_r, const char *sentence)
 	return false;
 }
 
-static uint64_t sum(const struct app *app, enum stat k)
+static uint64_t sum(const struct app *app, enum statistic k)
 {
 	uint64_t n = 0;
 	for (unsigned i = 0; i < app->workers_n; i++)
@@ -58,7 +58,7 @@ static uint64_t resident_bytes(void)
 
 struct field {
 	const char *name;
-	enum stat stat;
+	enum statistic stat;
 };
 
 static void put_fields(struct ctl_json at, const struct app *app, const struct field *f, size_t n)

@@ -140,7 +140,10 @@ static bool open_workers(struct app *app)
 {
 	char why[256];
 	for (unsigned i = 0; i < app->workers_n; i++)
-		if (!worker_init(&app->workers[i], app, i, why))
+		if (!worker_init(&app->workers[i], app, i))
+			return fail("cannot start: out of memory or descriptors");
+	for (unsigned i = 0; i < app->workers_n; i++)
+		if (!worker_listen(&app->workers[i], why))
 			return fail(why);
 	return true;
 }
@@ -185,11 +188,13 @@ static struct ctl_server *open_control(struct app *app)
 
 static bool start_workers(struct app *app)
 {
-	char why[256];
 	for (unsigned i = 0; i < app->workers_n; i++)
-		if (!worker_start(&app->workers[i], why)) {
-			log_error("%s", why);
-			_exit(1); /* threads run already; nothing has been promised to any client yet */
+		if (!worker_connect(&app->workers[i]))
+			return fail("cannot start: out of memory or descriptors");
+	for (unsigned i = 0; i < app->workers_n; i++)
+		if (!worker_start(&app->workers[i])) {
+			fail("cannot start: no thread for a worker");
+			_exit(1); /* others run already; nothing has been promised to any client yet */
 		}
 	return true;
 }
@@ -291,8 +296,10 @@ static bool prepare(struct app *app, struct ctl_server **ctl_r)
 	const struct settings *s = app->generation->settings;
 	if (!make_shared(app) || !open_workers(app))
 		return false;
+	if (!open_folders(s))
+		return false;
 	*ctl_r = open_control(app);
-	if (!*ctl_r || !open_folders(s))
+	if (!*ctl_r)
 		return false;
 	if (!privileges_drop(s->server.user, why))
 		return fail(why);

@@ -3,7 +3,7 @@
 #include "base/clock.h"
 
 static const char *const VERDICT[] = { "quit", "accepted", "deferred", "refused", "lost" };
-static const enum stat COUNTED_AS[] = { STAT_MAILS_QUIT, STAT_MAILS_ACCEPTED, STAT_MAILS_DEFERRED, STAT_MAILS_REFUSED, STAT_MAILS_LOST };
+static const enum statistic COUNTED_AS[] = { STAT_MAILS_QUIT, STAT_MAILS_ACCEPTED, STAT_MAILS_DEFERRED, STAT_MAILS_REFUSED, STAT_MAILS_LOST };
 
 static void put_id(struct record *r, const char *name, uint64_t id)
 {

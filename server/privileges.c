@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <limits.h>
 #include <linux/capability.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -61,10 +62,29 @@ bool privileges_drop(const char *user, char error_r[256])
 	return become(pw, error_r);
 }
 
+/* Makes each missing folder above `path` too. */
+static bool make_folders(const char *path)
+{
+	char part[PATH_MAX];
+	size_t n = strlen(path);
+	if (n >= sizeof part) {
+		errno = ENAMETOOLONG;
+		return false;
+	}
+	for (size_t i = 1; i <= n; i++) {
+		if (path[i] != '/' && path[i] != 0)
+			continue;
+		memcpy(part, path, i);
+		part[i] = 0;
+		if (mkdir(part, 0750) < 0 && errno != EEXIST)
+			return false;
+	}
+	return true;
+}
+
 bool privileges_own_folder(const char *path, const char *user)
 {
-	if (mkdir(path, 0750) < 0 && errno != EEXIST)
-		return false;
+	TRY(make_folders(path));
 	const struct passwd *pw = user && *user && geteuid() == 0 ? getpwnam(user) : NULL;
 	return !pw || chown(path, pw->pw_uid, pw->pw_gid) == 0;
 }

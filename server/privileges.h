@@ -17,7 +17,7 @@
 bool privileges_drop(const char *user, char error_r[256]) MUST_USE;
 
 /* Makes `user` the owner of a folder that the server writes to; for use before the drop. A missing
- * folder is made (0750). False: errno. */
+ * folder is made (0750), those above it too. False: errno. */
 bool privileges_own_folder(const char *path, const char *user) MUST_USE;
 
 /* No core dumps, no debugger, no new privileges by exec. */

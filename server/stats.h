@@ -9,7 +9,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-enum stat {
+enum statistic {
 	STAT_SESSIONS,        /* taken since the start */
 	STAT_SESSIONS_OPEN,   /* now */
 	STAT_SESSIONS_PEAK,
@@ -36,17 +36,17 @@ struct stats {
 	_Atomic uint64_t v[STAT_COUNT];
 };
 
-static inline uint64_t stat_get(const struct stats *s, enum stat k)
+static inline uint64_t stat_get(const struct stats *s, enum statistic k)
 {
 	return atomic_load_explicit(&s->v[k], memory_order_relaxed);
 }
 
-static inline void stat_add(struct stats *s, enum stat k, uint64_t n)
+static inline void stat_add(struct stats *s, enum statistic k, uint64_t n)
 {
 	atomic_store_explicit(&s->v[k], stat_get(s, k) + n, memory_order_relaxed);
 }
 
-static inline void stat_sub(struct stats *s, enum stat k, uint64_t n)
+static inline void stat_sub(struct stats *s, enum statistic k, uint64_t n)
 {
 	atomic_store_explicit(&s->v[k], stat_get(s, k) - n, memory_order_relaxed);
 }

@@ -43,21 +43,22 @@ static bool open_listener(struct worker *w, uint32_t number, const struct settin
 	return false;
 }
 
-static bool open_listeners(struct worker *w, char error_r[256])
+bool worker_listen(struct worker *w, char error_r[256])
 {
 	const struct settings *s = w->generation->settings;
 	w->listeners = mem_zalloc(listener_count(s) * sizeof *w->listeners);
-	if (!w->listeners)
+	if (!w->listeners) {
+		snprintf(error_r, 256, "out of memory");
 		return false;
+	}
 	for (uint32_t i = 0; i < s->listeners.count; i++)
 		for (size_t k = 0; k < s->listeners.items[i].address.count; k++)
 			TRY(open_listener(w, i, &s->listeners.items[i].address.items[k], error_r));
 	return true;
 }
 
-bool worker_init(struct worker *w, struct app *app, unsigned number, char error_r[256])
+bool worker_init(struct worker *w, struct app *app, unsigned number)
 {
-	snprintf(error_r, 256, "out of memory");
 	*w = (struct worker){ .app = app, .number = number, .wake.io.fd = -1 };
 	pthread_mutex_init(&w->letterbox.lock, NULL);
 	w->generation = generation_ref(app->generation);
@@ -66,9 +67,7 @@ bool worker_init(struct worker *w, struct app *app, unsigned number, char error_
 	id_source_init(&w->ids, app->id_seed, number, app->workers_n);
 	w->loop = net_loop_new();
 	w->scratch = mem_alloc(WORKER_SCRATCH);
-	if (!w->loop || !w->scratch || !net_wake_init(&w->wake, w->loop))
-		return false;
-	return open_listeners(w, error_r);
+	return w->loop && w->scratch && net_wake_init(&w->wake, w->loop);
 }
 
 static void close_listeners(struct worker *w)
@@ -366,9 +365,9 @@ static void deliver_answers(struct worker *w)
 	}
 }
 
-static int sleep_ms(const struct worker *w, bool more_at_the_door)
+static int sleep_ms(const struct worker *w)
 {
-	if (more_at_the_door)
+	if (w->more_at_the_door)
 		return 0;
 	int own = net_wheel_sleep_ms(&w->wheel, w->now_ms), relay = relay_sleep_ms(w->relay, w->now_ms);
 	if (own < 0 || relay < 0)
@@ -382,34 +381,43 @@ static void look_at_clock(struct worker *w)
 	w->wall_ms = clock_wall_ms();
 }
 
+bool worker_turn(struct worker *w, int most_ms)
+{
+	int ms = sleep_ms(w);
+	net_loop_wait(w->loop, most_ms >= 0 && (ms < 0 || ms > most_ms) ? most_ms : ms);
+	look_at_clock(w);
+	unsigned events;
+	for (struct net_io *io; (io = net_loop_next(w->loop, &events));)
+		dispatch(w, io, events);
+	w->more_at_the_door = accept_rest(w);
+	run_timers(w);
+	relay_on_time(w->relay, w->now_ms);
+	deliver_answers(w);
+	bury_dead(w);
+	return !(w->draining && w->sessions_open == 0 && (w->stopping || relay_is_idle(w->relay)));
+}
+
 static void *run(void *arg)
 {
 	struct worker *w = arg;
-	bool more = false;
 	look_at_clock(w);
-	while (!(w->draining && w->sessions_open == 0 && (w->stopping || relay_is_idle(w->relay)))) {
-		net_loop_wait(w->loop, sleep_ms(w, more));
-		look_at_clock(w);
-		unsigned events;
-		for (struct net_io *io; (io = net_loop_next(w->loop, &events));)
-			dispatch(w, io, events);
-		more = accept_rest(w);
-		run_timers(w);
-		relay_on_time(w->relay, w->now_ms);
-		deliver_answers(w);
-		bury_dead(w);
-	}
+	while (worker_turn(w, -1))
+		;
 	atomic_fetch_sub(&w->app->workers_running, 1);
 	return NULL;
 }
 
-bool worker_start(struct worker *w, char error_r[256])
+bool worker_connect(struct worker *w)
 {
-	snprintf(error_r, 256, "cannot start worker %u: %s", w->number, strerror(ENOMEM));
 	const struct settings *s = w->generation->settings;
 	w->record = (struct record){ .format = (enum log_format)s->log.format, .addresses = s->log.addresses, .key = &w->app->log_key };
 	w->relay = relay_new(w->app->relay, w->loop, &w->wake, w->number, w->now_ms);
-	return w->relay && pthread_create(&w->thread, NULL, run, w) == 0;
+	return w->relay != NULL;
+}
+
+bool worker_start(struct worker *w)
+{
+	return pthread_create(&w->thread, NULL, run, w) == 0;
 }
 
 void worker_join(struct worker *w)

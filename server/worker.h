@@ -57,14 +57,18 @@ struct worker {
 	struct buf words; /* of the refusal that is being said */
 	uint64_t now_ms, wall_ms; /* of this turn */
 	char *scratch;
-	bool draining, stopping;
+	bool draining, stopping, more_at_the_door;
 };
 
-/* Opens the listeners and all else; the thread is not started. False: error_r says why. Call it
- * while privileges are still there. */
-bool worker_init(struct worker *w, struct app *app, unsigned number, char error_r[256]) MUST_USE;
-/* Makes what must be made after privileges were dropped (the backend side), then starts the thread. */
-bool worker_start(struct worker *w, char error_r[256]) MUST_USE;
+/* The steps of the start, in this order. Each false: out of memory or descriptors, for worker_listen()
+ * error_r says why. worker_free() takes back whatever was made. */
+bool worker_init(struct worker *w, struct app *app, unsigned number) MUST_USE;
+bool worker_listen(struct worker *w, char error_r[256]) MUST_USE; /* while privileges are still there */
+bool worker_connect(struct worker *w) MUST_USE;                   /* the backend's side, after they are dropped */
+bool worker_start(struct worker *w) MUST_USE;                     /* the thread */
+/* One turn of the loop, of at most so many ms (-1: as long as nothing happens). False: the worker has
+ * been drained and is done. The thread does nothing else; a test may turn a worker by hand. */
+bool worker_turn(struct worker *w, int most_ms) MUST_USE;
 void worker_join(struct worker *w);
 void worker_free(struct worker *w);
 

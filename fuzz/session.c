@@ -1,0 +1,286 @@
+/* A whole session: any bytes from a client, through the real server code, to a backend.
+ *
+ * The client's end is a socket pair; the worker is turned by hand. The backend is a thread that takes
+ * everything and looks at each byte of it: no bare CR, bare LF or NUL may arrive, and as many mails must have
+ * been taken as clients were told 250 after their body.
+ * Input: the first byte is the size of the cuts that the rest is sent in.
+ */
+#include "server/app.h"
+#include "server/session.h"
+#include "server/worker.h"
+
+#include "base/clock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { INPUT_MAX = 64 * 1024, TURNS_MAX = 20000 };
+#define MUST(x)                                                              \
+	do {                                                                 \
+		if (!(x)) {                                                  \
+			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x); \
+			abort();                                             \
+		}                                                            \
+	} while (0)
+
+/* ---- the backend ---- */
+
+static _Atomic unsigned mails_taken;
+
+struct line_reader {
+	int fd;
+	char data[8192];
+	size_t n;
+};
+
+/* One line with its CR LF; false at the end of the connection. */
+static bool read_line(struct line_reader *r, char *line_r, size_t cap, size_t *n_r)
+{
+	for (;;) {
+		char *lf = memchr(r->data, '\n', r->n);
+		if (lf) {
+			size_t n = (size_t)(lf - r->data) + 1;
+			MUST(n >= 2 && lf[-1] == '\r' && n < cap);
+			MUST(!memchr(r->data, 0, n) && memchr(r->data, '\r', n) == lf - 1);
+			memcpy(line_r, r->data, n);
+			memmove(r->data, r->data + n, r->n -= n);
+			*n_r = n;
+			return true;
+		}
+		MUST(r->n < sizeof r->data);
+		ssize_t got = read(r->fd, r->data + r->n, sizeof r->data - r->n);
+		if (got <= 0)
+			return false;
+		r->n += (size_t)got;
+	}
+}
+
+static bool say(int fd, const char *text)
+{
+	return send(fd, text, strlen(text), MSG_NOSIGNAL) == (ssize_t)strlen(text);
+}
+
+static bool take_body(struct line_reader *r)
+{
+	static char line[8192];
+	size_t n;
+	while (read_line(r, line, sizeof line, &n))
+		if (n == 3 && line[0] == '.') {
+			mails_taken++;
+			return say(r->fd, "250 2.0.0 taken\r\n");
+		}
+	return false;
+}
+
+static void serve_one(int fd)
+{
+	static struct line_reader r;
+	static char line[8192];
+	size_t n;
+	r.fd = fd;
+	r.n = 0;
+	say(fd, "220 backend ESMTP\r\n");
+	while (read_line(&r, line, sizeof line, &n)) {
+		if (n >= 4 && memcmp(line, "EHLO", 4) == 0)
+			say(fd, "250-backend\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 SIZE 100000\r\n");
+		else if (n == 6 && memcmp(line, "DATA", 4) == 0 && (!say(fd, "354 go on\r\n") || !take_body(&r)))
+			break;
+		else if (memcmp(line, "DATA", 4) != 0)
+			say(fd, n >= 6 && line[0] == 'R' && line[9] == 'b' ? "550 5.1.1 nobody\r\n" : "250 2.0.0 ok\r\n");
+	}
+	close(fd);
+}
+
+static void *backend(void *arg)
+{
+	int listener = *(int *)arg;
+	for (;;) {
+		int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+		if (fd >= 0)
+			serve_one(fd);
+	}
+	return NULL;
+}
+
+static uint16_t start_backend(void)
+{
+	static int listener;
+	pthread_t t;
+	struct ip ip;
+	struct sockaddr_storage sa;
+	socklen_t n = sizeof sa;
+	uint16_t port;
+	MUST(ip_parse(SLICE("127.0.0.1"), &ip));
+	unsigned len = ip_to_sockaddr(&ip, 0, &sa);
+	listener = socket(sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	MUST(bind(listener, (struct sockaddr *)&sa, len) == 0 && listen(listener, 16) == 0);
+	MUST(getsockname(listener, (struct sockaddr *)&sa, &n) == 0);
+	ip_from_sockaddr(&sa, &ip, &port);
+	MUST(pthread_create(&t, NULL, backend, &listener) == 0);
+	return port;
+}
+
+/* ---- the server ---- */
+
+static struct app app = { .commands = -1, .spool.folder = -1 };
+
+static const char SETTINGS[] =
+	"server = { hostname = \"mx.example.test\"; user = \"\"; workers = 1; control = \"%s/control\"; spool = \"%s\"; };\n"
+	"listeners = ( { name = \"mx\"; address = [\"127.0.0.1:2525\"]; tls = \"off\"; } );\n"
+	"limits = { sessions_per_client = 0; message_size = \"32k\"; recipients = 20; };\n"
+	"relay = { backends = [\"smtp://127.0.0.1:%u\"]; domains = [\"example.test\"]; identity = \"none\"; connections = 1;\n"
+	"          recipients = [\"backend\"]; memory_per_message = \"4k\"; };\n"
+	"score = { memory = \"4M\"; };\n"
+	"log = { to = \"/dev/null\"; };\n"
+	"rules = ( { name = \"many\"; when = \"count(recipients by client, 1m) > 8\"; points = 1; charge = 1; },\n"
+	"          { name = \"no\"; when = \"sender =~ /^no/\"; do = \"reject\"; },\n"
+	"          { name = \"later\"; when = \"helo == 'later'\"; do = \"defer\"; } );\n";
+
+static void write_settings(char path_r[64])
+{
+	static char folder[] = "/tmp/fuzz-session-XXXXXX";
+	MUST(mkdtemp(folder));
+	snprintf(path_r, 64, "%s/f.cfg", folder);
+	FILE *f = fopen(path_r, "w");
+	MUST(f);
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+	fprintf(f, SETTINGS, folder, folder, start_backend());
+#pragma GCC diagnostic pop
+	fclose(f);
+	MUST(spool_room_open(&app.spool, folder, 4));
+}
+
+static void start_server(void)
+{
+	static char path[64];
+	static struct worker worker;
+	struct settings_faults faults = { 0 };
+	struct log_config log = { .to = "/dev/null" };
+	signal(SIGPIPE, SIG_IGN);
+	MUST(log_start(&log));
+	write_settings(path);
+	app.settings_path = path;
+	app.needs.host.hostname = "mx.example.test";
+	app.generation = generation_load(path, &app.needs, NULL, &faults);
+	for (size_t i = 0; i < faults.count; i++)
+		fprintf(stderr, "%s\n", faults.items[i].text);
+	MUST(app.generation);
+	settings_faults_release(&faults);
+	pthread_mutex_init(&app.lock, NULL);
+	app.clients = clients_new();
+	app.store = score_store_new(4 << 20, &app.needs.score_key);
+	app.relay = relay_shared_new(&app.generation->relay);
+	app.workers = &worker;
+	app.workers_n = 1;
+	app.sessions_limit = 10;
+	MUST(app.clients && app.store && app.relay);
+	MUST(worker_init(&worker, &app, 0) && worker_connect(&worker));
+}
+
+/* ---- the client ---- */
+
+/* Counts "250" replies to bodies: those that follow a 354. */
+struct replies {
+	char line[600];
+	size_t n;
+	bool body;
+	unsigned taken;
+};
+
+static void see_line(struct replies *r)
+{
+	MUST(r->n >= 5 && r->line[r->n - 1] == '\r');
+	for (int i = 0; i < 3; i++)
+		MUST(r->line[i] >= '0' && r->line[i] <= '9');
+	MUST(r->line[3] == ' ' || r->line[3] == '-');
+	if (r->line[3] == '-')
+		return;
+	if (r->body && memcmp(r->line, "250", 3) == 0)
+		r->taken++;
+	r->body = memcmp(r->line, "354", 3) == 0;
+}
+
+static void read_replies(int fd, struct replies *r)
+{
+	char data[4096];
+	for (ssize_t n; (n = recv(fd, data, sizeof data, MSG_DONTWAIT)) > 0;)
+		for (ssize_t i = 0; i < n; i++) {
+			if (data[i] == '\n') {
+				see_line(r);
+				r->n = 0;
+				continue;
+			}
+			MUST(r->n < sizeof r->line);
+			r->line[r->n++] = data[i];
+		}
+}
+
+static void turn(struct replies *r, int fd, int ms)
+{
+	MUST(worker_turn(&app.workers[0], ms));
+	read_replies(fd, r);
+}
+
+/* True when the worker waits for its client and for nothing else. */
+static bool is_quiet(void)
+{
+	struct worker *w = &app.workers[0];
+	for (uint32_t i = 0; i < w->sessions_cap; i++)
+		if (w->sessions[i])
+			return w->sessions[i]->awaiting == AWAIT_CLIENT;
+	return true;
+}
+
+static void send_cut(int fd, const uint8_t *p, size_t n, size_t cut, struct replies *r)
+{
+	while (n && app.workers[0].sessions_open) {
+		size_t part = n < cut ? n : cut;
+		ssize_t sent = send(fd, p, part, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (sent < 0 && errno != EAGAIN)
+			return;
+		p += sent > 0 ? sent : 0;
+		n -= sent > 0 ? (size_t)sent : 0;
+		turn(r, fd, 0);
+		for (int i = 0; i < TURNS_MAX && !is_quiet(); i++)
+			turn(r, fd, 1);
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static bool started;
+	static struct ip ip;
+	if (!started) {
+		start_server();
+		started = ip_parse(SLICE("192.0.2.7"), &ip);
+	}
+	if (size < 1 || size > INPUT_MAX)
+		return 0;
+	struct replies r = { 0 };
+	unsigned before = mails_taken;
+	int fd[2];
+	MUST(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fd) == 0);
+	app.workers[0].now_ms = clock_mono_ms();
+	app.workers[0].wall_ms = clock_wall_ms();
+	session_open(&app.workers[0], fd[0], &ip, 1000, 0);
+	send_cut(fd[1], data + 1, size - 1, data[0] ? data[0] * 4u : 1, &r);
+	shutdown(fd[1], SHUT_WR);
+	for (int i = 0; i < TURNS_MAX && app.workers[0].sessions_open; i++)
+		turn(&r, fd[1], 1);
+	MUST(app.workers[0].sessions_open == 0);
+	read_replies(fd[1], &r);
+	close(fd[1]);
+	MUST(r.taken == mails_taken - before);
+	MUST(atomic_load(&app.spool.files) == 0 && atomic_load(&app.sessions) == 0);
+	return 0;
+}

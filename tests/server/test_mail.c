@@ -1,0 +1,77 @@
+/* server/mail.h: a transaction's memory and what is handed on. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "server/mail.h"
+
+#include "base/mem.h"
+
+#include <stdio.h>
+
+static void only_taken_recipients_are_handed_on(void **state)
+{
+	(void)state;
+	struct spool_room room = { .folder = -1, .max_files = 1 };
+	struct mail *m = mail_new(7, 1, 1000);
+	assert_true(mail_set_sender(m, SLICE("a@b")));
+	for (int i = 0; i < 10; i++) {
+		char text[32];
+		int n = snprintf(text, sizeof text, "user%d@example.test", i);
+		struct mail_rcpt *r = mail_add_rcpt(m, slice_of(text, (size_t)n));
+		assert_non_null(r);
+		r->code = i % 2 ? 250 : 550;
+		m->taken += (uint32_t)(i % 2);
+	}
+	assert_int_equal(spool_append(&m->spool, &room, SLICE("Subject: x\r\n\r\n"), 100), SPOOL_OK);
+	assert_true(mail_prepare(m, &(struct relay_client){ .port = 5 }, 99));
+	assert_int_equal(m->out.rcpts_n, 5);
+	assert_true(slice_eq(m->out.rcpts[0], SLICE("user1@example.test")));
+	assert_true(slice_eq(m->out.rcpts[4], SLICE("user9@example.test")));
+	assert_true(slice_eq(m->out.body.mem, SLICE("Subject: x\r\n\r\n")));
+	assert_int_equal(m->out.ticket, 99);
+	mail_free(&m, &room);
+	mail_free(&m, &room);
+}
+
+static void memory_is_bounded(void **state)
+{
+	(void)state;
+	struct spool_room room = { .folder = -1 };
+	static char big[300];
+	struct mail *m = mail_new(7, 1, 1000);
+	size_t n = 0;
+	for (size_t i = 0; i < sizeof big; i++)
+		big[i] = 'x';
+	while (n < 100000 && mail_add_rcpt(m, slice_of(big, sizeof big)))
+		n++;
+	assert_in_range(n, 1000, 5000); /* limits.recipients fit, a flood does not */
+	mail_free(&m, &room);
+}
+
+static void any_allocation_may_fail(void **state)
+{
+	(void)state;
+	struct spool_room room = { .folder = -1 };
+	for (long nth = 0; nth < 4; nth++) {
+		mem_fail_after(nth);
+		struct mail *m = mail_new(1, 1, 0);
+		bool ok = m && mail_set_sender(m, SLICE("sender@example.test")) && mail_add_rcpt(m, SLICE("rcpt@example.test")) &&
+			spool_append(&m->spool, &room, SLICE("body"), 100) == SPOOL_OK;
+		mem_fail_after(-1);
+		assert_int_equal(ok, nth >= 3);
+		mail_free(&m, &room);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(only_taken_recipients_are_handed_on),
+		cmocka_unit_test(memory_is_bounded),
+		cmocka_unit_test(any_allocation_may_fail),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,110 @@
+/* server/spool.h: memory, then a file without a name; never more files than allowed. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "server/spool.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <dirent.h>
+
+static char folder[] = "/tmp/spool-test-XXXXXX";
+
+static int set_up(void **state)
+{
+	(void)state;
+	return mkdtemp(folder) ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	return rmdir(folder); /* fails when a file was left behind */
+}
+
+static void a_small_body_stays_in_memory(void **state)
+{
+	(void)state;
+	struct spool_room room;
+	struct spool s;
+	assert_true(spool_room_open(&room, folder, 4));
+	spool_init(&s);
+	assert_int_equal(spool_append(&s, &room, SLICE("0123456789"), 10), SPOOL_OK);
+	assert_int_equal(spool_finish(&s), SPOOL_OK);
+	assert_int_equal(s.fd, -1);
+	assert_int_equal(s.size, 10);
+	assert_true(slice_eq(buf_slice(&s.mem), SLICE("0123456789")));
+	spool_release(&s, &room);
+	spool_room_close(&room);
+}
+
+static void a_long_body_is_whole_in_its_file(void **state)
+{
+	(void)state;
+	struct spool_room room;
+	struct spool s;
+	enum { PARTS = 3000 };
+	static char got[PARTS * 50];
+	assert_true(spool_room_open(&room, folder, 4));
+	spool_init(&s);
+	for (int i = 0; i < PARTS; i++) {
+		char line[51];
+		snprintf(line, sizeof line, "%049d\n", i);
+		assert_int_equal(spool_append(&s, &room, slice_of(line, 50), 1000), SPOOL_OK);
+	}
+	assert_int_equal(spool_finish(&s), SPOOL_OK);
+	assert_true(s.fd >= 0);
+	assert_int_equal(s.size, sizeof got);
+	assert_int_equal(pread(s.fd, got, sizeof got, 0), sizeof got);
+	for (int i = 0; i < PARTS; i++)
+		assert_int_equal(atoi(got + i * 50), i);
+	DIR *d = opendir(folder);
+	for (struct dirent *e; (e = readdir(d));)
+		assert_int_equal(e->d_name[0], '.'); /* nothing with a name */
+	closedir(d);
+	spool_release(&s, &room);
+	spool_release(&s, &room);
+	assert_int_equal(atomic_load(&room.files), 0);
+	spool_room_close(&room);
+}
+
+static void no_more_files_than_allowed(void **state)
+{
+	(void)state;
+	struct spool_room room;
+	struct spool a, b;
+	assert_true(spool_room_open(&room, folder, 1));
+	spool_init(&a);
+	spool_init(&b);
+	assert_int_equal(spool_append(&a, &room, SLICE("xx"), 1), SPOOL_OK);
+	assert_int_equal(spool_append(&b, &room, SLICE("xx"), 1), SPOOL_FULL);
+	spool_release(&b, &room);
+	spool_release(&a, &room);
+	spool_init(&b);
+	assert_int_equal(spool_append(&b, &room, SLICE("xx"), 1), SPOOL_OK);
+	spool_release(&b, &room);
+	spool_room_close(&room);
+}
+
+static void a_missing_folder_is_told(void **state)
+{
+	(void)state;
+	struct spool_room room;
+	assert_false(spool_room_open(&room, "/nonexistent/spool", 1));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_small_body_stays_in_memory),
+		cmocka_unit_test(a_long_body_is_whole_in_its_file),
+		cmocka_unit_test(no_more_files_than_allowed),
+		cmocka_unit_test(a_missing_folder_is_told),
+	};
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
