@@ -60,7 +60,7 @@ enum score_key_kind {
 	SCORE_KEY_KINDS
 };
 
-enum { SCORE_KEY_BYTES = 20 }; /* what a slot keeps of the key to be shown; the hash is its identity */
+enum { SCORE_KEY_BYTES = 19 }; /* what a slot keeps of the key to be shown; the hash is its identity */
 
 struct score_key {
 	uint64_t hash;

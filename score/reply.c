@@ -1,0 +1,122 @@
+#include "score/reply.h"
+
+#include "base/escape.h"
+
+/* "450 4.7.1 " at its longest: three digits, 1.3.3 digits and two blanks */
+enum { CODES_LENGTH = 14, TEXT_ROOM = SCORE_REPLY_LINE - CODES_LENGTH };
+enum { VALUE_MAX = 80 }; /* of a placeholder: an address, an id, a rule's name */
+
+static bool digits(struct slice s, unsigned max_digits, uint64_t max, uint16_t *value_r)
+{
+	uint64_t v = 0;
+	TRY(s.n <= max_digits && slice_u64(s, max, &v));
+	*value_r = (uint16_t)v;
+	return true;
+}
+
+/* RFC 3463 2: class "." subject "." detail. False when it is none; `*s` then is as it was. */
+static bool parse_enhanced(struct slice *s, struct score_reply *r)
+{
+	struct slice rest = *s, word = slice_cut(&rest, ' ');
+	struct slice klass = slice_cut(&word, '.'), subject = slice_cut(&word, '.');
+	TRY(digits(klass, 1, 9, &r->klass) && digits(subject, 3, 999, &r->subject) && digits(word, 3, 999, &r->detail));
+	*s = rest;
+	return true;
+}
+
+static bool is_printable(struct slice s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] < 0x20 || s.p[i] > 0x7e)
+			return false;
+	return true;
+}
+
+enum placeholder { NO_PLACEHOLDER, PLACEHOLDER_ID, PLACEHOLDER_CLIENT, PLACEHOLDER_RULE };
+static const struct slice placeholders[] = { SLICE_INIT(""), SLICE_INIT("{id}"), SLICE_INIT("{client}"), SLICE_INIT("{rule}") };
+
+static enum placeholder placeholder_at(struct slice s)
+{
+	for (enum placeholder p = PLACEHOLDER_ID; p <= PLACEHOLDER_RULE; p++)
+		if (slice_starts(s, placeholders[p]))
+			return p;
+	return NO_PLACEHOLDER;
+}
+
+/* Every '{' begins a known placeholder; *has_id_r: one is {id}. */
+static bool placeholders_known(struct slice s, bool *has_id_r)
+{
+	for (size_t i; i = slice_find(s, '{'), i < s.n;) {
+		s = slice_skip(s, i);
+		enum placeholder p = placeholder_at(s);
+		TRY(p != NO_PLACEHOLDER);
+		*has_id_r |= p == PLACEHOLDER_ID;
+		s = slice_skip(s, placeholders[p].n);
+	}
+	return true;
+}
+
+static const char *keep_text(struct arena *a, struct slice text, bool has_id, struct score_reply *r)
+{
+	static const struct slice id = SLICE_INIT(" (id {id})");
+	char *p = arena_alloc(a, text.n + id.n);
+	if (!p)
+		return "out of memory";
+	memcpy(p, text.p, text.n);
+	memcpy(p + text.n, id.p, id.n);
+	r->text = slice_of(p, text.n + (has_id ? 0 : id.n));
+	return NULL;
+}
+
+const char *score_reply_parse(struct arena *a, struct slice source, unsigned klass, struct score_reply *r)
+{
+	struct slice s = source, code = slice_cut(&s, ' ');
+	bool has_id = false;
+	*r = (struct score_reply){ .klass = (uint16_t)klass, .subject = 7, .detail = 1 };
+	if (code.n != 3 || !digits(code, 3, 599, &r->code))
+		return "a reply begins with its three-digit code";
+	if (r->code / 100 != klass)
+		return klass == 4 ? "the code of this action's reply must be 4xx" : "the code of this action's reply must be 5xx";
+	if (r->code % 100 / 10 > 5)
+		return "the code's second digit is 0 to 5"; /* RFC 5321 4.2 */
+	struct score_reply codes = *r;
+	if (parse_enhanced(&s, &codes))
+		*r = codes;
+	if (r->klass != klass)
+		return "the enhanced code's class must be that of the code";
+	s = slice_trim(s);
+	if (s.n == 0 || s.n > SCORE_REPLY_TEXT)
+		return "a reply needs a text of 1 to 300 bytes";
+	if (!is_printable(s))
+		return "a reply holds only printable ASCII";
+	if (!placeholders_known(s, &has_id))
+		return "known in braces are only {id}, {client} and {rule}";
+	return keep_text(a, s, has_id, r);
+}
+
+struct slice score_reply_default(unsigned klass)
+{
+	if (klass == 4)
+		return SLICE("450 4.7.1 Too much unusual traffic from {client}, try later (id {id})");
+	return SLICE("550 5.7.1 Refused by local policy, rule {rule} (id {id})");
+}
+
+bool score_reply_expand(const struct score_reply *r, struct slice id, struct slice client, struct slice rule,
+			struct buf *out)
+{
+	const struct slice values[] = { slice_of(NULL, 0), id, client, rule };
+	struct slice s = r->text;
+	size_t before = buf_len(out);
+	while (s.n) {
+		size_t plain = slice_find(s, '{');
+		TRY(buf_put(out, slice_of(s.p, plain)));
+		s = slice_skip(s, plain);
+		enum placeholder p = placeholder_at(s);
+		if (p != NO_PLACEHOLDER)
+			TRY(escape_plain(out, values[p], VALUE_MAX));
+		s = slice_skip(s, p == NO_PLACEHOLDER ? 1 : placeholders[p].n);
+	}
+	if (buf_len(out) - before > TEXT_ROOM)
+		out->end = out->start + (uint32_t)(before + TEXT_ROOM);
+	return true;
+}

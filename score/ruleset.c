@@ -1,0 +1,285 @@
+/* From rules as written to an immutable rule set; each fault is told with its place. */
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "score/ruleset.h"
+
+struct compiler {
+	struct score_ruleset *set;
+	const struct score_rules_config *config;
+	const struct score_rule_source *source;
+	struct arena scratch; /* syntax trees */
+	struct buf *faults;
+	unsigned faults_n;
+};
+
+static const struct {
+	const char *name;
+	bool built;
+} actions[SCORE_ACTIONS] = {
+	[SCORE_NONE] = { "none", true }, [SCORE_LOG] = { "log", true }, [SCORE_OK] = { "ok", true },
+	[SCORE_WAIT] = { "wait", true }, [SCORE_GREYLIST] = { "greylist", false }, [SCORE_DEFER] = { "defer", true },
+	[SCORE_REJECT] = { "reject", true }, [SCORE_BLOCK] = { "block", false }, [SCORE_MAIL_ALERT] = { "mail", false },
+	[SCORE_THROTTLE] = { "throttle", false }, [SCORE_DELETE] = { "delete", false }, [SCORE_TAG] = { "tag", false },
+	[SCORE_QUARANTINE] = { "quarantine", false }, [SCORE_SCAN] = { "scan", false }, [SCORE_EXEC] = { "exec", false },
+	[SCORE_ROUTE] = { "route", false },
+};
+
+const char *score_action_name(enum score_action action)
+{
+	return actions[action].name;
+}
+
+/* Always false. The message itself may be lost when memory is out; that there was one is not. */
+static bool fault(struct compiler *c, const char *text)
+{
+	const struct score_rule_source *s = c->source;
+	c->faults_n++;
+	if (!buf_printf(c->faults, "%s:%u: rule \"%s\": %s\n", s->file ? s->file : "?", s->line, s->name ? s->name : "?", text))
+		return false;
+	return false;
+}
+
+enum { SHOWN_BEFORE = 60, SHOWN = 100 };
+
+static bool fault_in_when(struct compiler *c, const struct score_fault *f)
+{
+	struct slice when = slice_str(c->source->when);
+	size_t from = f->at > SHOWN_BEFORE ? f->at - SHOWN_BEFORE : 0;
+	struct slice shown = slice_skip(when, from < when.n ? from : when.n);
+	char line[SHOWN];
+	size_t n = shown.n < sizeof line ? shown.n : sizeof line;
+	for (size_t i = 0; i < n; i++)
+		line[i] = shown.p[i] < 0x20 || shown.p[i] > 0x7e ? ' ' : shown.p[i];
+	fault(c, f->text);
+	return buf_printf(c->faults, "    %.*s\n    %*s^\n", (int)n, line, (int)(f->at - from), "") && false;
+}
+
+static bool compile_when(struct compiler *c, struct score_rule *r)
+{
+	struct score_fault f = { 0 };
+	struct score_node *root = score_parse(slice_str(c->source->when), &c->scratch, &f);
+	if (!root || !score_check(root, &f) || !score_program_build(c->set, c->config, root, &r->program, &f))
+		return fault_in_when(c, &f);
+	return true;
+}
+
+static bool compile_reply(struct compiler *c, struct score_rule *r)
+{
+	unsigned klass = r->action == SCORE_DEFER ? 4 : 5;
+	struct slice text = slice_str(c->source->reply);
+	if (r->action != SCORE_DEFER && r->action != SCORE_REJECT)
+		return true;
+	const char *why = score_reply_parse(&c->set->arena, text.n ? text : score_reply_default(klass), klass, &r->reply);
+	return !why || fault(c, why);
+}
+
+static bool compile_action(struct compiler *c, struct score_rule *r)
+{
+	char text[80];
+	enum score_action action = c->source->action;
+	r->action = (uint8_t)action;
+	if (!actions[action].built) {
+		(void)snprintf(text, sizeof text, "the action '%s' is not built in this version", actions[action].name);
+		return fault(c, text);
+	}
+	if (action == SCORE_WAIT && (c->source->delay_ms == 0 || c->source->delay_ms > UINT32_MAX))
+		return fault(c, "'wait' needs a delay");
+	r->wait_ms = action == SCORE_WAIT ? (uint32_t)c->source->delay_ms : 0;
+	return compile_reply(c, r);
+}
+
+/* The events of which a rule pinned to a stage hears while it is tested; the others it only finds counted. */
+static const uint16_t stage_events[SCORE_STAGES] = {
+	[SCORE_CONNECT] = 1 << SCORE_EV_CONNECTIONS | 1 << SCORE_EV_OFFENCES,
+	[SCORE_GREET] = 1 << SCORE_EV_OFFENCES,
+	[SCORE_HELO] = 1 << SCORE_EV_OFFENCES,
+	[SCORE_MAIL] = 1 << SCORE_EV_MESSAGES | 1 << SCORE_EV_OFFENCES | 1 << SCORE_EV_REFUSED | 1 << SCORE_EV_DEFERRED,
+	[SCORE_RCPT] = 1 << SCORE_EV_RECIPIENTS | 1 << SCORE_EV_BAD_RECIPIENTS | 1 << SCORE_EV_OFFENCES |
+		       1 << SCORE_EV_REFUSED | 1 << SCORE_EV_DEFERRED,
+	[SCORE_DATA] = 1 << SCORE_EV_OFFENCES | 1 << SCORE_EV_REFUSED | 1 << SCORE_EV_DEFERRED,
+	[SCORE_MESSAGE] = 1 << SCORE_EV_ACCEPTED | 1 << SCORE_EV_BYTES | 1 << SCORE_EV_OFFENCES | 1 << SCORE_EV_REFUSED |
+			  1 << SCORE_EV_DEFERRED,
+};
+
+static bool charge_part(enum score_charge_to to, struct score_key_part *part)
+{
+	switch (to) {
+	case SCORE_TO_DEFAULT:
+	case SCORE_TO_CLIENT:
+		*part = (struct score_key_part){ .kind = SCORE_KEY_CLIENT };
+		return true;
+	case SCORE_TO_NET:
+		*part = (struct score_key_part){ SCORE_KEY_NET, 24, 48 };
+		return true;
+	case SCORE_TO_SENDER:
+		*part = (struct score_key_part){ .kind = SCORE_KEY_SENDER };
+		return true;
+	case SCORE_TO_DOMAIN:
+		*part = (struct score_key_part){ .kind = SCORE_KEY_SENDER_DOMAIN };
+		return true;
+	case SCORE_TO_RECIPIENT:
+		*part = (struct score_key_part){ .kind = SCORE_KEY_RECIPIENT };
+		return true;
+	case SCORE_TO_USER:
+	case SCORE_TO_IDENTITY:
+		break;
+	}
+	return false;
+}
+
+static bool compile_charge(struct compiler *c, struct score_rule *r)
+{
+	struct score_key_part part = { 0 };
+	int key = r->program.first_key;
+	enum score_charge_to to = c->source->to;
+	if (c->source->charge == 0)
+		return true;
+	if (to != SCORE_TO_DEFAULT || key < 0) {
+		if (!charge_part(to, &part))
+			return fault(c, "charging a user or an identity is not built in this version");
+		score_reads_add(&r->program.reads, &score_keys[part.kind].reads);
+		key = score_keyspec_add(c->set, &part, 1);
+	} else if (c->set->keyspecs[key].n > 1) { /* the first KEY alone has a record */
+		part = c->set->keyspecs[key].part[0];
+		key = score_keyspec_add(c->set, &part, 1);
+	}
+	if (key < 0)
+		return fault(c, "too many different keys in all rules");
+	r->charge_key = (uint16_t)key;
+	return true;
+}
+
+static bool compile_stages(struct compiler *c, struct score_rule *r)
+{
+	const struct score_reads *reads = &r->program.reads;
+	unsigned all = (1u << SCORE_STAGES) - 1, from = all & (all << reads->born);
+	int pinned = c->source->stage;
+	char text[120];
+	r->scope = (uint8_t)reads->scope;
+	if (reads->scope == SCORE_OF_RECIPIENT)
+		from &= 1u << SCORE_RCPT; /* elsewhere there is no recipient */
+	if (pinned != SCORE_ANY_STAGE && !(from & 1u << pinned)) {
+		(void)snprintf(text, sizeof text, "what it reads is not known at stage %s, only at %s%s",
+			score_stage_names[pinned], score_stage_names[reads->born], from & (from - 1) ? " and later" : "");
+		return fault(c, text);
+	}
+	r->charge_events = r->program.events;
+	if (pinned != SCORE_ANY_STAGE) {
+		from = 1u << pinned;
+		r->charge_events &= stage_events[pinned];
+	} else if (!reads->changing) {
+		from = 1u << reads->born;
+	}
+	r->stages = (uint8_t)from;
+	return true;
+}
+
+static bool compile_rule(struct compiler *c, struct score_rule *r)
+{
+	const struct score_rule_source *s = c->source;
+	r->name_text = arena_copy(&c->set->arena, slice_str(s->name));
+	r->name = r->name_text.p;
+	if (!r->name || !s->when)
+		return fault(c, r->name ? "it has no `when`" : "out of memory");
+	r->points = s->points;
+	r->charge = s->charge;
+	r->until_ms = s->until_ms ? s->until_ms : UINT64_MAX;
+	r->percent = s->percent == 0 || s->percent > 100 ? 100 : (uint8_t)s->percent;
+	r->even_known_good = s->even_known_good;
+	bool fine = compile_when(c, r);
+	fine &= compile_action(c, r);
+	if (!fine || !compile_charge(c, r) || !compile_stages(c, r))
+		return false;
+	r->observed = s->state == SCORE_OBSERVE;
+	if (r->observed)
+		r->points = r->charge = 0;
+	if (r->charge == 0)
+		r->charge_events = 0;
+	c->set->charge_events |= r->charge_events;
+	if (s->state == SCORE_OFF)
+		r->stages = 0;
+	return true;
+}
+
+/* For each stage its rules, in list order. */
+static bool index_stages(struct score_ruleset *set)
+{
+	for (unsigned stage = 0; stage < SCORE_STAGES; stage++) {
+		struct score_stage_rules *s = &set->stages[stage];
+		s->rules = arena_alloc(&set->arena, set->n * sizeof *s->rules + 1);
+		TRY(s->rules);
+		for (unsigned i = 0; i < set->n; i++) {
+			if (!(set->rules[i].stages & 1u << stage))
+				continue;
+			s->rules[s->n++] = (uint16_t)i;
+			s->facts |= set->rules[i].program.reads.facts;
+		}
+	}
+	return true;
+}
+
+static bool compile_all(struct compiler *c)
+{
+	struct score_ruleset *set = c->set;
+	static const struct score_key_part client = { .kind = SCORE_KEY_CLIENT };
+	(void)score_keyspec_add(set, &client, 1); /* SCORE_KEYSPEC_CLIENT */
+	set->n = (unsigned)c->config->n;
+	set->words = (set->n + 63) / 64;
+	set->rules = arena_alloc(&set->arena, set->n * sizeof *set->rules + 1);
+	TRY(set->rules);
+	for (unsigned i = 0; i < set->n; i++) {
+		c->source = &c->config->rules[i];
+		(void)compile_rule(c, &set->rules[i]); /* on to the next: all faults are told at once */
+		arena_release(&c->scratch);
+	}
+	return c->faults_n == 0 && index_stages(set);
+}
+
+struct score_ruleset *score_rules_compile(const struct score_rules_config *config, struct buf *faults)
+{
+	struct score_ruleset *set = NULL;
+	if (config->n <= SCORE_RULES_MAX)
+		set = mem_zalloc(sizeof *set);
+	if (!set) {
+		const char *why = config->n > SCORE_RULES_MAX ? "rules: more than 1000\n" : "rules: out of memory\n";
+		return buf_put(faults, slice_str(why)) ? NULL : NULL;
+	}
+	struct compiler c = { .set = set, .config = config, .faults = faults };
+	set->key = config->key;
+	set->half_life_ms = config->half_life_ms;
+	set->enforce = config->enforce;
+	if (!compile_all(&c))
+		score_rules_free(&set);
+	return set;
+}
+
+void score_rules_free(struct score_ruleset **set)
+{
+	if (!*set)
+		return;
+	for (struct score_regex_link *l = (*set)->regexes; l; l = l->next)
+		score_regex_free(&l->regex);
+	arena_release(&(*set)->arena);
+	mem_free(set);
+}
+
+size_t score_rules_count(const struct score_ruleset *set)
+{
+	return set->n;
+}
+
+const char *score_rule_name(const struct score_ruleset *set, unsigned rule)
+{
+	return set->rules[rule].name;
+}
+
+unsigned score_rule_stages(const struct score_ruleset *set, unsigned rule)
+{
+	return set->rules[rule].stages;
+}
+
+enum score_scope score_rule_scope(const struct score_ruleset *set, unsigned rule)
+{
+	return (enum score_scope)set->rules[rule].scope;
+}
