@@ -24,15 +24,8 @@ struct loader {
 	unsigned includes;
 };
 
-/* The whole file, or a fault. The file is opened once and looked at through its descriptor. */
 static bool read_stream(FILE *f, struct buf *text)
 {
-	struct stat st;
-
-	if (fstat(fileno(f), &st) || !S_ISREG(st.st_mode) || st.st_size > FILE_MAX) {
-		errno = errno ? errno : EINVAL;
-		return false;
-	}
 	for (;;) {
 		TRY(buf_reserve(text, 16384));
 		size_t n = fread(text->data + text->end, 1, 16384, f);
@@ -46,14 +39,19 @@ static bool read_stream(FILE *f, struct buf *text)
 	}
 }
 
+/* False with errno. A pipe would block and a device never end, so only regular files are opened. */
 static bool read_file(const char *path, struct buf *text)
 {
+	struct stat st;
 	FILE *f;
 	bool ok;
 
-	errno = 0;
+	TRY(stat(path, &st) == 0);
+	errno = EINVAL;
+	TRY(S_ISREG(st.st_mode));
 	f = fopen(path, "re");
 	TRY(f);
+	errno = ENOMEM;
 	ok = read_stream(f, text);
 	fclose(f);
 	return ok;
@@ -86,7 +84,8 @@ static bool scan_included(struct loader *l, struct slice path, const char *file,
 		settings_fault_add(l->faults, SETTINGS_ERROR, file, line, "@include goes too deep");
 	else if (!buf_printf(&full, "%s/%.*s", l->folder, SLICE_ARG(path)) || !read_file(full.data, &text))
 		settings_fault_add(l->faults, SETTINGS_ERROR, file, line,
-				   "cannot read the included file \"%.*s\": %s; it is looked for beside the settings file",
+				   "cannot read the included file \"%.*s\": %s; it is looked for beside the "
+				   "settings file",
 				   SLICE_ARG(path), strerror(errno));
 	else
 		ok = scan_text(l, buf_slice(&text), included_name(l, path), depth + 1);
@@ -136,7 +135,8 @@ static bool convert_children(struct loader *l, const config_setting_t *from, str
 	int n = config_setting_length(from);
 
 	if (depth >= NODE_DEPTH_MAX) {
-		settings_fault_add(l->faults, SETTINGS_ERROR, to->file, to->line, "too many brackets inside each other");
+		settings_fault_add(l->faults, SETTINGS_ERROR, to->file, to->line,
+				   "too many brackets inside each other");
 		return true;
 	}
 	to->children = arena_alloc(l->arena, (size_t)n * sizeof *to->children);
@@ -236,18 +236,35 @@ struct node *node_parse(struct slice text, const char *name, const char *folder,
 	return faults->errors == errors ? root : NULL;
 }
 
+/* The folder that the path names, absolute; a link to a settings file counts where the link is. */
+static bool folder_of(const char *path, char real[PATH_MAX])
+{
+	struct slice folder = slice_of(path, slice_rfind(slice_str(path), '/'));
+	char text[PATH_MAX];
+
+	if (!path[folder.n])
+		folder = SLICE(".");
+	else if (!folder.n)
+		folder = SLICE("/");
+	if (folder.n >= sizeof text) {
+		errno = ENAMETOOLONG;
+		return false;
+	}
+	memcpy(text, folder.p, folder.n);
+	text[folder.n] = '\0';
+	return realpath(text, real) != NULL;
+}
+
 struct settings *settings_load(const char *path, const struct settings_host *host, struct settings_faults *faults)
 {
-	char real[PATH_MAX];
+	char folder[PATH_MAX];
 	struct buf text = { 0 };
 	struct settings *s = NULL;
 
-	if (!realpath(path, real) || !read_file(real, &text)) {
+	if (folder_of(path, folder) && read_file(path, &text))
+		s = settings_parse(buf_slice(&text), path, folder, host, faults);
+	else
 		settings_fault_add(faults, SETTINGS_ERROR, path, 0, "cannot be read: %s", strerror(errno));
-	} else {
-		*strrchr(real, '/') = '\0';
-		s = settings_parse(buf_slice(&text), path, real, host, faults);
-	}
 	buf_release(&text);
 	return s;
 }

@@ -307,7 +307,7 @@ const struct row settings_table[] = {
 	{ .name = "known_good", .shape = SHAPE_GROUP, AT_TOP(known_good), .rows = rows_known_good,
 	  .help = "who counts as known good" },
 	{ .name = "lists", .shape = SHAPE_MAP, .kind = KIND_PATH, AT_TOP(lists), .preset = "",
-	  .help = "NAME = \"PATH\": files of addresses, prefixes, domains and mail addresses for rules and relay.recipients" },
+	  .help = "NAME = \"PATH\": files of addresses, prefixes and domains for rules and relay.recipients" },
 	{ .name = "dns_lists", .shape = SHAPE_LIST, AT_TOP(dns_lists), .flags = ROW_NO_EFFECT, .preset = "",
 	  .rows = rows_dns_list, .size = sizeof(struct settings_dns_list), .help = "DNS block lists for rules" },
 	{ .name = "enforce", .kind = KIND_BOOL, AT_TOP(enforce), .preset = "true",

@@ -1,6 +1,7 @@
 #include "tests/config/parse.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 static const struct settings_host HOST = { .hostname = "host.example.com" };
 
@@ -32,6 +33,19 @@ struct parsed parse_file(const char *path)
 	struct settings *s = settings_load(path, &HOST, &faults);
 
 	return finish(s, &faults);
+}
+
+char *read_text(const char *path)
+{
+	enum { TEXT_MAX = 1 << 20 };
+	FILE *f = fopen(path, "r");
+	char *text = calloc(1, TEXT_MAX);
+
+	assert_non_null(f);
+	assert_non_null(text);
+	assert_in_range(fread(text, 1, TEXT_MAX - 1, f), 1, TEXT_MAX - 2);
+	fclose(f);
+	return text;
 }
 
 void parsed_free(struct parsed *p)

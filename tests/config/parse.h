@@ -4,7 +4,7 @@
 
 #include "config/settings.h"
 
-/* clang-format off: cmocka needs these in this order */
+/* cmocka needs these before it */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,6 +20,9 @@ struct parsed {
 struct parsed parse_text(const char *text);
 struct parsed parse_file(const char *path);
 void parsed_free(struct parsed *p);
+
+/* A whole file of the project, NUL-terminated; the caller frees it. */
+char *read_text(const char *path);
 
 /* The text has exactly these fault lines. */
 void assert_faults(const char *text, const char *lines);

@@ -40,7 +40,8 @@ static void test_libconfig_facts(void **state)
 	/* 0 and 1 are taken where a float is wanted */
 	assert_clean(QUIET "rules = ( { name = \"a\"; when = \"x\"; points = 0; charge = 1; } );");
 	/* adjacent strings are joined; a bare backslash pair is one backslash */
-	struct parsed p = parse_text(QUIET "rules = ( { name = \"a\";\n when = \"helo =~ \"\n \"/a\\\\.b/\"; charge = 2.5; } );");
+	struct parsed p = parse_text(QUIET "rules = ( { name = \"a\";\n when = \"helo =~ \"\n \"/a\\\\.b/\";"
+					   " charge = 2.5; } );");
 	assert_non_null(p.s);
 	assert_string_equal(p.s->rules.items[0].when, "helo =~ /a\\.b/");
 	assert_int_equal(p.s->rules.items[0].when_line, 3);
@@ -58,13 +59,15 @@ static void test_relay(void **state)
 		      "t.cfg:2: relay.recipients = \"none\" takes any recipient in relay.domains, which is empty: "
 		      "name your domains there\n");
 	assert_clean(QUIET "relay = { recipients = \"none\"; domains = \"example.com\"; };");
-	assert_fault_in(QUIET "relay = { identity = \"none\"; };", "t.cfg:2: relay.identity = \"none\" needs relay.domains");
+	assert_fault_in(QUIET "relay = { identity = \"none\"; };",
+			"t.cfg:2: relay.identity = \"none\" needs relay.domains");
 	assert_fault_in(QUIET "relay = { identity = \"xforward\"; };", "identity = \"xforward\" needs relay.domains");
 	assert_clean(QUIET "relay = { identity = \"xforward\"; domains = [\"a.example\", \"b.example\"]; };");
 	assert_fault_in(QUIET "relay = { backends = \"maildir://x\"; };", "maildir:// backend needs relay.domains");
 	assert_fault_in(QUIET "relay = { recipients = [\"list:staff\", \"backend\"]; };",
 			"t.cfg:2: relay.recipients: there is no list \"staff\" in `lists`");
-	assert_clean(QUIET "lists = { staff = \"staff.list\"; };\nrelay = { recipients = [\"list:staff\", \"backend\"]; };");
+	assert_clean(QUIET "lists = { staff = \"staff.list\"; };\n"
+			   "relay = { recipients = [\"list:staff\", \"backend\"]; };");
 	assert_fault_in(QUIET "relay = { backends = []; };", "relay.backends = [ ... ]: empty");
 	assert_fault_in(QUIET "relay = { domains = [\"a.example\", \"A.example\"]; };",
 			"warning: relay.domains has \"a.example\" twice");
@@ -84,7 +87,8 @@ static void test_listeners(void **state)
 			"{ name = \"b\"; address = \"127.0.0.1:25\"; } );",
 			"listener \"b\": one of its addresses is given twice");
 	assert_fault_in("listeners = ( { address = [\"127.0.0.1:25\", \"127.0.0.1:25\"]; } );", "is given twice");
-	assert_fault_in("tls = { certificates = ( { cert = \"a\"; } ); };", "t.cfg:1: tls.certificates[1].key is missing");
+	assert_fault_in("tls = { certificates = ( { cert = \"a\"; } ); };",
+			"t.cfg:1: tls.certificates[1].key is missing");
 }
 
 static void test_rest(void **state)
@@ -94,7 +98,8 @@ static void test_rest(void **state)
 	(void)state;
 	assert_fault_in(QUIET "alerts = { to = \"a@example.com\"; };", "alerts.to needs alerts.from");
 	assert_fault_in(QUIET "greylist = { delay = \"1h\"; window = \"1h\"; };", "greylist.delay must be below");
-	assert_fault_in(QUIET "limits = { sessions = 10;\n sessions_per_client = 11; };", "t.cfg:3: warning: limits.sess");
+	assert_fault_in(QUIET "limits = { sessions = 10;\n sessions_per_client = 11; };",
+			"t.cfg:3: warning: limits.sess");
 	assert_fault_in(QUIET "limits = { stress_timeout = \"6m\"; };", "warning: limits.stress_timeout is above");
 	snprintf(text, sizeof text, QUIET "server = { control = \"/%0107d\"; };", 0);
 	assert_fault_in(text, "the path of a socket has at most 107 bytes");
@@ -173,9 +178,15 @@ static void test_no_host(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_unknown), cmocka_unit_test(test_all_are_told), cmocka_unit_test(test_libconfig_facts),
-		cmocka_unit_test(test_relay),	cmocka_unit_test(test_listeners),    cmocka_unit_test(test_rest),
-		cmocka_unit_test(test_not_built), cmocka_unit_test(test_rules),	     cmocka_unit_test(test_no_host),
+		cmocka_unit_test(test_unknown),
+		cmocka_unit_test(test_all_are_told),
+		cmocka_unit_test(test_libconfig_facts),
+		cmocka_unit_test(test_relay),
+		cmocka_unit_test(test_listeners),
+		cmocka_unit_test(test_rest),
+		cmocka_unit_test(test_not_built),
+		cmocka_unit_test(test_rules),
+		cmocka_unit_test(test_no_host),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,6 @@
 /* From structs back to text: the dump, the restart list, the manual; and the files that are shipped. */
 #include "tests/config/parse.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 static struct settings *load_clean(const char *text)
@@ -32,38 +31,26 @@ static void round_trip(struct settings *s)
 	buf_release(&twice);
 }
 
-/* Every group, with values that are not the defaults. */
-static const char EVERYTHING[] =
-	"server = { hostname = \"a.example\"; workers = 3; user = \"\"; control = \"c\"; spool = \"/s\"; drain = \"90s\"; };\n"
-	"listeners = ( { name = \"a\"; address = [\"127.0.0.1:25\", \"[::1]:25\"]; tls = \"off\"; },\n"
-	"              { name = \"b\"; address = \"192.0.2.1:587\"; } );\n"
-	"smtp = { bare_newline = \"refuse\"; bare_cr = \"repair\"; };\n"
-	"limits = { sessions = 0; min_data_rate = 1000; message_size = \"10M\"; delay = \"1500ms\"; };\n"
-	"tls = { certificates = ( { cert = \"c.pem\"; key = \"/k.pem\"; }, { cert = \"d\"; key = \"e\"; } ); minimum = \"1.3\"; };\n"
-	"relay = { backends = [\"smtp://h.example:25\", \"smtp://[::1]:26\", \"maildir://m\"]; domains = [\"A.example\"];\n"
-	"          clients = [\"192.0.2.0/24\", \"2001:db8::/32\", \"198.51.100.7\", \"::ffff:192.0.2.0/120\", \"0.0.0.0/0\"];\n"
-	"          identity = \"none\"; recipients = [\"list:l\", \"backend\", \"none\"]; unknown_user = [550, 551]; };\n"
-	"dns = { servers = [\"192.0.2.53\", \"[2001:db8::53]:54\", \"2001:db8::54\"]; };\n"
-	"score = { half_life = \"90m\"; }; greylist = { delay = \"0s\"; }; known_good = { refused_share = 0.125; };\n"
-	"lists = { l = \"l.list\"; m-2 = \"/m\"; };\n"
-	"dns_lists = ( { zone = \"Z.example\"; answers = [\"127.0.0.2\", \"127.0.0.4-127.0.0.7\"]; text = \"say \\\"no\\\" \\\\o/\"; } );\n"
-	"enforce = false; refuse_at = \"now\";\n"
-	"alerts = { to = [\"a@b.example\"]; from = \"c@d.example\"; };\n"
-	"log = { to = \"x.log\"; level = \"debug\"; format = \"json\"; addresses = \"hash\"; decisions = 0; };\n"
-	"rules = ( { name = \"r\"; when = \"helo =~ /a\\\\.b/\"; points = -1.1; charge = 1e-3; to = \"client\"; do = \"wait\";\n"
-	"            delay = \"1s\"; state = \"observe\"; percent = 10; until = \"2027-01-31\"; stage = \"rcpt\"; even_known_good = true; },\n"
-	"          { name = \"s\"; when = \"x\"; do = \"reject\"; reply = \"550 5.7.1 no {id}\"; } );\n";
+/* Every group, with values that are not the defaults; relative paths as if it were in /etc/sg. */
+static struct settings *load_everything(void)
+{
+	char *text = read_text("tests/config/everything.cfg");
+	struct settings *s = load_clean(text);
+
+	free(text);
+	return s;
+}
 
 static void test_round_trip(void **state)
 {
 	(void)state;
 	round_trip(load_clean(""));
-	round_trip(load_clean(EVERYTHING));
+	round_trip(load_everything());
 }
 
 static void test_values(void **state)
 {
-	struct settings *s = load_clean(EVERYTHING);
+	struct settings *s = load_everything();
 
 	(void)state;
 	assert_string_equal(s->server.control, "/etc/sg/c");
@@ -158,15 +145,10 @@ static void test_shipped_is_default(void **state)
 
 static void test_manual(void **state)
 {
-	FILE *f = fopen("docs/SETTINGS.md", "r");
+	char *text = read_text("docs/SETTINGS.md");
 	struct buf wanted = { 0 };
-	char *text = calloc(1, 1 << 20);
 
 	(void)state;
-	assert_non_null(f);
-	assert_non_null(text);
-	assert_true(fread(text, 1, (1 << 20) - 1, f) > 0);
-	fclose(f);
 	assert_true(settings_describe(&wanted));
 	if (!slice_eq(buf_slice(&wanted), slice_str(text)))
 		fail_msg("docs/SETTINGS.md is not what the table says: build the target settings-manual");

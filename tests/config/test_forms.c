@@ -115,7 +115,8 @@ static void test_backend(void **state)
 	(void)state;
 	backend_is("smtp://127.0.0.1:10025", SETTINGS_SMTP, "127.0.0.1", 10025, "", "smtp://127.0.0.1:10025");
 	backend_is("lmtp://[::1]:24", SETTINGS_LMTP, "::1", 24, "", "lmtp://[::1]:24");
-	backend_is("smtp://mail.example.com:25", SETTINGS_SMTP, "mail.example.com", 25, "", "smtp://mail.example.com:25");
+	backend_is("smtp://mail.example.com:25", SETTINGS_SMTP, "mail.example.com", 25, "",
+		   "smtp://mail.example.com:25");
 	backend_is("lmtp+unix:///run/l", SETTINGS_LMTP_UNIX, "", 0, "/run/l", "lmtp+unix:///run/l");
 	backend_is("maildir://demo", SETTINGS_MAILDIR, "", 0, "/etc/sg/demo", "maildir:///etc/sg/demo");
 	backend_is("maildir:///var/m", SETTINGS_MAILDIR, "", 0, "/var/m", "maildir:///var/m");

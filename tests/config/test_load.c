@@ -90,7 +90,8 @@ static void test_lines_in_included(void **state)
 
 	(void)state;
 	write_file("a.cfg", MAIN);
-	write_file("rules.d/r.cfg", "\n{ name = \"a\"; when = \"x\";\n do = \"okay\"; },\n{ name = \"b\";\n points = \"1\"; }\n");
+	write_file("rules.d/r.cfg", "\n{ name = \"a\"; when = \"x\";\n do = \"okay\"; },\n"
+				    "{ name = \"b\";\n points = \"1\"; }\n");
 	p = parse_file(in_folder("a.cfg"));
 	has_line(&p, "rules.d/r.cfg", ":3: rules[\"a\"].do = \"okay\": one of");
 	has_line(&p, "rules.d/r.cfg", ":5: rules[\"b\"].points = \"1\": a number is wanted");
@@ -134,6 +135,11 @@ static void test_bad_includes(void **state)
 	has_line(&p, "a.cfg", ":1: @include goes too deep");
 	parsed_free(&p);
 
+	/* a device or pipe would be read without end, or block */
+	p = parse_file("/dev/zero");
+	assert_string_equal(p.lines.data, "/dev/zero: cannot be read: Invalid argument\n");
+	parsed_free(&p);
+
 	p = parse_file(in_folder("not-there.cfg"));
 	has_line(&p, "not-there.cfg", ": cannot be read: No such file");
 	parsed_free(&p);
@@ -165,7 +171,8 @@ static const char FULL[] =
 	"relay = { domains = [\"a.example\"]; clients = \"192.0.2.0/24\"; recipients = [\"list:x\", \"none\"]; };\n"
 	"lists = { x = \"x.list\"; }; dns_lists = ( { zone = \"z.example\"; } );\n"
 	"rules = ( { name = \"a\"; when = \"x\"; do = \"defer\"; reply = \"450 later\"; until = \"2030-01-01\"; } );\n";
-static const char FAULTY[] = "limits = { delay = \"1y\"; dealy = 1; };\nrelay = { identity = \"x\"; connections = 0; };\n"
+static const char FAULTY[] = "limits = { delay = \"1y\"; dealy = 1; };\n"
+			     "relay = { identity = \"x\"; connections = 0; };\n"
 			     "rules = ( { name = \"a\"; do = \"wait\"; } );\n";
 
 /* Every allocation fails once: no crash, no leak, and never settings that are not whole. */

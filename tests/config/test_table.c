@@ -16,7 +16,8 @@ static void each_row(const struct row *rows, const struct spot *above, visit *fn
 {
 	for (const struct row *row = rows; row->name; row++) {
 		struct spot spot, inner;
-		const char *open = row->shape == SHAPE_LIST ? "( {" : "{", *close = row->shape == SHAPE_LIST ? "} )" : "}";
+		const char *open = row->shape == SHAPE_LIST ? "( {" : "{";
+		const char *close = row->shape == SHAPE_LIST ? "} )" : "}";
 
 		spot = *above;
 		snprintf(spot.path, sizeof spot.path, "%.60s%s%s", above->path, *above->path ? "." : "", row->name);
