@@ -1,6 +1,7 @@
 #include "relay/backend.h"
 
 #include "base/mem.h"
+#include "relay/maildir.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,8 +21,7 @@ struct relay_backend *relay_backend_new(const struct relay_target *t)
 	b->port = t->port;
 	b->path = mem_strndup(t->path.n ? t->path.p : "", t->path.n);
 	pthread_mutex_init(&b->lock, NULL);
-	if (t->kind == RELAY_MAILDIR)
-		atomic_init(&b->state, RELAY_UP);
+	pthread_mutex_init(&b->opening, NULL);
 	if (!b->path)
 		relay_backend_free(&b);
 	return b;
@@ -31,7 +31,10 @@ void relay_backend_free(struct relay_backend **b)
 {
 	if (!*b)
 		return;
+	struct relay_maildir *m = atomic_load(&(*b)->maildir);
+	relay_maildir_free(&m);
 	pthread_mutex_destroy(&(*b)->lock);
+	pthread_mutex_destroy(&(*b)->opening);
 	mem_free(&(*b)->path);
 	free(*b);
 	*b = NULL;

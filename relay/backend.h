@@ -32,6 +32,8 @@ struct relay_share {
 	atomic_bool hungry;
 };
 
+struct relay_maildir;
+
 struct relay_counters {
 	atomic_ullong connects, failures, delivered, refused, probed, doubtful;
 };
@@ -41,7 +43,9 @@ struct relay_backend {
 	enum relay_kind kind;
 	struct ip ip;
 	uint16_t port;
-	char *path; /* maildir */
+	char *path; /* of a Maildir */
+	struct relay_maildir *_Atomic maildir;
+	pthread_mutex_t opening;
 
 	atomic_uint open, probes, hungry_n;
 	atomic_uint workers; /* share[] in use */

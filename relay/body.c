@@ -41,6 +41,13 @@ static enum step put_file(struct relay_link *l)
 	return step;
 }
 
+static enum step put_end(struct relay_link *l)
+{
+	struct relay_feed *f = &l->feed;
+	f->done = smtp_body_out_end(&f->writer, &l->conn.out) == SMTP_BODY_OUT_MORE && smtp_client_body_sent(&l->client);
+	return f->done ? STEP_MORE : STEP_FAILED;
+}
+
 /* Until the buffer is full or the body, with its dot, is in it. */
 static enum step fill(struct relay_link *l)
 {
@@ -54,9 +61,7 @@ static enum step fill(struct relay_link *l)
 		else if (f->fd >= 0 && f->at < f->end)
 			step = put_file(l);
 		else
-			f->done = smtp_body_out_end(&f->writer, &l->conn.out) == SMTP_BODY_OUT_MORE &&
-				smtp_client_body_sent(&l->client),
-			step = f->done ? STEP_MORE : STEP_FAILED;
+			step = put_end(l);
 		if (step != STEP_MORE)
 			return step;
 	}

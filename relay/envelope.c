@@ -160,7 +160,6 @@ static bool say(struct relay_link *l)
 static void envelope_start(struct relay *r, struct relay_link *l, uint64_t now_ms)
 {
 	l->env = (struct relay_envelope){ 0 };
-	l->feed = (struct relay_feed){ .fd = -1 };
 	relay_link_enter(r, l, RELAY_LINK_ENVELOPE, now_ms);
 	if (!say(l))
 		relay_link_unsayable(r, l, now_ms);

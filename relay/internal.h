@@ -11,6 +11,7 @@
 #ifndef RELAY_INTERNAL_H
 #define RELAY_INTERNAL_H
 
+#include "relay/maildir.h"
 #include "relay/pool.h"
 #include "relay/queue.h"
 #include "relay/shared.h"
@@ -42,6 +43,8 @@ struct relay {
 	struct relay_jobs jobs;
 	struct relay_queue deliveries, probe_queue;
 	struct relay_pool *pools; /* one for each backend that this worker ever had */
+	struct relay_maildir_owner local_owner;
+	unsigned local_out; /* mails that a Maildir's thread has */
 	struct relay_link *dead;  /* closed in this turn, freed in relay_on_time */
 	struct relay_job *asking[RELAY_MERGE_BUCKETS]; /* recipient questions that others may join, by recipient */
 	char scratch[RELAY_SCRATCH];

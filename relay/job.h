@@ -16,6 +16,7 @@ enum relay_job_state { RELAY_JOB_QUEUED, RELAY_JOB_RUNNING, RELAY_JOB_MERGED, RE
 struct relay_backend;
 struct relay_lane;
 struct relay_link;
+struct relay_local;
 
 struct relay_job {
 	struct relay_job *next;                        /* in its lane, among the merged, or among the done */
@@ -23,7 +24,8 @@ struct relay_job {
 	struct net_timer timer;
 	enum relay_job_state state;
 	struct relay_lane *lane;           /* QUEUED */
-	struct relay_link *link;           /* RUNNING */
+	struct relay_link *link;           /* RUNNING on a connection */
+	struct relay_local *local;         /* RUNNING in a Maildir's thread */
 	struct relay_job *merged;          /* those that wait for this one's answer */
 	struct relay_job *leader;          /* MERGED */
 	struct relay_job *asking_next;     /* in relay.asking while it may be joined */

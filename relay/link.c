@@ -263,6 +263,7 @@ void relay_link_start(struct relay *r, struct relay_link *l, struct relay_job *j
 {
 	l->uses++;
 	l->heard = false;
+	l->feed = (struct relay_feed){ .fd = -1 };
 	l->job = job;
 	job->link = l;
 	job->state = RELAY_JOB_RUNNING;

@@ -57,6 +57,7 @@ struct relay *relay_new(struct relay_shared *s, struct net_loop *l, struct net_w
 	r->refresh.kind = RELAY_TIMER_REFRESH;
 	net_wheel_init(&r->wheel, now_ms);
 	relay_jobs_init(&r->jobs);
+	relay_maildir_owner_init(&r->local_owner, wake);
 	rand_bytes(&r->deliveries.seed, sizeof r->deliveries.seed);
 	rand_bytes(&r->probe_queue.seed, sizeof r->probe_queue.seed);
 	atomic_store(&s->wakes[worker], wake);
@@ -199,10 +200,16 @@ static void break_off(struct relay *r, struct relay_job *job)
 	relay_link_close(r, link);
 }
 
+/* The mail may be delivered: its dot is out, or it is being written to a Maildir. */
+static bool cannot_be_stopped(struct relay *r, struct relay_job *job)
+{
+	return job->link ? relay_link_dot_is_out(job->link) : !relay_local_cancel(r, job);
+}
+
 static void cancel_delivery(struct relay *r, struct relay_job *job)
 {
 	bool out = job->state == RELAY_JOB_DONE ||
-		(job->state == RELAY_JOB_RUNNING && (job->link ? relay_link_dot_is_out(job->link) : !relay_local_cancel(r, job)));
+		(job->state == RELAY_JOB_RUNNING && cannot_be_stopped(r, job));
 	job->mail = NULL;
 	if (out) {
 		relay_job_disown(job);
@@ -263,7 +270,7 @@ void relay_on_io(struct relay *r, struct net_io *io, unsigned events, uint64_t n
 static void job_is_late(struct relay *r, struct relay_job *job, uint64_t now_ms)
 {
 	if (job->state == RELAY_JOB_RUNNING) {
-		if (job->link ? relay_link_dot_is_out(job->link) : !relay_local_cancel(r, job))
+		if (cannot_be_stopped(r, job))
 			return; /* it may be delivered: only the backend's word, or its silence of 10 minutes, ends it */
 		if (job->link)
 			break_off(r, job);

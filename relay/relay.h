@@ -170,7 +170,7 @@ struct relay_done {
 	bool doubtful;         /* our dot went out and no reply came: the mail may come twice. To be logged */
 	bool orphan;           /* the ticket was cancelled after the dot; for the journal only */
 	uint16_t failed_rcpt;  /* first refused recipient when some were refused, else UINT16_MAX */
-	char backend[96];      /* which one; "" when none was reached */
+	char backend[128];     /* which one; "" when none was reached */
 	uint32_t backend_ms;   /* from the first byte we sent for this question to the last of the reply */
 	uint32_t waited_ms;    /* before that: for a connection */
 	uint16_t text_n;

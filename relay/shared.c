@@ -1,7 +1,6 @@
 #include "relay/shared.h"
 
 #include "base/mem.h"
-#include "relay/rcpt_cache.h"
 
 enum { CACHE_BYTES = 16 << 20 };
 
@@ -41,7 +40,7 @@ struct relay_shared *relay_shared_new(const struct relay_config *c)
 		return NULL;
 	pthread_mutex_init(&s->lock, NULL);
 	s->key = hash_key_random();
-	s->cache = rcpt_cache_new(c->cache_bytes ? c->cache_bytes : CACHE_BYTES);
+	s->cache = relay_rcpt_cache_new((c->cache_bytes ? c->cache_bytes : CACHE_BYTES) / RELAY_RCPT_CACHE_SLOT + 1);
 	if (!s->cache || !relay_shared_configure(s, c))
 		relay_shared_free(&s);
 	return s;
@@ -69,7 +68,7 @@ void relay_shared_free(struct relay_shared **s)
 	relay_settings_unref(&old->settings);
 	for (size_t i = 0; i < old->backends_n; i++)
 		relay_backend_free(&old->backends[i]);
-	rcpt_cache_free(&old->cache);
+	relay_rcpt_cache_free(&old->cache);
 	pthread_mutex_destroy(&old->lock);
 	mem_free(s);
 }
@@ -87,6 +86,11 @@ void relay_shared_wake(struct relay_shared *s, int worker)
 	struct net_wake *wake = worker < 0 ? NULL : atomic_load(&s->wakes[worker]);
 	if (wake)
 		net_wake_up(wake);
+}
+
+bool relay_shared_forget(struct relay_shared *s, struct slice rcpt)
+{
+	return relay_rcpt_cache_forget(s->cache, rcpt);
 }
 
 unsigned relay_probe_slot(const struct relay_shared *s, const struct ip *client)

@@ -8,11 +8,10 @@
 
 #include "base/hash.h"
 #include "relay/backend.h"
+#include "relay/rcpt_cache.h"
 #include "relay/settings.h"
 
 enum { RELAY_BACKENDS_EVER = 256 }; /* different backends over all reloads of one process; a bound for the list */
-
-struct rcpt_cache;
 
 struct relay_shared {
 	pthread_mutex_t lock;
@@ -20,7 +19,7 @@ struct relay_shared {
 	struct relay_backend *backends[RELAY_BACKENDS_EVER];
 	size_t backends_n;
 	struct hash_key key; /* of identities and probe slots */
-	struct rcpt_cache *cache;
+	struct relay_rcpt_cache *cache;
 	struct net_wake *_Atomic wakes[RELAY_WORKERS_MAX];
 	atomic_uint waiting; /* jobs in all queues */
 	atomic_uchar probes_of[RELAY_PROBE_SLOTS]; /* recipient questions under way, by client */

@@ -1,0 +1,63 @@
+/* tests/relay/fake_backend.h - an SMTP server in a thread of the test, which misbehaves as told
+ *
+ * It listens on a loopback port of the kernel's choice, serves each connection in a thread, and notes
+ * every command and every mail. Rules are looked through in order for the first whose `on` begins the
+ * command ("RCPT TO:<bad"; "GREETING"; "." is the end of a body; "BODY" its first line); without one it
+ * answers as a good server does.
+ */
+#ifndef FAKE_BACKEND_H
+#define FAKE_BACKEND_H
+
+#include "base/ip.h"
+
+#include <stdatomic.h>
+#include <pthread.h>
+
+enum fake_act { FAKE_SAY, FAKE_SAY_AND_CLOSE, FAKE_CLOSE, FAKE_SILENT, FAKE_STALL, FAKE_FLOOD };
+enum fake_xclient { FAKE_NO_XCLIENT, FAKE_XCLIENT_ANY, FAKE_XCLIENT_ONCE, FAKE_XCLIENT_LIES, FAKE_XCLIENT_NO_ADDR };
+
+struct fake_rule {
+	const char *on;
+	enum fake_act act;
+	const char *say; /* with CR LF */
+	int times;       /* 0: always; n: only the first n times */
+	int delay_ms;
+};
+
+struct fake_mail {
+	char from[128], rcpts[256], body[4096], client[64];
+	size_t size; /* of all the body */
+	int conn;
+};
+
+struct fake {
+	int fd;
+	uint16_t port;
+	enum fake_xclient xclient;
+	bool no_pipelining;
+	bool down; /* accepts nothing: the port is closed */
+	struct fake_rule rules[8];
+	pthread_t thread;
+	pthread_mutex_t lock;
+	/* under lock */
+	char log[65536]; /* "1:EHLO x\n": connection number and command */
+	size_t log_n;
+	struct fake_mail mails[256];
+	int mails_n, conns, open, most_open;
+	int fds[256];
+	atomic_bool stop;
+	atomic_int threads;
+};
+
+struct fake *fake_start(enum fake_xclient xclient, const struct fake_rule *rules, size_t n);
+void fake_stop(struct fake *f);
+/* Ends all connections that are open, from the server's side. */
+void fake_drop_all(struct fake *f);
+/* Stops listening, or listens again on the same port. */
+void fake_down(struct fake *f, bool down);
+/* How often the text is in the log. */
+int fake_seen(struct fake *f, const char *text);
+int fake_mails(struct fake *f);
+void fake_set_rule(struct fake *f, int i, struct fake_rule rule);
+
+#endif
