@@ -2,8 +2,13 @@
 
 #include "base/clock.h"
 
-static const char *const VERDICT[] = { "quit", "accepted", "deferred", "refused", "lost" };
-static const enum statistic COUNTED_AS[] = { STAT_MAILS_QUIT, STAT_MAILS_ACCEPTED, STAT_MAILS_DEFERRED, STAT_MAILS_REFUSED, STAT_MAILS_LOST };
+static const char *const VERDICT[] = {
+	[MAIL_QUIT] = "quit", [MAIL_LOST] = "lost", [MAIL_REFUSED] = "refused", [MAIL_DEFERRED] = "deferred", [MAIL_ACCEPTED] = "accepted",
+};
+static const enum statistic COUNTED_AS[] = {
+	[MAIL_QUIT] = STAT_MAILS_QUIT, [MAIL_LOST] = STAT_MAILS_LOST, [MAIL_REFUSED] = STAT_MAILS_REFUSED,
+	[MAIL_DEFERRED] = STAT_MAILS_DEFERRED, [MAIL_ACCEPTED] = STAT_MAILS_ACCEPTED,
+};
 
 static void put_id(struct record *r, const char *name, uint64_t id)
 {
@@ -61,18 +66,16 @@ static void put_recipients(struct record *r, const struct mail *m)
 static void put_rules(struct record *r, const struct session *s)
 {
 	struct score_fired fired;
-	unsigned at = 0, n = 0;
+	unsigned at = 0;
 	struct buf item = { 0 };
+	record_list_begin(r, "rules");
 	while (score_case_next(s->generation->rules, &s->judgement, &at, &fired)) {
-		if (n++ == 0)
-			record_list_begin(r, "rules");
 		buf_clear(&item);
 		if (buf_printf(&item, "%s:%g%s", score_rule_name(s->generation->rules, fired.rule), fired.points,
 			    fired.observed ? ":observed" : ""))
 			record_item(r, buf_slice(&item));
 	}
-	if (n)
-		record_list_end(r);
+	record_list_end(r);
 	buf_release(&item);
 }
 
@@ -99,9 +102,10 @@ static void put_outcome(struct record *r, const struct mail *m)
 	const struct mail_outcome *o = &m->outcome;
 	record_text(r, "verdict", slice_str(VERDICT[o->verdict]));
 	record_text(r, "by", o->by.n ? o->by : SLICE("client"));
-	if (o->code)
-		record_number(r, "code", o->code);
-	put_optional(r, "reply", o->reply);
+	record_number(r, "code", o->code);
+	record_text(r, "reply", o->reply);
+	if (o->doubtful)
+		record_text(r, "doubtful", SLICE("the body was out and no reply came: the mail may come twice"));
 }
 
 static void write_mail(struct session *s)
@@ -110,7 +114,7 @@ static void write_mail(struct session *s)
 	struct mail *m = s->mail;
 	struct record *r = &w->record;
 	struct score_verdict v;
-	judge_sum_up((struct session *)s, &v);
+	judge_sum_up(s, &v);
 	record_begin(r, w->wall_ms, "mail");
 	put_id(r, "id", m->id);
 	put_id(r, "session", s->id);
@@ -121,13 +125,13 @@ static void write_mail(struct session *s)
 	else
 		record_text(r, "from", SLICE("<>"));
 	put_recipients(r, m);
-	put_count(r, "size", m->body_bytes);
+	record_number(r, "size", m->body_bytes);
 	put_outcome(r, m);
 	put_judgement(r, s, &v);
-	put_optional(r, "backend", m->outcome.backend);
-	put_optional(r, "backend_reply", m->outcome.backend_reply);
-	put_count(r, "waited_ms", s->tally.waited_ms);
-	put_count(r, "backend_ms", m->outcome.backend_ms);
+	record_text(r, "backend", m->outcome.backend);
+	record_text(r, "backend_reply", m->outcome.backend_reply);
+	record_number(r, "waited_ms", s->tally.waited_ms);
+	record_number(r, "backend_ms", m->outcome.backend_ms);
 	record_number(r, "total_ms", w->now_ms - m->started_ms);
 	record_end(r);
 }
@@ -135,18 +139,33 @@ static void write_mail(struct session *s)
 void journal_mail(struct session *s)
 {
 	struct mail *m = s->mail;
-	if (m->outcome.lost)
-		m->outcome.verdict = MAIL_LOST;
 	write_mail(s);
+	if (m->outcome.verdict > s->tally.verdict)
+		s->tally.verdict = m->outcome.verdict;
 	stat_add(&s->worker->stats, COUNTED_AS[m->outcome.verdict], 1);
 	judge_mail_done(s);
 	mail_free(&s->mail, &s->worker->app->spool);
+}
+
+/* A session without a mail that was accepted, refused or deferred: what became of it, and by whom. */
+static void settle(struct session *s)
+{
+	struct tally *t = &s->tally;
+	struct score_verdict v;
+	if (t->code && t->verdict < MAIL_REFUSED)
+		t->verdict = t->code / 100 == 5 ? MAIL_REFUSED : MAIL_DEFERRED;
+	if (t->verdict > MAIL_LOST || t->mails)
+		return;
+	judge_sum_up(s, &v); /* a client that left before its refusal: by the rule that held it */
+	if (v.now.action == SCORE_DEFER || v.now.action == SCORE_REJECT)
+		t->by = slice_str(score_rule_name(s->generation->rules, (unsigned)v.now.rule));
 }
 
 void journal_session(struct session *s)
 {
 	struct worker *w = s->worker;
 	struct record *r = &w->record;
+	settle(s);
 	record_begin(r, w->wall_ms, "session");
 	put_id(r, "id", s->id);
 	put_id(r, "session", s->id);
@@ -155,6 +174,7 @@ void journal_session(struct session *s)
 	record_number(r, "mails", s->tally.mails);
 	put_count(r, "offences", s->tally.offences);
 	put_optional(r, "offence", s->tally.offence);
+	record_text(r, "verdict", slice_str(VERDICT[s->tally.verdict]));
 	record_text(r, "by", s->tally.by.n ? s->tally.by : SLICE("client"));
 	if (s->tally.code)
 		record_number(r, "code", s->tally.code);
@@ -167,7 +187,7 @@ void journal_session(struct session *s)
 void journal_orphan(struct worker *w, uint64_t id, const struct relay_done *d)
 {
 	struct record *r = &w->record;
-	enum mail_verdict v = d->doubtful ? MAIL_LOST : d->code / 100 == 2 ? MAIL_ACCEPTED : d->code / 100 == 4 ? MAIL_DEFERRED : MAIL_REFUSED;
+	enum mail_verdict v = d->code / 100 == 2 ? MAIL_ACCEPTED : d->code / 100 == 4 ? MAIL_DEFERRED : MAIL_REFUSED;
 	record_begin(r, w->wall_ms, "mail");
 	put_id(r, "id", id);
 	record_text(r, "verdict", slice_str(VERDICT[v]));
@@ -175,7 +195,26 @@ void journal_orphan(struct worker *w, uint64_t id, const struct relay_done *d)
 	record_number(r, "code", d->code);
 	record_text(r, "reply", slice_of(d->text, d->text_n));
 	record_text(r, "backend", slice_str(d->backend));
+	if (d->doubtful)
+		record_text(r, "doubtful", SLICE("no reply came to the body"));
 	record_text(r, "note", SLICE("the client had left when the body was out"));
 	record_end(r);
 	stat_add(&w->stats, COUNTED_AS[v], 1);
+}
+
+void journal_turned_away(struct worker *w, const struct ip *ip, uint16_t port, uint32_t listener, struct slice words)
+{
+	struct record *r = &w->record;
+	char text[IP_TEXT];
+	ip_format(ip, text);
+	record_begin(r, w->wall_ms, "session");
+	put_id(r, "id", id_next(&w->ids));
+	record_text(r, "listener", slice_str(w->generation->settings->listeners.items[listener].name));
+	record_address(r, "client", slice_str(text));
+	record_number(r, "port", port);
+	record_text(r, "verdict", SLICE("deferred"));
+	record_text(r, "by", SLICE("limit"));
+	record_number(r, "code", 421);
+	record_text(r, "reply", words);
+	record_end(r);
 }

@@ -14,7 +14,8 @@
 /* Envelope memory of one mail: 1,000 recipients of 320 bytes fit three times. */
 enum { MAIL_ARENA_MAX = 1024 * 1024 };
 
-enum mail_verdict { MAIL_QUIT, MAIL_ACCEPTED, MAIL_DEFERRED, MAIL_REFUSED, MAIL_LOST };
+/* QUIT: the client gave it up in good order (QUIT, RSET); LOST: it just vanished. */
+enum mail_verdict { MAIL_QUIT, MAIL_LOST, MAIL_REFUSED, MAIL_DEFERRED, MAIL_ACCEPTED };
 
 struct mail_rcpt {
 	struct slice address;
@@ -30,7 +31,7 @@ struct mail_outcome {
 	struct slice reply;
 	struct slice backend, backend_reply;
 	uint32_t backend_ms;
-	bool lost; /* our dot was out and no reply came back */
+	bool doubtful; /* our dot was out and no reply came back: the retry may bring it twice */
 };
 
 struct mail {

@@ -4,6 +4,7 @@
 #include "server/talk.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -14,16 +15,17 @@ enum { COMMAND_READ = 4096 };
 /* How long the last reply may take to leave. */
 enum { FLUSH_MS = 10000 };
 
-static const struct slice TOO_MANY = SLICE_INIT("421 4.3.2 Too many connections, try again later\r\n");
-static const struct slice TOO_MANY_OF_YOU =
-	SLICE_INIT("421 4.7.0 Too many connections from your address, try again later\r\n");
+#define TOO_MANY "4.3.2 Too many connections, try again later"
+#define TOO_MANY_OF_YOU "4.7.0 Too many connections from your address, try again later"
 
 /* ---- life ---- */
 
-static void turn_away(struct worker *w, int fd, struct slice words)
+static void turn_away(struct worker *w, int fd, const char *words)
 {
+	char line[128];
+	int n = snprintf(line, sizeof line, "421 %s\r\n", words);
 	stat_add(&w->stats, STAT_OVER_LIMIT, 1);
-	ssize_t told = send(fd, words.p, words.n, MSG_NOSIGNAL | MSG_DONTWAIT);
+	ssize_t told = send(fd, line, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
 	(void)told; /* a fresh socket takes a line; if not, the client is told by the close */
 	close(fd);
 }
@@ -92,11 +94,13 @@ void session_open(struct worker *w, int fd, const struct ip *ip, uint16_t port, 
 	uint32_t per_client = w->generation->settings->limits.sessions_per_client;
 	if (!take_place(w)) {
 		turn_away(w, fd, TOO_MANY);
+		journal_turned_away(w, ip, port, listener, SLICE(TOO_MANY));
 		return;
 	}
 	if (per_client && !clients_enter(w->app->clients, ip, per_client)) {
 		leave_place(w);
 		turn_away(w, fd, TOO_MANY_OF_YOU);
+		journal_turned_away(w, ip, port, listener, SLICE(TOO_MANY_OF_YOU));
 		return;
 	}
 	struct session *s = session_new(w, fd);
@@ -254,6 +258,8 @@ static void client_gone(struct session *s, enum net_result r)
 {
 	if (!s->tally.by.n)
 		s->tally.by = r == NET_EOF ? SLICE("client") : SLICE("connection");
+	if (s->mail && s->mail->outcome.verdict == MAIL_QUIT)
+		s->mail->outcome.verdict = MAIL_LOST;
 	session_close(s);
 }
 

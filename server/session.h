@@ -37,6 +37,7 @@ struct peer {
 struct tally {
 	uint64_t bytes;
 	uint32_t mails, offences, refused, waited_ms;
+	enum mail_verdict verdict; /* the best of its mails */
 	uint16_t code; /* of the reply that ended the session; 0: the client left by QUIT or just left */
 	struct slice by, why, offence; /* static text or a rule's name; the first offence */
 };

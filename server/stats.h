@@ -21,8 +21,8 @@ enum statistic {
 	STAT_MAILS_ACCEPTED,
 	STAT_MAILS_DEFERRED,
 	STAT_MAILS_REFUSED,
-	STAT_MAILS_LOST,      /* our dot was out, no reply came: may be delivered though we said 451 */
-	STAT_MAILS_QUIT,      /* the client left first */
+	STAT_MAILS_LOST,      /* the client vanished within the mail */
+	STAT_MAILS_QUIT,      /* the client gave the mail up: QUIT or RSET */
 	STAT_RCPT_ACCEPTED,
 	STAT_RCPT_REFUSED,
 	STAT_BYTES,           /* of bodies */

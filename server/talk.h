@@ -68,6 +68,8 @@ void deadline_passed(struct session *s);
 /* The mail has ended: writes its line, counts it and drops it. */
 void journal_mail(struct session *s);
 void journal_session(struct session *s);
+/* A client that limits.sessions or limits.sessions_per_client turned away at the door. */
+void journal_turned_away(struct worker *w, const struct ip *ip, uint16_t port, uint32_t listener, struct slice words);
 /* The end of a mail whose client had left when the dot was out already: a second line with the same id. */
 void journal_orphan(struct worker *w, uint64_t id, const struct relay_done *done);
 

@@ -21,6 +21,12 @@ static struct slice domain_of(struct slice address)
 
 /* ---- recipients ---- */
 
+static void note_bad_recipient(struct session *s)
+{
+	s->mail->bad++;
+	judge_event(s, SCORE_EV_BAD_RECIPIENTS, 1);
+}
+
 static void answer_rcpt(struct session *s, const struct relay_done *d)
 {
 	struct slice by = d->from == RELAY_FROM_BACKEND ? SLICE("backend") : SLICE("relay");
@@ -28,10 +34,8 @@ static void answer_rcpt(struct session *s, const struct relay_done *d)
 		talk_answer_rcpt(s, 250, SLICE("2.1.5 Ok"), by);
 		return;
 	}
-	if (d->bad_recipient) {
-		s->mail->bad++;
-		judge_event(s, SCORE_EV_BAD_RECIPIENTS, 1);
-	}
+	if (d->bad_recipient)
+		note_bad_recipient(s);
 	talk_answer_rcpt(s, d->code, slice_of(d->text, d->text_n), by);
 }
 
@@ -48,8 +52,7 @@ static void ask_relay(struct session *s)
 
 static void refuse_unknown(struct session *s)
 {
-	s->mail->bad++;
-	judge_event(s, SCORE_EV_BAD_RECIPIENTS, 1);
+	note_bad_recipient(s);
 	talk_answer_rcpt(s, 550, SLICE("5.1.1 Recipient address rejected: user unknown"), SLICE("list"));
 }
 
@@ -76,8 +79,7 @@ void transfer_check_rcpt(struct session *s)
 {
 	struct slice domain = domain_of(mail_last_rcpt(s->mail)->address);
 	if (domain.n && !relay_may_relay(s->worker->relay, &s->peer.ip, domain)) {
-		s->mail->bad++;
-		judge_event(s, SCORE_EV_REFUSED, 1);
+		note_bad_recipient(s); /* who looks for an open relay guesses as who looks for users */
 		talk_answer_rcpt(s, 550, SLICE("5.7.1 Relaying denied"), SLICE("relay"));
 		return;
 	}
@@ -135,7 +137,7 @@ static void answer_message(struct session *s, const struct relay_done *d)
 	m->outcome.backend_ms = d->backend_ms;
 	if (d->from == RELAY_FROM_BACKEND)
 		m->outcome.backend_reply = mail_keep(m, text);
-	m->outcome.lost = d->doubtful;
+	m->outcome.doubtful = d->doubtful;
 	talk_answer_message(s, d->code, text, d->from == RELAY_FROM_BACKEND ? SLICE("backend") : SLICE("relay"));
 }
 
