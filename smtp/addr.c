@@ -87,8 +87,10 @@ static size_t skip_local(struct slice s, size_t i, unsigned flags)
 static bool literal_is_valid(struct slice inner)
 {
 	struct ip ip;
-	if (slice_istarts(inner, SLICE("IPv6:")))
-		return ip_parse(slice_skip(inner, 5), &ip) && slice_find(inner, '%') == inner.n;
+	if (slice_istarts(inner, SLICE("IPv6:"))) {
+		struct slice text = slice_skip(inner, 5);
+		return slice_find(text, ':') < text.n && ip_parse(text, &ip);
+	}
 	size_t colon = slice_find(inner, ':');
 	if (colon == inner.n)
 		return ip_parse(inner, &ip) && ip_is_v4(&ip);
