@@ -55,7 +55,10 @@ struct slice arena_copy(struct arena *a, struct slice s)
 char *arena_str(struct arena *a, struct slice s)
 {
 	/* arena memory is ours and writable; only the slice's view of it is const */
-	union { const char *c; char *m; } u = { .c = arena_copy(a, s).p };
+	union {
+		const char *c;
+		char *m;
+	} u = { .c = arena_copy(a, s).p };
 	return u.m;
 }
 

@@ -57,7 +57,8 @@ bool escape_plain(struct buf *out, struct slice s, size_t max)
 
 bool escape_logfmt(struct buf *out, struct slice s, size_t max)
 {
-	bool bare = s.n > 0 && s.n <= max && plain_run(s) == s.n && slice_find(s, ' ') == s.n && slice_find(s, '=') == s.n;
+	bool bare =
+		s.n > 0 && s.n <= max && plain_run(s) == s.n && slice_find(s, ' ') == s.n && slice_find(s, '=') == s.n;
 	if (bare)
 		return buf_put(out, s);
 	return buf_put(out, SLICE("\"")) && put_escaped(out, s, max, SLICE("\\x"), true) && buf_put(out, SLICE("\""));

@@ -30,8 +30,8 @@ static inline void sip_word(struct sip *s, uint64_t m)
 
 uint64_t hash_bytes(const struct hash_key *key, struct slice in)
 {
-	struct sip s = { key->k0 ^ 0x736f6d6570736575u, key->k1 ^ 0x646f72616e646f6du,
-			 key->k0 ^ 0x6c7967656e657261u, key->k1 ^ 0x7465646279746573u };
+	struct sip s = { key->k0 ^ 0x736f6d6570736575u, key->k1 ^ 0x646f72616e646f6du, key->k0 ^ 0x6c7967656e657261u,
+		key->k1 ^ 0x7465646279746573u };
 	uint64_t m;
 	size_t i = 0;
 	for (; i + 8 <= in.n; i += 8) {

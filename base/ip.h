@@ -14,7 +14,7 @@ struct ip {
 
 struct ip_prefix {
 	struct ip addr; /* host bits are zero */
-	uint8_t bits;   /* 0..128; an IPv4 /n is 96+n */
+	uint8_t bits;	/* 0..128; an IPv4 /n is 96+n */
 };
 
 enum { IP_TEXT = 46 }; /* longest text form with its NUL */

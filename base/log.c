@@ -32,7 +32,10 @@ static struct {
 	int fd;
 	enum log_level level;
 	enum log_format format;
-} the_log = { .lock = PTHREAD_MUTEX_INITIALIZER, .filled = PTHREAD_COND_INITIALIZER, .fd = STDERR_FILENO, .level = LOG_LEVEL_INFO };
+} the_log = { .lock = PTHREAD_MUTEX_INITIALIZER,
+	.filled = PTHREAD_COND_INITIALIZER,
+	.fd = STDERR_FILENO,
+	.level = LOG_LEVEL_INFO };
 
 static const char *const LEVEL_NAME[] = { "error", "warn", "info", "debug" };
 
@@ -111,9 +114,10 @@ void log_msg(enum log_level level, const char *fmt, ...)
 	clock_rfc3339(clock_wall_ms(), when);
 	struct buf line = { 0 };
 	bool ok = format == LOG_FORMAT_JSON
-		? buf_printf(&line, "{\"time\":\"%s\",\"level\":\"%s\",\"msg\":", when, LEVEL_NAME[level]) &&
-			  escape_json(&line, msg, LOG_TEXT) && buf_put(&line, SLICE("}"))
-		: buf_printf(&line, "time=%s level=%s msg=", when, LEVEL_NAME[level]) && escape_logfmt(&line, msg, LOG_TEXT);
+			  ? buf_printf(&line, "{\"time\":\"%s\",\"level\":\"%s\",\"msg\":", when, LEVEL_NAME[level]) &&
+				    escape_json(&line, msg, LOG_TEXT) && buf_put(&line, SLICE("}"))
+			  : buf_printf(&line, "time=%s level=%s msg=", when, LEVEL_NAME[level]) &&
+				    escape_logfmt(&line, msg, LOG_TEXT);
 	if (ok)
 		log_line(buf_slice(&line));
 	buf_release(&line);
@@ -145,7 +149,8 @@ static void *write_lines(void *unused)
 		write_out(target, fd, buf_slice(&out));
 		buf_clear(&out);
 		if (lost)
-			log_warn("%llu log lines were lost: the log could not be written in time", (unsigned long long)lost);
+			log_warn("%llu log lines were lost: the log could not be written in time",
+				(unsigned long long)lost);
 		pthread_mutex_lock(&the_log.lock);
 	}
 	pthread_mutex_unlock(&the_log.lock);
@@ -181,7 +186,8 @@ bool log_reopen(const struct log_config *c)
 		dup3(fd, the_log.fd, O_CLOEXEC); /* the writer may be inside write(2) on the old one */
 		close(fd);
 	} else {
-		the_log.fd = fd; /* an old file's descriptor is left open once per change of kind, for the writer's sake */
+		the_log.fd =
+			fd; /* an old file's descriptor is left open once per change of kind, for the writer's sake */
 	}
 	the_log.target = target;
 	the_log.level = c->level;

@@ -5,10 +5,10 @@
 #define MUST_USE __attribute__((warn_unused_result))
 
 /* Leaves a function that returns bool when a step of it failed. */
-#define TRY(step)             \
-	do {                  \
-		if (!(step))  \
-			return false; \
+#define TRY(step)                                                                                                      \
+	do {                                                                                                           \
+		if (!(step))                                                                                           \
+			return false;                                                                                  \
 	} while (0)
 
 #endif

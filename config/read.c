@@ -179,7 +179,9 @@ static void read_map(struct reader *r, const struct row *row, const struct node 
 		uint32_t before = path_enter(r, n->children[i].name);
 		kind_clear(row->kind, &lists[i].path);
 		lists[i].name = arena_str(r->arena, slice_str(n->children[i].name));
-		if (!lists[i].name)
+		lists[i].file = arena_str(r->arena, slice_str(n->children[i].file));
+		lists[i].line = n->children[i].line;
+		if (!lists[i].name || !lists[i].file)
 			reader_no_memory(r);
 		else if (n->children[i].type == NODE_TEXT && !*n->children[i].text)
 			reader_fault(r, &n->children[i], "a path is wanted");

@@ -213,6 +213,8 @@ struct settings_known_good {
 struct settings_list {
 	const char *name;
 	const char *path;
+	const char *file; /* where it is named, for messages about the list itself */
+	uint32_t line;
 };
 
 struct settings_lists {

@@ -24,12 +24,12 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { INPUT_MAX = 64 * 1024, TURNS_MAX = 20000 };
-#define MUST(x)                                                              \
-	do {                                                                 \
-		if (!(x)) {                                                  \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x); \
-			abort();                                             \
-		}                                                            \
+#define MUST(x)                                                                                                        \
+	do {                                                                                                           \
+		if (!(x)) {                                                                                            \
+			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x);                                        \
+			abort();                                                                                       \
+		}                                                                                                      \
 	} while (0)
 
 /* ---- the backend ---- */
@@ -95,7 +95,8 @@ static void serve_one(int fd)
 		else if (n == 6 && memcmp(line, "DATA", 4) == 0 && (!say(fd, "354 go on\r\n") || !take_body(&r)))
 			break;
 		else if (memcmp(line, "DATA", 4) != 0)
-			say(fd, n >= 6 && line[0] == 'R' && line[9] == 'b' ? "550 5.1.1 nobody\r\n" : "250 2.0.0 ok\r\n");
+			say(fd, n >= 6 && line[0] == 'R' && line[9] == 'b' ? "550 5.1.1 nobody\r\n"
+									   : "250 2.0.0 ok\r\n");
 	}
 	close(fd);
 }
@@ -134,10 +135,12 @@ static uint16_t start_backend(void)
 static struct app app = { .commands = -1, .spool.folder = -1 };
 
 static const char SETTINGS[] =
-	"server = { hostname = \"mx.example.test\"; user = \"\"; workers = 1; control = \"%s/control\"; spool = \"%s\"; };\n"
+	"server = { hostname = \"mx.example.test\"; user = \"\"; workers = 1; control = \"%s/control\"; spool = "
+	"\"%s\"; };\n"
 	"listeners = ( { name = \"mx\"; address = [\"127.0.0.1:2525\"]; tls = \"off\"; } );\n"
 	"limits = { sessions_per_client = 0; message_size = \"32k\"; recipients = 20; };\n"
-	"relay = { backends = [\"smtp://127.0.0.1:%u\"]; domains = [\"example.test\"]; identity = \"none\"; connections = 1;\n"
+	"relay = { backends = [\"smtp://127.0.0.1:%u\"]; domains = [\"example.test\"]; identity = \"none\"; "
+	"connections = 1;\n"
 	"          recipients = [\"backend\"]; memory_per_message = \"4k\"; };\n"
 	"score = { memory = \"4M\"; };\n"
 	"log = { to = \"/dev/null\"; };\n"

@@ -15,7 +15,7 @@
 #include "net/loop.h"
 
 enum net_result {
-	NET_OK,    /* bytes were moved */
+	NET_OK,	   /* bytes were moved */
 	NET_AGAIN, /* would block; the loop will tell */
 	NET_EOF,   /* the peer ended its side in good order */
 	NET_FAILED /* reset, TLS failure, truncated TLS stream: close it */
@@ -25,8 +25,8 @@ struct net_tls;
 
 struct net_conn {
 	struct net_io io;
-	bool readable;  /* not yet read dry since the last edge */
-	bool hup;       /* the peer's end was announced: read on until NET_EOF */
+	bool readable; /* not yet read dry since the last edge */
+	bool hup;      /* the peer's end was announced: read on until NET_EOF */
 	bool watching_write;
 	struct net_tls *tls; /* owned; NULL in the clear */
 	struct buf out;

@@ -81,8 +81,8 @@ struct net_io *net_loop_next(struct net_loop *l, unsigned *events_r)
 		if (io->fd < 0)
 			continue; /* removed while its event waited here */
 		*events_r = (e->events & (EPOLLIN | EPOLLHUP | EPOLLERR | EPOLLRDHUP) ? NET_READ : 0u) |
-			(e->events & (EPOLLOUT | EPOLLHUP | EPOLLERR) ? NET_WRITE : 0u) |
-			(e->events & (EPOLLHUP | EPOLLERR | EPOLLRDHUP) ? NET_HUP : 0u);
+			    (e->events & (EPOLLOUT | EPOLLHUP | EPOLLERR) ? NET_WRITE : 0u) |
+			    (e->events & (EPOLLHUP | EPOLLERR | EPOLLRDHUP) ? NET_HUP : 0u);
 		return io;
 	}
 	return NULL;

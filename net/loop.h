@@ -19,7 +19,14 @@
 enum { NET_READ = 1, NET_WRITE = 2, NET_HUP = 4 };
 
 /* Who an io belongs to: the thread's switch over what came out of net_loop_next(). */
-enum net_owner { NET_OWNER_WAKE, NET_OWNER_LISTENER, NET_OWNER_SESSION, NET_OWNER_RELAY, NET_OWNER_DNS, NET_OWNER_SIGNAL };
+enum net_owner {
+	NET_OWNER_WAKE,
+	NET_OWNER_LISTENER,
+	NET_OWNER_SESSION,
+	NET_OWNER_RELAY,
+	NET_OWNER_DNS,
+	NET_OWNER_SIGNAL
+};
 
 /* Lives inside its owner; container_of gets back. */
 struct net_io {

@@ -70,7 +70,8 @@ static void put_fields(struct ctl_json at, const struct app *app, const struct f
 
 static void put_sessions(struct ctl_json root, const struct app *app)
 {
-	static const struct field FIELDS[] = { { "peak", STAT_SESSIONS_PEAK }, { "total", STAT_SESSIONS }, { "refused", STAT_OVER_LIMIT } };
+	static const struct field FIELDS[] = { { "peak", STAT_SESSIONS_PEAK }, { "total", STAT_SESSIONS },
+		{ "refused", STAT_OVER_LIMIT } };
 	struct ctl_json at = ctl_json_put_object(root, "sessions");
 	ctl_json_put_count(at, "now", atomic_load(&app->sessions));
 	ctl_json_put_count(at, "limit", atomic_load(&app->sessions_limit));
@@ -162,8 +163,8 @@ static size_t check_backends(struct health *h, struct app *app)
 	for (size_t i = 0; i < n; i++) {
 		char text[320];
 		bool ok = info[i].state == RELAY_UP || info[i].state == RELAY_UNTRIED;
-		snprintf(text, sizeof text, "%s, %u of %u connections%s%s", STATE[info[i].state], info[i].open, info[i].limit,
-			ok ? "" : ": ", ok ? "" : info[i].error);
+		snprintf(text, sizeof text, "%s, %u of %u connections%s%s", STATE[info[i].state], info[i].open,
+			info[i].limit, ok ? "" : ": ", ok ? "" : info[i].error);
 		check(h, info[i].name, ok, text);
 		good += ok;
 	}
@@ -178,7 +179,8 @@ static void check_room(struct health *h, const struct app *app, bool draining)
 	check(h, "sessions", (uint64_t)now * 10 <= (uint64_t)limit * 9, text);
 	snprintf(text, sizeof text, "%llu lines lost", (unsigned long long)log_dropped());
 	check(h, "log", log_dropped() == 0, text);
-	snprintf(text, sizeof text, "paused %llu times for lack of descriptors", (unsigned long long)sum(app, STAT_ACCEPT_PAUSES));
+	snprintf(text, sizeof text, "paused %llu times for lack of descriptors",
+		(unsigned long long)sum(app, STAT_ACCEPT_PAUSES));
 	check(h, "descriptors", sum(app, STAT_ACCEPT_PAUSES) == 0, text);
 	check(h, "accepting", !draining, draining ? "draining: no new clients are taken" : "yes");
 }
@@ -328,7 +330,8 @@ static bool do_drain(void *arg, struct ctl_json args, struct ctl_json_doc *data_
 	(void)args;
 	ctl_json_put_count(ctl_json_root_object(data_r), "sessions", atomic_load(&app->sessions));
 	atomic_store(&app->drain_wanted, true);
-	return write(app->commands, &one, sizeof one) == sizeof one || refuse(error_r, "the main thread cannot be reached");
+	return write(app->commands, &one, sizeof one) == sizeof one ||
+	       refuse(error_r, "the main thread cannot be reached");
 }
 
 /* ---- backend, forget ---- */
@@ -338,10 +341,10 @@ static void put_caps(struct ctl_json list, uint32_t exts)
 	static const struct {
 		uint32_t bit;
 		const char *name;
-	} NAMES[] = { { SMTP_EXT_PIPELINING, "PIPELINING" }, { SMTP_EXT_SIZE, "SIZE" }, { SMTP_EXT_8BITMIME, "8BITMIME" },
-		{ SMTP_EXT_ENHANCEDSTATUSCODES, "ENHANCEDSTATUSCODES" }, { SMTP_EXT_STARTTLS, "STARTTLS" },
-		{ SMTP_EXT_CHUNKING, "CHUNKING" }, { SMTP_EXT_SMTPUTF8, "SMTPUTF8" }, { SMTP_EXT_DSN, "DSN" },
-		{ SMTP_EXT_XCLIENT, "XCLIENT" }, { SMTP_EXT_XFORWARD, "XFORWARD" } };
+	} NAMES[] = { { SMTP_EXT_PIPELINING, "PIPELINING" }, { SMTP_EXT_SIZE, "SIZE" },
+		{ SMTP_EXT_8BITMIME, "8BITMIME" }, { SMTP_EXT_ENHANCEDSTATUSCODES, "ENHANCEDSTATUSCODES" },
+		{ SMTP_EXT_STARTTLS, "STARTTLS" }, { SMTP_EXT_CHUNKING, "CHUNKING" }, { SMTP_EXT_SMTPUTF8, "SMTPUTF8" },
+		{ SMTP_EXT_DSN, "DSN" }, { SMTP_EXT_XCLIENT, "XCLIENT" }, { SMTP_EXT_XFORWARD, "XFORWARD" } };
 	for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++)
 		if (exts & NAMES[i].bit)
 			ctl_json_put_text(list, NULL, slice_str(NAMES[i].name));
@@ -396,8 +399,14 @@ static bool do_forget(void *arg, struct ctl_json args, struct ctl_json_doc *data
 const struct ctl_command *control_commands(size_t *n_r)
 {
 	static const struct ctl_command COMMANDS[] = {
-		{ "stats", do_stats }, { "health", do_health }, { "sessions", do_sessions }, { "config", do_config },
-		{ "reload", do_reload }, { "drain", do_drain }, { "backend", do_backend }, { "forget", do_forget },
+		{ "stats", do_stats },
+		{ "health", do_health },
+		{ "sessions", do_sessions },
+		{ "config", do_config },
+		{ "reload", do_reload },
+		{ "drain", do_drain },
+		{ "backend", do_backend },
+		{ "forget", do_forget },
 	};
 	*n_r = sizeof COMMANDS / sizeof COMMANDS[0];
 	return COMMANDS;

@@ -30,14 +30,17 @@ void daemon_tell(const struct settings_faults *faults)
 	for (size_t i = 0; i < faults->count; i++) {
 		buf_clear(&line);
 		if (settings_fault_format(&faults->items[i], &line))
-			log_msg(faults->items[i].severity == SETTINGS_ERROR ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, "%.*s", SLICE_ARG(buf_slice(&line)));
+			log_msg(faults->items[i].severity == SETTINGS_ERROR ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, "%.*s",
+				SLICE_ARG(buf_slice(&line)));
 	}
 	buf_release(&line);
 }
 
 static struct log_config log_config_of(const struct settings *s)
 {
-	return (struct log_config){ .to = s->log.to, .level = (enum log_level)s->log.level, .format = (enum log_format)s->log.format };
+	return (struct log_config){
+		.to = s->log.to, .level = (enum log_level)s->log.level, .format = (enum log_format)s->log.format
+	};
 }
 
 /* What the descriptors leave for clients, at most what is set; says so when it is less. */
@@ -71,7 +74,8 @@ bool daemon_reload(struct app *app, struct settings_faults *faults, struct buf *
 	pthread_mutex_lock(&app->lock);
 	struct generation *old = app->generation;
 	struct generation *g = generation_load(app->settings_path, &app->needs, old, faults);
-	bool ok = g && relay_shared_configure(app->relay, &g->relay) && settings_needs_restart(old->settings, g->settings, restart_r);
+	bool ok = g && relay_shared_configure(app->relay, &g->relay) &&
+		  settings_needs_restart(old->settings, g->settings, restart_r);
 	if (ok) {
 		struct log_config log = log_config_of(g->settings);
 		if (!log_reopen(&log))
@@ -317,8 +321,8 @@ static void tell_ready(const struct app *app)
 			const struct settings_address *a = &s->listeners.items[i].address.items[k];
 			char ip[IP_TEXT];
 			ip_format(&a->ip, ip);
-			log_info("listening on %s port %u (%s), backend %s, %u workers", ip, a->port, s->listeners.items[i].name,
-				s->relay.backends.items[0].text, app->workers_n);
+			log_info("listening on %s port %u (%s), backend %s, %u workers", ip, a->port,
+				s->listeners.items[i].name, s->relay.backends.items[0].text, app->workers_n);
 		}
 }
 
@@ -340,7 +344,9 @@ static int serve_until_end(struct app *app, struct ctl_server *ctl, int signals)
 
 int daemon_run(const char *settings_path, const char *hostname)
 {
-	struct app app = { .settings_path = settings_path, .needs.host.hostname = hostname, .commands = -1, .spool.folder = -1 };
+	struct app app = {
+		.settings_path = settings_path, .needs.host.hostname = hostname, .commands = -1, .spool.folder = -1
+	};
 	struct settings_faults faults = { 0 };
 	struct ctl_server *ctl = NULL;
 	int code = 1, signals = open_signals();

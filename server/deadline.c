@@ -30,7 +30,8 @@ static uint64_t silence_allowed(const struct session *s)
 	const struct settings_limits *l = &s->generation->settings->limits;
 	if (s->in_body)
 		return l->data_timeout_ms;
-	return under_stress(s) && l->stress_timeout_ms < l->command_timeout_ms ? l->stress_timeout_ms : l->command_timeout_ms;
+	return under_stress(s) && l->stress_timeout_ms < l->command_timeout_ms ? l->stress_timeout_ms
+									       : l->command_timeout_ms;
 }
 
 void deadline_client(struct session *s)

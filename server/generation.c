@@ -32,20 +32,28 @@ static bool feed_file(struct score_list *l, FILE *f, struct buf *texts)
 	return ok && !ferror(f) && score_list_finish(l, texts);
 }
 
-static const struct score_list *read_list(const char *path, const struct hash_key *key, struct settings_faults *faults)
+static void tell_unreadable(const struct settings_list *from, int error, struct settings_faults *faults)
 {
-	FILE *f = fopen(path, "re");
+	settings_fault_add(faults, SETTINGS_ERROR, from->file, from->line, "lists.%s: %s cannot be read: %s",
+		from->name, from->path, strerror(error));
+}
+
+static const struct score_list *read_list(
+	const struct settings_list *from, const struct hash_key *key, struct settings_faults *faults)
+{
+	FILE *f = fopen(from->path, "re");
 	if (!f) {
-		settings_fault_add(faults, SETTINGS_ERROR, path, 0, "the list cannot be read: %s", strerror(errno));
+		tell_unreadable(from, errno, faults);
 		return NULL;
 	}
+	errno = 0;
 	struct buf texts = { 0 };
 	struct score_list *l = score_list_new(key);
 	if (!l || !feed_file(l, f, &texts)) {
-		settings_fault_add(faults, SETTINGS_ERROR, path, 0, "the list cannot be read: %s", strerror(errno ? errno : ENOMEM));
+		tell_unreadable(from, errno ? errno : ENOMEM, faults);
 		score_list_free(&l);
 	}
-	tell_list_faults(path, &texts, faults);
+	tell_list_faults(from->path, &texts, faults);
 	buf_release(&texts);
 	fclose(f);
 	return l;
@@ -58,7 +66,7 @@ static bool read_lists(struct generation *g, const struct hash_key *key, struct 
 	if (!g->lists)
 		return false;
 	for (size_t i = 0; i < from->count; i++) {
-		const struct score_list *l = read_list(from->items[i].path, key, faults);
+		const struct score_list *l = read_list(&from->items[i], key, faults);
 		if (l)
 			g->lists[g->lists_n++] = (struct score_named_list){ .name = from->items[i].name, .list = l };
 	}
@@ -87,29 +95,49 @@ static bool resolve_recipients(struct generation *g)
 
 /* ---- rules ---- */
 
+/* The settings' words in the rules' own terms. */
+static const enum score_action ACTION[] = {
+	[SETTINGS_DO_NOTHING] = SCORE_NONE,
+	[SETTINGS_DO_OK] = SCORE_OK,
+	[SETTINGS_DO_LOG] = SCORE_LOG,
+	[SETTINGS_DO_WAIT] = SCORE_WAIT,
+	[SETTINGS_DO_MAIL] = SCORE_MAIL_ALERT,
+	[SETTINGS_DO_DEFER] = SCORE_DEFER,
+	[SETTINGS_DO_REJECT] = SCORE_REJECT,
+	[SETTINGS_DO_GREYLIST] = SCORE_GREYLIST,
+	[SETTINGS_DO_THROTTLE] = SCORE_THROTTLE,
+	[SETTINGS_DO_BLOCK] = SCORE_BLOCK,
+	[SETTINGS_DO_DELETE] = SCORE_DELETE,
+	[SETTINGS_DO_TAG] = SCORE_TAG,
+};
+static const enum score_charge_to TO[] = {
+	[SETTINGS_TO_DEFAULT] = SCORE_TO_DEFAULT,
+	[SETTINGS_TO_CLIENT] = SCORE_TO_CLIENT,
+	[SETTINGS_TO_NET] = SCORE_TO_NET,
+	[SETTINGS_TO_SENDER] = SCORE_TO_SENDER,
+	[SETTINGS_TO_DOMAIN] = SCORE_TO_DOMAIN,
+	[SETTINGS_TO_RECIPIENT] = SCORE_TO_RECIPIENT,
+	[SETTINGS_TO_USER] = SCORE_TO_USER,
+	[SETTINGS_TO_IDENTITY] = SCORE_TO_IDENTITY,
+};
+static const enum score_state STATE[] = {
+	[SETTINGS_RULE_ENFORCE] = SCORE_ENFORCE,
+	[SETTINGS_RULE_OBSERVE] = SCORE_OBSERVE,
+	[SETTINGS_RULE_OFF] = SCORE_OFF,
+};
+static const int STAGE[] = {
+	[SETTINGS_STAGE_ANY] = SCORE_ANY_STAGE,
+	[SETTINGS_STAGE_CONNECT] = SCORE_CONNECT,
+	[SETTINGS_STAGE_GREET] = SCORE_GREET,
+	[SETTINGS_STAGE_HELO] = SCORE_HELO,
+	[SETTINGS_STAGE_MAIL] = SCORE_MAIL,
+	[SETTINGS_STAGE_RCPT] = SCORE_RCPT,
+	[SETTINGS_STAGE_DATA] = SCORE_DATA,
+	[SETTINGS_STAGE_MESSAGE] = SCORE_MESSAGE,
+};
+
 static struct score_rule_source rule_source(const struct settings_rule *r)
 {
-	static const enum score_action ACTION[] = {
-		[SETTINGS_DO_NOTHING] = SCORE_NONE, [SETTINGS_DO_OK] = SCORE_OK, [SETTINGS_DO_LOG] = SCORE_LOG,
-		[SETTINGS_DO_WAIT] = SCORE_WAIT, [SETTINGS_DO_MAIL] = SCORE_MAIL_ALERT, [SETTINGS_DO_DEFER] = SCORE_DEFER,
-		[SETTINGS_DO_REJECT] = SCORE_REJECT, [SETTINGS_DO_GREYLIST] = SCORE_GREYLIST,
-		[SETTINGS_DO_THROTTLE] = SCORE_THROTTLE, [SETTINGS_DO_BLOCK] = SCORE_BLOCK,
-		[SETTINGS_DO_DELETE] = SCORE_DELETE, [SETTINGS_DO_TAG] = SCORE_TAG,
-	};
-	static const enum score_charge_to TO[] = {
-		[SETTINGS_TO_DEFAULT] = SCORE_TO_DEFAULT, [SETTINGS_TO_CLIENT] = SCORE_TO_CLIENT, [SETTINGS_TO_NET] = SCORE_TO_NET,
-		[SETTINGS_TO_SENDER] = SCORE_TO_SENDER, [SETTINGS_TO_DOMAIN] = SCORE_TO_DOMAIN,
-		[SETTINGS_TO_RECIPIENT] = SCORE_TO_RECIPIENT, [SETTINGS_TO_USER] = SCORE_TO_USER,
-		[SETTINGS_TO_IDENTITY] = SCORE_TO_IDENTITY,
-	};
-	static const enum score_state STATE[] = {
-		[SETTINGS_RULE_ENFORCE] = SCORE_ENFORCE, [SETTINGS_RULE_OBSERVE] = SCORE_OBSERVE, [SETTINGS_RULE_OFF] = SCORE_OFF,
-	};
-	static const int STAGE[] = {
-		[SETTINGS_STAGE_ANY] = SCORE_ANY_STAGE, [SETTINGS_STAGE_CONNECT] = SCORE_CONNECT, [SETTINGS_STAGE_GREET] = SCORE_GREET,
-		[SETTINGS_STAGE_HELO] = SCORE_HELO, [SETTINGS_STAGE_MAIL] = SCORE_MAIL, [SETTINGS_STAGE_RCPT] = SCORE_RCPT,
-		[SETTINGS_STAGE_DATA] = SCORE_DATA, [SETTINGS_STAGE_MESSAGE] = SCORE_MESSAGE,
-	};
 	return (struct score_rule_source){
 		.name = r->name,
 		.when = r->when,
@@ -147,7 +175,8 @@ static const struct settings_rule *rule_of_fault(const struct settings_rules *ru
 	return NULL;
 }
 
-static void tell_rule_faults(const struct settings_rules *rules, const struct buf *texts, struct settings_faults *faults)
+static void tell_rule_faults(
+	const struct settings_rules *rules, const struct buf *texts, struct settings_faults *faults)
 {
 	const char *file = "rules";
 	uint32_t at = 0;
@@ -198,7 +227,8 @@ static bool wants_tls(const struct settings *s)
 	return false;
 }
 
-static bool open_certificate(struct generation *g, const struct generation *old, const char *path, struct settings_faults *faults)
+static bool open_certificate(
+	struct generation *g, const struct generation *old, const char *path, struct settings_faults *faults)
 {
 	const struct settings_server_tls *t = &g->settings->tls;
 	if (!wants_tls(g->settings) || t->certificates.count == 0)
@@ -242,7 +272,8 @@ static bool fill_targets(struct generation *g, const char *path, struct settings
 	for (size_t i = 0; i < from->count; i++) {
 		const char *why = NULL;
 		if (!relay_target_parse(slice_str(from->items[i].text), &targets[i], &why)) {
-			settings_fault_add(faults, SETTINGS_ERROR, path, 0, "relay.backends: %s: %s", from->items[i].text, why);
+			settings_fault_add(
+				faults, SETTINGS_ERROR, path, 0, "relay.backends: %s: %s", from->items[i].text, why);
 			return false;
 		}
 	}
@@ -295,8 +326,8 @@ static bool fill_relay(struct generation *g, const char *path, struct settings_f
 /* ---- all of it ---- */
 
 /* Goes on after a fault, so that all are told at once. */
-static bool fill(struct generation *g, const char *path, const struct generation_needs *needs, const struct generation *old,
-	struct settings_faults *faults)
+static bool fill(struct generation *g, const char *path, const struct generation_needs *needs,
+	const struct generation *old, struct settings_faults *faults)
 {
 	struct hash_key list_key = hash_key_random();
 	g->hostname = slice_str(g->settings->server.hostname);
@@ -329,7 +360,10 @@ struct generation *generation_ref(struct generation *g)
 static void free_lists(struct generation *g)
 {
 	for (size_t i = 0; i < g->lists_n; i++) {
-		union { const struct score_list *c; struct score_list *m; } l = { .c = g->lists[i].list };
+		union {
+			const struct score_list *c;
+			struct score_list *m;
+		} l = { .c = g->lists[i].list };
 		score_list_free(&l.m); /* lent to the rules as const; it is ours */
 	}
 }

@@ -23,8 +23,8 @@ struct generation {
 	struct score_ruleset *rules;
 	const struct score_list **recipients; /* of each step of relay.recipients; NULL where it is no list */
 	size_t recipients_n;
-	struct net_tls_ctx *tls;        /* NULL: STARTTLS is not announced */
-	struct relay_config relay;      /* points into `arena` and the settings */
+	struct net_tls_ctx *tls;   /* NULL: STARTTLS is not announced */
+	struct relay_config relay; /* points into `arena` and the settings */
 	struct slice hostname;
 	struct arena arena;
 };
@@ -39,7 +39,7 @@ struct generation_needs {
  * `old` (may be NULL) lends its certificate when the new one cannot be read, which is then a warning:
  * a bad certificate on a reload must not take TLS away. */
 struct generation *generation_load(const char *path, const struct generation_needs *needs, const struct generation *old,
-				   struct settings_faults *faults) MUST_USE;
+	struct settings_faults *faults) MUST_USE;
 struct generation *generation_ref(struct generation *g);
 void generation_unref(struct generation **g);
 

@@ -3,11 +3,18 @@
 #include "base/clock.h"
 
 static const char *const VERDICT[] = {
-	[MAIL_QUIT] = "quit", [MAIL_LOST] = "lost", [MAIL_REFUSED] = "refused", [MAIL_DEFERRED] = "deferred", [MAIL_ACCEPTED] = "accepted",
+	[MAIL_QUIT] = "quit",
+	[MAIL_LOST] = "lost",
+	[MAIL_REFUSED] = "refused",
+	[MAIL_DEFERRED] = "deferred",
+	[MAIL_ACCEPTED] = "accepted",
 };
 static const enum statistic COUNTED_AS[] = {
-	[MAIL_QUIT] = STAT_MAILS_QUIT, [MAIL_LOST] = STAT_MAILS_LOST, [MAIL_REFUSED] = STAT_MAILS_REFUSED,
-	[MAIL_DEFERRED] = STAT_MAILS_DEFERRED, [MAIL_ACCEPTED] = STAT_MAILS_ACCEPTED,
+	[MAIL_QUIT] = STAT_MAILS_QUIT,
+	[MAIL_LOST] = STAT_MAILS_LOST,
+	[MAIL_REFUSED] = STAT_MAILS_REFUSED,
+	[MAIL_DEFERRED] = STAT_MAILS_DEFERRED,
+	[MAIL_ACCEPTED] = STAT_MAILS_ACCEPTED,
 };
 
 static void put_id(struct record *r, const char *name, uint64_t id)
@@ -84,7 +91,8 @@ static void put_observed(struct record *r, const struct session *s)
 	if (s->would.rule == SCORE_NO_RULE)
 		return;
 	struct buf item = { 0 };
-	if (buf_printf(&item, "%s:%s", score_rule_name(s->generation->rules, (unsigned)s->would.rule), score_action_name(s->would.action)))
+	if (buf_printf(&item, "%s:%s", score_rule_name(s->generation->rules, (unsigned)s->would.rule),
+		    score_action_name(s->would.action)))
 		record_text(r, "observed", buf_slice(&item));
 	buf_release(&item);
 }

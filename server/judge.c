@@ -92,8 +92,9 @@ static void tell_logs(const struct session *s, const struct score_verdict *v)
 	for (unsigned i = 0; i < v->logs_n; i++) {
 		ip_format(&s->peer.ip, ip);
 		id_format(s->mail ? s->mail->id : s->id, id);
-		log_info("rule %s: client %s helo %.*s id %s score %.0f", score_rule_name(s->generation->rules, v->logs[i]), ip,
-			SLICE_ARG(session_helo(s)), id, v->score);
+		log_info("rule %s: client %s helo %.*s id %s score %.0f",
+			score_rule_name(s->generation->rules, v->logs[i]), ip, SLICE_ARG(session_helo(s)), id,
+			v->score);
 	}
 }
 
@@ -165,7 +166,8 @@ void judge_mail_done(struct session *s)
 void judge_sum_up(struct session *s, struct score_verdict *verdict_r)
 {
 	struct score_facts f = facts_of(s);
-	score_case_verdict(s->generation->rules, &f, &s->judgement, s->worker->app->store, s->worker->wall_ms, verdict_r);
+	score_case_verdict(
+		s->generation->rules, &f, &s->judgement, s->worker->app->store, s->worker->wall_ms, verdict_r);
 }
 
 void judge_release(struct session *s)

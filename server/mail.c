@@ -66,10 +66,10 @@ bool mail_prepare(struct mail *m, const struct relay_client *client, uint64_t ti
 		.rcpts = to,
 		.rcpts_n = n,
 		.body = { .head = m->head,
-			  .mem = file ? slice_of(NULL, 0) : buf_slice(&m->spool.mem),
-			  .fd = m->spool.fd,
-			  .fd_size = file ? m->spool.size : 0,
-			  .eight_bit = m->eight_bit },
+			.mem = file ? slice_of(NULL, 0) : buf_slice(&m->spool.mem),
+			.fd = m->spool.fd,
+			.fd_size = file ? m->spool.size : 0,
+			.eight_bit = m->eight_bit },
 		.ticket = ticket,
 	};
 	return n > 0;

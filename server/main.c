@@ -49,7 +49,8 @@ static void print_stages(const struct generation *g)
 		printf("# rule %s: tested at", score_rule_name(g->rules, i));
 		for (unsigned stage = 0; stage < SCORE_STAGES; stage++)
 			if (score_rule_stages(g->rules, i) >> stage & 1)
-				printf(" %s", settings_stage_name((enum settings_stage)(SETTINGS_STAGE_CONNECT + stage)));
+				printf(" %s",
+					settings_stage_name((enum settings_stage)(SETTINGS_STAGE_CONNECT + stage)));
 		printf("\n");
 	}
 }
@@ -84,9 +85,12 @@ static int check_or_dump(const struct arguments *a, const char *hostname)
 static int parse(int argc, char **argv, struct arguments *a)
 {
 	static const struct option LONG[] = {
-		{ "config", required_argument, NULL, 'c' }, { "check", no_argument, NULL, OPT_CHECK },
-		{ "dump", no_argument, NULL, OPT_DUMP },    { "version", no_argument, NULL, OPT_VERSION },
-		{ "help", no_argument, NULL, 'h' },	    { 0 },
+		{ "config", required_argument, NULL, 'c' },
+		{ "check", no_argument, NULL, OPT_CHECK },
+		{ "dump", no_argument, NULL, OPT_DUMP },
+		{ "version", no_argument, NULL, OPT_VERSION },
+		{ "help", no_argument, NULL, 'h' },
+		{ 0 },
 	};
 	for (int o; (o = getopt_long(argc, argv, "c:h", LONG, NULL)) != -1;) {
 		switch (o) {
@@ -110,7 +114,9 @@ static int parse(int argc, char **argv, struct arguments *a)
 	}
 	if (a->file && optind == argc)
 		return -1;
-	fputs(a->file ? "smtpguardd: too many arguments; try --help\n" : "smtpguardd: no settings file; use -c FILE, or try --help\n", stderr);
+	fputs(a->file ? "smtpguardd: too many arguments; try --help\n"
+		      : "smtpguardd: no settings file; use -c FILE, or try --help\n",
+		stderr);
 	return EXIT_USAGE;
 }
 

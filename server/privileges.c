@@ -53,7 +53,10 @@ bool privileges_drop(const char *user, char error_r[256])
 	errno = 0;
 	const struct passwd *pw = getpwnam(user);
 	if (!pw) {
-		snprintf(error_r, 256, "server.user: there is no user \"%s\" on this machine; add it (useradd --system %s) or name another", user, user);
+		snprintf(error_r, 256,
+			"server.user: there is no user \"%s\" on this machine; add it (useradd --system %s) or name "
+			"another",
+			user, user);
 		return false;
 	}
 	if (pw->pw_uid == 0)

@@ -17,12 +17,14 @@ static void note(struct record *r, bool ok)
 
 static bool put_name(struct record *r, const char *name)
 {
-	return r->format == LOG_FORMAT_JSON ? buf_printf(&r->line, ",\"%s\":", name) : buf_printf(&r->line, " %s=", name);
+	return r->format == LOG_FORMAT_JSON ? buf_printf(&r->line, ",\"%s\":", name)
+					    : buf_printf(&r->line, " %s=", name);
 }
 
 static bool put_value(struct record *r, struct slice value)
 {
-	return r->format == LOG_FORMAT_JSON ? escape_json(&r->line, value, VALUE_MAX) : escape_logfmt(&r->line, value, VALUE_MAX);
+	return r->format == LOG_FORMAT_JSON ? escape_json(&r->line, value, VALUE_MAX)
+					    : escape_logfmt(&r->line, value, VALUE_MAX);
 }
 
 void record_begin(struct record *r, uint64_t wall_ms, const char *event)

@@ -74,7 +74,8 @@ static void configure_core(struct session *s)
 		.recipients = set->limits.recipients,
 		.errors = set->limits.errors,
 		.junk = set->limits.junk_commands,
-		.bare_newline = set->smtp.bare_newline == SETTINGS_NEWLINE_REPAIR ? SMTP_STRAY_REPAIR : SMTP_STRAY_REFUSE,
+		.bare_newline =
+			set->smtp.bare_newline == SETTINGS_NEWLINE_REPAIR ? SMTP_STRAY_REPAIR : SMTP_STRAY_REFUSE,
 		.bare_cr = set->smtp.bare_cr == SETTINGS_NEWLINE_REPAIR ? SMTP_STRAY_REPAIR : SMTP_STRAY_REFUSE,
 	};
 	smtp_server_init(&s->smtp, &s->announced, &s->conn.out);
@@ -377,7 +378,8 @@ void session_on_relay(struct session *s, const struct relay_done *done)
 
 static const char *state_name(const struct session *s)
 {
-	static const char *const ASKED[ASKED_COUNT] = { "idle", "connect", "connect", "helo", "mail", "rcpt", "message" };
+	static const char *const ASKED[ASKED_COUNT] = { "idle", "connect", "connect", "helo", "mail", "rcpt",
+		"message" };
 	if (s->awaiting == AWAIT_DELAY)
 		return "delayed";
 	if (s->awaiting == AWAIT_TLS)

@@ -25,7 +25,16 @@ enum awaiting {
 };
 
 /* The client's question that is open. */
-enum asked { ASKED_NOTHING, ASKED_GREETING, ASKED_BANNER, ASKED_HELO, ASKED_MAIL, ASKED_RCPT, ASKED_MESSAGE, ASKED_COUNT };
+enum asked {
+	ASKED_NOTHING,
+	ASKED_GREETING,
+	ASKED_BANNER,
+	ASKED_HELO,
+	ASKED_MAIL,
+	ASKED_RCPT,
+	ASKED_MESSAGE,
+	ASKED_COUNT
+};
 
 struct peer {
 	struct ip ip;
@@ -38,7 +47,7 @@ struct tally {
 	uint64_t bytes;
 	uint32_t mails, offences, refused, waited_ms;
 	enum mail_verdict verdict; /* the best of its mails */
-	uint16_t code; /* of the reply that ended the session; 0: the client left by QUIT or just left */
+	uint16_t code;		   /* of the reply that ended the session; 0: the client left by QUIT or just left */
 	struct slice by, why, offence; /* static text or a rule's name; the first offence */
 };
 
@@ -59,9 +68,9 @@ struct session {
 	uint8_t held_refusals;
 	uint64_t id, opened_ms;
 	uint64_t heard_ms; /* the client's last whole command or part of a body, or our answer to it */
-	char *helo;        /* owned; NULL: not said */
+	char *helo;	   /* owned; NULL: not said */
 	size_t helo_n;
-	struct buf in;     /* input that could not be used yet */
+	struct buf in; /* input that could not be used yet */
 	struct mail *mail;
 	struct score_case judgement;
 	struct score_decision would; /* the strongest that was only observed, in this mail or before it */

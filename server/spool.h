@@ -22,14 +22,14 @@ struct spool_room {
 
 struct spool {
 	struct buf mem; /* the body, or what is not yet written to the file */
-	int fd;         /* -1: all is in mem */
+	int fd;		/* -1: all is in mem */
 	uint64_t size;
 };
 
 enum spool_result {
 	SPOOL_OK,
-	SPOOL_FULL,   /* relay.open_bodies is reached */
-	SPOOL_FAILED  /* the disk or memory said no */
+	SPOOL_FULL,  /* relay.open_bodies is reached */
+	SPOOL_FAILED /* the disk or memory said no */
 };
 
 /* Opens the folder; false: errno. */

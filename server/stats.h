@@ -10,25 +10,25 @@
 #include <stdint.h>
 
 enum statistic {
-	STAT_SESSIONS,        /* taken since the start */
-	STAT_SESSIONS_OPEN,   /* now */
+	STAT_SESSIONS,	    /* taken since the start */
+	STAT_SESSIONS_OPEN, /* now */
 	STAT_SESSIONS_PEAK,
-	STAT_OVER_LIMIT,      /* turned away with 421: too many sessions, or too many of this client */
-	STAT_WAITING,         /* sessions held by a rule's delay now */
-	STAT_WAITS_SKIPPED,   /* delays left out because limits.waiting was reached */
+	STAT_OVER_LIMIT,    /* turned away with 421: too many sessions, or too many of this client */
+	STAT_WAITING,	    /* sessions held by a rule's delay now */
+	STAT_WAITS_SKIPPED, /* delays left out because limits.waiting was reached */
 	STAT_TIMEOUTS,
 	STAT_OFFENCES,
 	STAT_MAILS_ACCEPTED,
 	STAT_MAILS_DEFERRED,
 	STAT_MAILS_REFUSED,
-	STAT_MAILS_LOST,      /* the client vanished within the mail */
-	STAT_MAILS_QUIT,      /* the client gave the mail up: QUIT or RSET */
+	STAT_MAILS_LOST, /* the client vanished within the mail */
+	STAT_MAILS_QUIT, /* the client gave the mail up: QUIT or RSET */
 	STAT_RCPT_ACCEPTED,
 	STAT_RCPT_REFUSED,
-	STAT_BYTES,           /* of bodies */
+	STAT_BYTES, /* of bodies */
 	STAT_TLS_HANDSHAKES,
 	STAT_TLS_FAILED,
-	STAT_ACCEPT_PAUSES,   /* out of descriptors */
+	STAT_ACCEPT_PAUSES, /* out of descriptors */
 	STAT_COUNT
 };
 

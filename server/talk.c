@@ -87,7 +87,8 @@ void talk_greet(struct session *s)
 static bool offers_tls(const struct session *s)
 {
 	const struct settings *set = s->generation->settings;
-	return s->generation->tls && !s->handshaken && set->listeners.items[s->peer.listener].tls == SETTINGS_TLS_STARTTLS;
+	return s->generation->tls && !s->handshaken &&
+	       set->listeners.items[s->peer.listener].tls == SETTINGS_TLS_STARTTLS;
 }
 
 /* What we and the backend can do, now; a session hears it as of its EHLO. */
@@ -95,8 +96,8 @@ static void announce(struct session *s)
 {
 	uint64_t size = 0, own = s->generation->settings->limits.message_size;
 	unsigned caps = relay_caps(s->worker->relay, &size);
-	s->announced.ext = SMTP_EXT_PIPELINING | SMTP_EXT_ENHANCEDSTATUSCODES | SMTP_EXT_SIZE | (caps & SMTP_EXT_8BITMIME) |
-		(offers_tls(s) ? SMTP_EXT_STARTTLS : 0u);
+	s->announced.ext = SMTP_EXT_PIPELINING | SMTP_EXT_ENHANCEDSTATUSCODES | SMTP_EXT_SIZE |
+			   (caps & SMTP_EXT_8BITMIME) | (offers_tls(s) ? SMTP_EXT_STARTTLS : 0u);
 	s->announced.size_max = size && size < own ? size : own;
 }
 
@@ -162,7 +163,9 @@ static bool too_late_for_mail(struct session *s)
 		return false;
 	s->tally.code = 421;
 	s->tally.by = s->leaving ? SLICE("shutdown") : SLICE("limit");
-	talk_answer(s, 421, s->leaving ? SLICE("4.3.2 Server is shutting down, try again") : SLICE("4.7.0 Session has lasted too long, connect again"));
+	talk_answer(s, 421,
+		s->leaving ? SLICE("4.3.2 Server is shutting down, try again")
+			   : SLICE("4.7.0 Session has lasted too long, connect again"));
 	return true;
 }
 
@@ -262,13 +265,16 @@ static void on_body(struct session *s, struct slice part)
 	m->body_bytes += part.n;
 	smtp_hops_feed(&m->hops, part);
 	if (m->spooled == SPOOL_OK)
-		m->spooled = spool_append(&m->spool, &s->worker->app->spool, part, s->generation->settings->relay.memory_per_message);
+		m->spooled = spool_append(
+			&m->spool, &s->worker->app->spool, part, s->generation->settings->relay.memory_per_message);
 }
 
 void talk_answer_message(struct session *s, unsigned code, struct slice text, struct slice by)
 {
 	outcome(s->mail, verdict_of(code), by, code, text);
-	enum score_event event = code / 100 == 2 ? SCORE_EV_ACCEPTED : code / 100 == 4 ? SCORE_EV_DEFERRED : SCORE_EV_REFUSED;
+	enum score_event event = code / 100 == 2   ? SCORE_EV_ACCEPTED
+				 : code / 100 == 4 ? SCORE_EV_DEFERRED
+						   : SCORE_EV_REFUSED;
 	judge_event(s, event, 1);
 	judge_event(s, SCORE_EV_BYTES, s->mail->body_bytes);
 	talk_answer(s, code, text);

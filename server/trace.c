@@ -5,7 +5,8 @@
 /* What a HELO name may be made of inside a header; a parenthesis or a blank there would be a comment or a new word. */
 static bool fits_header(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("-._:[]", c) != NULL;
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       strchr("-._:[]", c) != NULL;
 }
 
 static bool put_helo(struct buf *out, struct slice helo)
@@ -30,7 +31,8 @@ bool trace_write(const struct trace *t, struct buf *out)
 	TRY(buf_printf(out, " (%.*s [%s%s])\r\n", SLICE_ARG(name), ip_is_v4(&t->ip) ? "" : "IPv6:", ip));
 	if (t->tls.n)
 		TRY(buf_printf(out, "\t(using %.*s with cipher %.*s)\r\n", SLICE_ARG(t->tls), SLICE_ARG(t->cipher)));
-	TRY(buf_printf(out, "\tby %.*s (SmtpGuard) with %.*s id %.*s", SLICE_ARG(t->hostname), SLICE_ARG(t->protocol), SLICE_ARG(t->id)));
+	TRY(buf_printf(out, "\tby %.*s (SmtpGuard) with %.*s id %.*s", SLICE_ARG(t->hostname), SLICE_ARG(t->protocol),
+		SLICE_ARG(t->id)));
 	if (t->recipient.n)
 		TRY(buf_printf(out, "\r\n\tfor <%.*s>", SLICE_ARG(t->recipient)));
 	return buf_printf(out, "; %s\r\n", date);

@@ -15,12 +15,12 @@
 #include "base/result.h"
 
 struct trace {
-	struct slice helo;     /* as the client said it; what has no place in a header is shown as '?' */
-	struct slice name;     /* forward-confirmed rDNS; empty: "unknown" */
+	struct slice helo; /* as the client said it; what has no place in a header is shown as '?' */
+	struct slice name; /* forward-confirmed rDNS; empty: "unknown" */
 	struct ip ip;
 	struct slice tls, cipher; /* empty: in the clear */
-	struct slice hostname; /* ours */
-	struct slice protocol; /* "SMTP", "ESMTP", "ESMTPS" (RFC 3848) */
+	struct slice hostname;	  /* ours */
+	struct slice protocol;	  /* "SMTP", "ESMTP", "ESMTPS" (RFC 3848) */
 	struct slice id;
 	struct slice recipient; /* empty: no "for" */
 	uint64_t wall_ms;

@@ -43,8 +43,8 @@ static void ask_relay(struct session *s)
 {
 	struct relay_done d;
 	struct relay_client client = relay_client_of(s);
-	if (relay_check_rcpt(s->worker->relay, &client, s->mail->sender, mail_last_rcpt(s->mail)->address, session_ticket(s),
-		    s->worker->now_ms, &d) == RELAY_KNOWN)
+	if (relay_check_rcpt(s->worker->relay, &client, s->mail->sender, mail_last_rcpt(s->mail)->address,
+		    session_ticket(s), s->worker->now_ms, &d) == RELAY_KNOWN)
 		answer_rcpt(s, &d);
 	else
 		s->awaiting = AWAIT_BACKEND;
@@ -104,7 +104,9 @@ static bool write_head(struct session *s)
 		.tls = slice_str(net_tls_version(s->conn.tls)),
 		.cipher = slice_str(net_tls_cipher(s->conn.tls)),
 		.hostname = s->generation->hostname,
-		.protocol = !s->esmtp ? SLICE("SMTP") : s->handshaken ? SLICE("ESMTPS") : SLICE("ESMTP"),
+		.protocol = !s->esmtp	    ? SLICE("SMTP")
+			    : s->handshaken ? SLICE("ESMTPS")
+					    : SLICE("ESMTP"),
 		.id = slice_str(id),
 		.recipient = only,
 		.wall_ms = s->worker->wall_ms,

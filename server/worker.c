@@ -29,7 +29,8 @@ static size_t listener_count(const struct settings *s)
 static bool open_listener(struct worker *w, uint32_t number, const struct settings_address *a, char error_r[256])
 {
 	struct listener *l = &w->listeners[w->listeners_n];
-	*l = (struct listener){ .io = { .fd = net_listen(&a->ip, a->port), .owner = NET_OWNER_LISTENER }, .number = number };
+	*l = (struct listener){ .io = { .fd = net_listen(&a->ip, a->port), .owner = NET_OWNER_LISTENER },
+		.number = number };
 	if (l->io.fd >= 0 && net_loop_add(w->loop, &l->io, NET_READ)) {
 		w->listeners_n++;
 		return true;
@@ -38,8 +39,9 @@ static bool open_listener(struct worker *w, uint32_t number, const struct settin
 	int saved = errno;
 	ip_format(&a->ip, ip);
 	snprintf(error_r, 256, "cannot listen on %s port %u: %s%s", ip, a->port, strerror(saved),
-		saved == EADDRINUSE ? " (another mail server is running there?)" :
-		saved == EACCES	    ? " (ports below 1024 need root or CAP_NET_BIND_SERVICE)" : "");
+		saved == EADDRINUSE ? " (another mail server is running there?)"
+		: saved == EACCES   ? " (ports below 1024 need root or CAP_NET_BIND_SERVICE)"
+				    : "");
 	return false;
 }
 
@@ -410,7 +412,9 @@ static void *run(void *arg)
 bool worker_connect(struct worker *w)
 {
 	const struct settings *s = w->generation->settings;
-	w->record = (struct record){ .format = (enum log_format)s->log.format, .addresses = s->log.addresses, .key = &w->app->log_key };
+	w->record = (struct record){
+		.format = (enum log_format)s->log.format, .addresses = s->log.addresses, .key = &w->app->log_key
+	};
 	w->relay = relay_new(w->app->relay, w->loop, &w->wake, w->number, w->now_ms);
 	return w->relay != NULL;
 }

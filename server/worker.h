@@ -24,7 +24,7 @@ enum { WORKER_SCRATCH = 64 * 1024 };
 struct listener {
 	struct net_io io;
 	uint32_t number; /* in settings.listeners: sessions carry it */
-	bool ready;      /* clients may be waiting still */
+	bool ready;	 /* clients may be waiting still */
 };
 
 /* What other threads leave for a worker. */
@@ -54,7 +54,7 @@ struct worker {
 	struct stats stats;
 	struct id_source ids;
 	struct record record;
-	struct buf words; /* of the refusal that is being said */
+	struct buf words;	  /* of the refusal that is being said */
 	uint64_t now_ms, wall_ms; /* of this turn */
 	char *scratch;
 	bool draining, stopping, more_at_the_door;
@@ -64,8 +64,8 @@ struct worker {
  * error_r says why. worker_free() takes back whatever was made. */
 bool worker_init(struct worker *w, struct app *app, unsigned number) MUST_USE;
 bool worker_listen(struct worker *w, char error_r[256]) MUST_USE; /* while privileges are still there */
-bool worker_connect(struct worker *w) MUST_USE;                   /* the backend's side, after they are dropped */
-bool worker_start(struct worker *w) MUST_USE;                     /* the thread */
+bool worker_connect(struct worker *w) MUST_USE;			  /* the backend's side, after they are dropped */
+bool worker_start(struct worker *w) MUST_USE;			  /* the thread */
 /* One turn of the loop, of at most so many ms (-1: as long as nothing happens). False: the worker has
  * been drained and is done. The thread does nothing else; a test may turn a worker by hand. */
 bool worker_turn(struct worker *w, int most_ms) MUST_USE;
@@ -91,8 +91,8 @@ struct session_info {
 };
 struct session_list {
 	struct session_info *items;
-	size_t n, cap;    /* a worker fills at most cap */
-	uint32_t open;    /* all of the worker's sessions */
+	size_t n, cap; /* a worker fills at most cap */
+	uint32_t open; /* all of the worker's sessions */
 	bool done;
 	pthread_mutex_t lock;
 	pthread_cond_t listed;

@@ -14,7 +14,12 @@ enum { ADDRESSES = 3000, STEPS = 200000, THREADS = 4 };
 
 static struct ip nth(unsigned i)
 {
-	struct ip ip = { .b = { [10] = 0xff, [11] = 0xff, [12] = 127, [13] = (uint8_t)(i >> 16), [14] = (uint8_t)(i >> 8), [15] = (uint8_t)i } };
+	struct ip ip = { .b = { [10] = 0xff,
+				 [11] = 0xff,
+				 [12] = 127,
+				 [13] = (uint8_t)(i >> 16),
+				 [14] = (uint8_t)(i >> 8),
+				 [15] = (uint8_t)i } };
 	return ip;
 }
 

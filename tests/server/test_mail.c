@@ -58,8 +58,9 @@ static void any_allocation_may_fail(void **state)
 	for (long nth = 0; nth < 4; nth++) {
 		mem_fail_after(nth);
 		struct mail *m = mail_new(1, 1, 0);
-		bool ok = m && mail_set_sender(m, SLICE("sender@example.test")) && mail_add_rcpt(m, SLICE("rcpt@example.test")) &&
-			spool_append(&m->spool, &room, SLICE("body"), 100) == SPOOL_OK;
+		bool ok = m && mail_set_sender(m, SLICE("sender@example.test")) &&
+			  mail_add_rcpt(m, SLICE("rcpt@example.test")) &&
+			  spool_append(&m->spool, &room, SLICE("body"), 100) == SPOOL_OK;
 		mem_fail_after(-1);
 		assert_int_equal(ok, nth >= 3);
 		mail_free(&m, &room);

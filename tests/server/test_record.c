@@ -46,7 +46,8 @@ static void json_is_one_object(void **state)
 {
 	(void)state;
 	check(LOG_FORMAT_JSON, SETTINGS_ADDRESSES_NONE,
-		"{\"time\":\"2026-11-22T00:51:23.123Z\",\"event\":\"mail\",\"helo\":\"a b\\\"\\\\\\u000d\\u000a\\u009b\","
+		"{\"time\":\"2026-11-22T00:51:23.123Z\",\"event\":\"mail\",\"helo\":\"a "
+		"b\\\"\\\\\\u000d\\u000a\\u009b\","
 		"\"client\":\"-\",\"size\":1234567890123,\"score\":2.5,\"to\":[\"x@y:250\",\"q\\\"z:550\"]");
 }
 

@@ -11,8 +11,12 @@
 
 static struct trace sample(void)
 {
-	struct trace t = { .helo = SLICE("client.example"), .hostname = SLICE("mx.example"), .protocol = SLICE("ESMTP"),
-			   .id = SLICE("7F3K9QZ2"), .recipient = SLICE("user@example.test"), .wall_ms = 1795308683123 };
+	struct trace t = { .helo = SLICE("client.example"),
+		.hostname = SLICE("mx.example"),
+		.protocol = SLICE("ESMTP"),
+		.id = SLICE("7F3K9QZ2"),
+		.recipient = SLICE("user@example.test"),
+		.wall_ms = 1795308683123 };
 	assert_true(ip_parse(SLICE("192.0.2.7"), &t.ip));
 	return t;
 }
