@@ -44,6 +44,8 @@ static inline void driver_say(struct driver *d, const char *text)
 const char *driver_replies(struct driver *d);
 /* The log so far, NUL-terminated. */
 const char *driver_log(struct driver *d);
+/* The same events, apart from what depends on when bytes arrive: pipelining offences. */
+bool logs_are_equal(struct driver *a, struct driver *b);
 /* Every line of the output is "NNN " or "NNN-", text, CR LF, no control byte but tab. */
 bool replies_are_well_formed(struct slice out);
 /* No bare CR, no bare LF, no NUL. */
