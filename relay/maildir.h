@@ -52,7 +52,7 @@ void relay_maildir_owner_clear(struct relay_maildir_owner *o);
 struct relay_maildir;
 
 /* NULL when PATH with its tmp/, new/ and cur/ is there (or could be made, 0700, parents included) and a file can be made in it;
- * else the step that failed, with errno. For --check and the start. */
+ * else the step that failed, with errno. For the start, so that a wrong path is told before a mail needs it. */
 const char *relay_maildir_fault(const char *path) MUST_USE;
 /* The same, then the folders are kept open and the thread is started. `host` goes into file names. NULL: errno says why. */
 struct relay_maildir *relay_maildir_new(const char *path, struct slice host) MUST_USE;
