@@ -204,7 +204,7 @@ void relay_backend_info(struct relay_backend *b, unsigned limit, uint64_t now_ms
 		.open = atomic_load(&b->open),
 		.limit = limit,
 		.probes = atomic_load(&b->probes),
-		.reusable = atomic_load(&b->reusable),
+		.reusable = atomic_load(&b->reuse) == RELAY_REUSE_ANY,
 		.exts = atomic_load(&b->exts),
 		.size = atomic_load(&b->size),
 		.connects = atomic_load(&b->n.connects),

@@ -24,6 +24,9 @@ enum {
 	RELAY_PROBE_SLOTS = 4096,    /* counters of probes under way, by a keyed hash of the client */
 };
 
+/* With xclient: is it taken again on the same connection? */
+enum relay_reuse { RELAY_REUSE_UNKNOWN, RELAY_REUSE_ANY, RELAY_REUSE_ONE_CLIENT };
+
 /* One cache line for each worker: it writes its own on every mail. */
 struct relay_share {
 	_Alignas(64) atomic_uint open; /* permits held, grants not yet taken included */
@@ -52,7 +55,7 @@ struct relay_backend {
 	atomic_int state; /* enum relay_state */
 	atomic_ullong retry_ms;
 	atomic_uint backoff_ms;
-	atomic_bool reusable; /* last found: XCLIENT is taken again on the same connection */
+	atomic_int reuse;     /* enum relay_reuse, as found last */
 	atomic_bool no_reuse; /* it offered XCLIENT again and refused it: not believed until the next refresh */
 	atomic_bool heard;    /* exts and size are known */
 	atomic_uint exts;

@@ -62,6 +62,13 @@ static void identity_refused(struct relay *r, struct relay_link *l, const char *
 	relay_link_unhealthy(r, l, slice_str(text), now_ms);
 }
 
+static void note_reuse(struct relay_backend *b, bool reusable)
+{
+	int found = reusable ? RELAY_REUSE_ANY : RELAY_REUSE_ONE_CLIENT;
+	if (atomic_load_explicit(&b->reuse, memory_order_relaxed) != found)
+		atomic_store_explicit(&b->reuse, found, memory_order_relaxed);
+}
+
 void relay_envelope_identified(struct relay *r, struct relay_link *l, const struct smtp_client_reply *reply, uint64_t now_ms)
 {
 	if (relay_is_2xx(reply->code)) {
@@ -78,7 +85,7 @@ void relay_envelope_identified(struct relay *r, struct relay_link *l, const stru
 	} else {
 		/* offered again, but not meant: from now on each connection serves one client. The job lost nothing */
 		atomic_store(&l->pool->backend->no_reuse, true);
-		atomic_store(&l->pool->backend->reusable, false);
+		note_reuse(l->pool->backend, false);
 		relay_finish_lost(r, l->job, true, false, false, now_ms);
 		relay_link_close(r, l);
 	}
@@ -92,8 +99,7 @@ void relay_envelope_rehello(struct relay *r, struct relay_link *l, const struct 
 		return;
 	}
 	l->takes_xclient = (l->client.caps.xclient & SMTP_XATTR_ADDR) != 0 && !atomic_load(&b->no_reuse);
-	if (atomic_load_explicit(&b->reusable, memory_order_relaxed) != l->takes_xclient)
-		atomic_store(&b->reusable, l->takes_xclient);
+	note_reuse(b, l->takes_xclient);
 	envelope_start(r, l, now_ms);
 }
 
@@ -211,14 +217,14 @@ static void on_mail(struct relay_link *l, const struct smtp_client_reply *reply)
 static void on_rcpt(struct relay *r, struct relay_link *l, const struct smtp_client_reply *reply)
 {
 	struct relay_job *job = l->job;
-	if (relay_is_2xx(reply->code)) {
+	if (relay_is_2xx(reply->code) && !l->env.mail_refused) {
 		if (l->env.accepted++ == 0 && is_probe(job))
 			keep(job, reply, UINT16_MAX);
 		return;
 	}
 	l->refusals++;
 	if (l->env.mail_refused)
-		return; /* 503: it says nothing of the recipient */
+		return; /* whatever it says, it does not speak of the recipient */
 	if (l->env.refused++ == 0)
 		keep(job, reply, reply->index);
 	/* its answer had aged: the retry must be told at RCPT, so that it is never half delivered */

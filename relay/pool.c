@@ -143,7 +143,8 @@ static struct relay_link *oldest_idle(const struct relay_pool *p)
 static void restock(struct relay *r, struct relay_pool *p, uint64_t now_ms)
 {
 	const struct relay_backend *b = p->backend;
-	if (r->settings->c.identity != RELAY_XCLIENT || atomic_load_explicit(&b->reusable, memory_order_relaxed))
+	bool needed = atomic_load_explicit(&b->reuse, memory_order_relaxed) == RELAY_REUSE_ONE_CLIENT;
+	if (r->settings->c.identity != RELAY_XCLIENT || !needed)
 		return;
 	unsigned fresh = p->opening_n;
 	for (const struct relay_link *link = p->idle; link; link = link->idle_next)
@@ -187,7 +188,7 @@ bool relay_pool_usable(const struct relay_pool *p, uint64_t now_ms)
 
 static bool worn(const struct relay *r, const struct relay_link *link, uint64_t now_ms)
 {
-	return link->retire || r->draining || link->settings != r->settings || link->refusals >= RELAY_RETIRE_REFUSALS ||
+	return link->retire || link->settings != r->settings || link->refusals >= RELAY_RETIRE_REFUSALS ||
 		link->rsets >= RELAY_RETIRE_RSETS || link->uses >= RELAY_RETIRE_USES ||
 		now_ms - link->opened_ms >= RELAY_RETIRE_AGE_MS;
 }
@@ -208,6 +209,8 @@ void relay_pool_return(struct relay *r, struct relay_link *link, uint64_t now_ms
 void relay_pool_share(struct relay *r, struct relay_pool *p, uint64_t now_ms)
 {
 	struct relay_backend *b = p->backend;
+	if (r->draining && waiting(r) == 0)
+		relay_pool_retire(r, p, true, now_ms);
 	if (waiting(r) == 0) {
 		relay_permit_hunger(b, r->worker, false);
 		while (atomic_load(&b->share[r->worker].granted) && relay_permit_take(b, r->worker, r->settings->c.connections))

@@ -329,10 +329,10 @@ bool relay_pop(struct relay *r, struct relay_done *done_r)
 
 void relay_drain(struct relay *r, uint64_t now_ms)
 {
-	r->draining = true;
-	for (struct relay_pool *p = r->pools; p; p = p->next)
-		relay_pool_retire(r, p, true, now_ms);
+	r->now_ms = now_ms;
+	r->draining = r->pump = true;
 	net_wheel_cancel(&r->wheel, &r->refresh);
+	relay_dispatch(r, now_ms);
 }
 
 bool relay_is_idle(const struct relay *r)

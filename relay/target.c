@@ -2,14 +2,15 @@
 
 static bool smtp_target(struct slice rest, struct relay_target *t, const char **why_r)
 {
+	bool brackets = rest.n > 2 && rest.p[0] == '[';
 	bool ok;
-	size_t bracket = slice_find(rest, ']');
-	bool has_port = rest.n && rest.p[0] == '[' ? bracket + 1 < rest.n : slice_find(rest, ':') < rest.n;
-	if (has_port) {
+	if (brackets && rest.p[rest.n - 1] == ']') {
+		ok = ip_parse(slice_of(rest.p + 1, rest.n - 2), &t->ip);
+		t->port = 25;
+	} else if (brackets || slice_find(rest, ':') < rest.n) {
 		ok = ip_port_parse(rest, &t->ip, &t->port) && t->port != 0;
 	} else {
-		struct slice ip = rest.n > 2 && rest.p[0] == '[' ? slice_of(rest.p + 1, rest.n - 2) : rest;
-		ok = ip_parse(ip, &t->ip);
+		ok = ip_parse(rest, &t->ip);
 		t->port = 25;
 	}
 	if (!ok)

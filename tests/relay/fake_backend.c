@@ -13,7 +13,7 @@ struct conn {
 	int fd, n;
 	char buf[8192];
 	size_t len;
-	bool body, first_line, xclient_done, gone;
+	bool body, first_line, xclient_done, gone, mail_open;
 	struct fake_mail mail;
 	int accepted;
 };
@@ -96,7 +96,10 @@ static void command(struct conn *c, const char *line)
 		snprintf(c->mail.from, sizeof c->mail.from, "%.100s", line + 10);
 		c->mail.rcpts[0] = 0;
 		c->accepted = 0;
+		c->mail_open = true;
 		say(c, "250 2.1.0 Ok\r\n");
+	} else if (strncmp(line, "RCPT", 4) == 0 && !c->mail_open) {
+		say(c, "503 5.5.1 Error: need MAIL command\r\n");
 	} else if (strncmp(line, "RCPT", 4) == 0) {
 		size_t n = strlen(c->mail.rcpts);
 		snprintf(c->mail.rcpts + n, sizeof c->mail.rcpts - n, "%.60s", line + 8);
@@ -112,6 +115,10 @@ static void command(struct conn *c, const char *line)
 		say(c, "221 2.0.0 Bye\r\n");
 		c->gone = true;
 	} else {
+		if (strcmp(line, "RSET") == 0) {
+			c->mail_open = false;
+			c->accepted = 0;
+		}
 		say(c, "250 2.0.0 Ok\r\n");
 	}
 }
@@ -119,7 +126,8 @@ static void command(struct conn *c, const char *line)
 static void body_line(struct conn *c, const char *line, size_t n)
 {
 	if (n == 1 && line[0] == '.') {
-		c->body = false;
+		c->body = c->mail_open = false;
+		c->accepted = 0;
 		note(c, ".");
 		if (ruled(c, "."))
 			return;

@@ -105,6 +105,7 @@ static void refusals_pass_unchanged(void **state)
 		assert_int_equal(fake_mails(g.fake), 0);
 		/* the connection goes on in good order */
 		fake_set_rule(g.fake, 0, NO_RULE);
+		rig_run(&g, 20);
 		d = rig_deliver(&g, "192.0.2.1", "u@example.test");
 		assert_int_equal(d.code, 250);
 		assert_int_equal(g.fake->conns, 1);
@@ -253,6 +254,7 @@ static void partly_refused_delivers_nothing(void **state)
 	assert_int_equal(d.failed_rcpt, 1);
 	assert_int_equal(fake_mails(g.fake), 0);
 	assert_int_equal(fake_seen(g.fake, "DATA"), 0);
+	rig_run(&g, 20);
 	assert_int_equal(fake_seen(g.fake, "RSET"), 1);
 	/* the retry learns it at RCPT, although nobody is asked otherwise */
 	d = rig_check(&g, "192.0.2.1", "gone@example.test");
