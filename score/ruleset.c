@@ -35,9 +35,9 @@ static bool fault(struct compiler *c, const char *text)
 {
 	const struct score_rule_source *s = c->source;
 	c->faults_n++;
-	if (!buf_printf(c->faults, "%s:%u: rule \"%s\": %s\n", s->file ? s->file : "?", s->line, s->name ? s->name : "?", text))
-		return false;
-	return false;
+	bool told = buf_printf(c->faults, "%s:%u: rule \"%s\": %s\n", s->file ? s->file : "?", s->line,
+		s->name ? s->name : "?", text);
+	return told && false;
 }
 
 enum { SHOWN_BEFORE = 60, SHOWN = 100 };
@@ -51,8 +51,9 @@ static bool fault_in_when(struct compiler *c, const struct score_fault *f)
 	size_t n = shown.n < sizeof line ? shown.n : sizeof line;
 	for (size_t i = 0; i < n; i++)
 		line[i] = shown.p[i] < 0x20 || shown.p[i] > 0x7e ? ' ' : shown.p[i];
-	fault(c, f->text);
-	return buf_printf(c->faults, "    %.*s\n    %*s^\n", (int)n, line, (int)(f->at - from), "") && false;
+	(void)fault(c, f->text);
+	bool told = buf_printf(c->faults, "    %.*s\n    %*s^\n", (int)n, line, (int)(f->at - from), "");
+	return told && false;
 }
 
 static bool compile_when(struct compiler *c, struct score_rule *r)
@@ -243,7 +244,9 @@ struct score_ruleset *score_rules_compile(const struct score_rules_config *confi
 		set = mem_zalloc(sizeof *set);
 	if (!set) {
 		const char *why = config->n > SCORE_RULES_MAX ? "rules: more than 1000\n" : "rules: out of memory\n";
-		return buf_put(faults, slice_str(why)) ? NULL : NULL;
+		if (!buf_put(faults, slice_str(why)))
+			buf_clear(faults); /* no memory even for the message: NULL says it */
+		return NULL;
 	}
 	struct compiler c = { .set = set, .config = config, .faults = faults };
 	set->key = config->key;

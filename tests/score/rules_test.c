@@ -1,0 +1,491 @@
+/* The sentences of CONFIG.md "When", "Points" and "Who wins", one test each. */
+#include "tests/score/help.h"
+
+#include <stdio.h>
+
+#define RULES(...) static const struct score_rule_source rules[] = { __VA_ARGS__, { 0 } }
+#define WHEN_ALWAYS "client.ip is known"
+
+static void the_strongest_action_wins(void **state)
+{
+	(void)state;
+	struct world w;
+	RULES({ .name = "w", .when = WHEN_ALWAYS, .action = SCORE_WAIT, .delay_ms = 500 },
+	      { .name = "d", .when = WHEN_ALWAYS, .action = SCORE_DEFER },
+	      { .name = "r", .when = WHEN_ALWAYS, .action = SCORE_REJECT },
+	      { .name = "r2", .when = WHEN_ALWAYS, .action = SCORE_REJECT });
+	world_open(&w, rules);
+	at_connect(&w);
+	assert_int_equal(w.v.now.action, SCORE_REJECT);
+	assert_string_equal(by(&w), "r");
+	assert_int_equal(w.v.wait_ms, 0); /* not beside a refusal */
+	assert_int_equal(w.v.reply->code, 550);
+	assert_false(w.v.held);
+	world_close(&w);
+}
+
+static void among_equals_the_first_gives_the_reply(void **state)
+{
+	(void)state;
+	struct world w;
+	RULES({ .name = "late", .when = "helo == 'x'", .action = SCORE_DEFER, .reply = "451 4.7.0 late {id}" },
+	      { .name = "early", .when = WHEN_ALWAYS, .action = SCORE_DEFER });
+	world_open(&w, rules);
+	at_connect(&w);
+	assert_string_equal(by(&w), "early");
+	at_helo(&w, "x"); /* found later, but higher in the list */
+	assert_string_equal(by(&w), "late");
+	assert_int_equal(w.v.reply->code, 451);
+	world_close(&w);
+}
+
+static void a_refusal_found_before_rcpt_is_held(void **state)
+{
+	(void)state;
+	struct world w;
+	RULES({ .name = "d", .when = WHEN_ALWAYS, .action = SCORE_DEFER });
+	world_open(&w, rules);
+	at_connect(&w);
+	assert_false(w.v.held);
+	at_helo(&w, "x");
+	assert_true(w.v.held);
+	at_mail(&w, "a@b");
+	at_rcpt(&w, "c@d");
+	assert_string_equal(by(&w), "d");
+	assert_true(w.v.held);
+	rcpt_done(&w, false);
+	mail_done(&w);
+	score_case_verdict(w.set, &w.facts, &w.c, w.store, w.now_ms, &w.v); /* a client that leaves first */
+	assert_string_equal(by(&w), "d");
+	at_mail(&w, "other@b");
+	assert_string_equal(by(&w), "d");
+	world_close(&w);
+}
+
+static void a_refusal_by_the_sender_ends_with_the_mail(void **state)
+{
+	(void)state;
+	struct world w;
+	RULES({ .name = "s", .when = "sender == 'bad@x'", .action = SCORE_REJECT, .points = 3 });
+	world_open(&w, rules);
+	at_connect(&w);
+	at_mail(&w, "bad@x");
+	assert_string_equal(by(&w), "s");
+	at_rcpt(&w, "c@d");
+	assert_string_equal(by(&w), "s");
+	rcpt_done(&w, false);
+	mail_done(&w);
+	at_mail(&w, "good@x");
+	assert_string_equal(by(&w), "");
+	assert_true(w.v.points < 1);
+	world_close(&w);
+}
+
+static void a_refusal_of_one_recipient_is_not_held(void **state)
+{
+	(void)state;
+	struct world w;
+	RULES({ .name = "r", .when = "recipient == 'no@x'", .action = SCORE_REJECT });
+	world_open(&w, rules);
+	at_mail(&w, "a@b");
+	at_rcpt(&w, "no@x");
+	assert_string_equal(by(&w), "r");
+	rcpt_done(&w, false);
+	at_rcpt(&w, "yes@x");
+	assert_string_equal(by(&w), "");
+	rcpt_done(&w, true);
+	assert_string_equal(fired(&w), "r"); /* the mail's journal line still knows */
+	mail_done(&w);
+	assert_string_equal(fired(&w), "");
+	world_close(&w);
+}
+
+static void ok_cancels_what_is_below_it(void **state)
+{
+	(void)state;
+	struct world w;
+	RULES({ .name = "above", .when = WHEN_ALWAYS, .points = 1 }, { .name = "ok", .when = WHEN_ALWAYS, .action = SCORE_OK },
+	      { .name = "below", .when = WHEN_ALWAYS, .points = 10, .charge = 10, .action = SCORE_REJECT });
+	world_open(&w, rules);
+	at_connect(&w);
+	assert_string_equal(by(&w), "");
+	assert_int_equal(w.v.ok_rule, 1);
+	assert_int_equal((int)w.v.points, 1);
+	assert_int_equal((int)client_record(&w), 0);
+	assert_string_equal(fired(&w), "above ok");
+	world_close(&w);
+}
+
+static void ok_does_not_cancel_what_is_above_it(void **state)
+{
+	(void)state;
+	struct world w;
+	RULES({ .name = "above", .when = WHEN_ALWAYS, .action = SCORE_REJECT }, { .name = "ok", .when = WHEN_ALWAYS, .action = SCORE_OK });
+	world_open(&w, rules);
+	at_connect(&w);
+	assert_string_equal(by(&w), "above");
+	world_close(&w);
+}
+
+static void ok_cancels_one_held_from_an_earlier_stage_for_its_scope(void **state)
+{
+	(void)state;
+	struct world w;
+	RULES({ .name = "soft", .when = "helo == 'soft'", .action = SCORE_DEFER },
+	      { .name = "role", .when = "recipient =~ /^postmaster@/i", .action = SCORE_OK },
+	      { .name = "hard", .when = WHEN_ALWAYS, .action = SCORE_REJECT, .points = 7 });
+	world_open(&w, rules);
+	at_connect(&w);
+	at_helo(&w, "x");
+	at_mail(&w, "a@b");
+	at_rcpt(&w, "postmaster@x");
+	assert_string_equal(by(&w), "");
+	assert_int_equal((int)w.v.points, 0);
+	rcpt_done(&w, true);
+	at_rcpt(&w, "user@x"); /* its scope was the recipient */
+	assert_string_equal(by(&w), "hard");
+	assert_int_equal((int)w.v.points, 7);
+	rcpt_done(&w, false);
+	at_stage(&w, SCORE_DATA); /* the mail has only recipients with an ok */
+	assert_string_equal(by(&w), "");
+	mail_done(&w);
+
+	world_session(&w, "192.0.2.7");
+	at_connect(&w);
+	at_helo(&w, "soft"); /* the weaker one, above the ok, stands again when the stronger is cancelled */
+	at_mail(&w, "a@b");
+	at_rcpt(&w, "postmaster@x");
+	assert_string_equal(by(&w), "soft");
+	world_close(&w);
+}
+
+static void a_mail_with_mixed_recipients_has_no_ok(void **state)
+{
+	(void)state;
+	struct world w;
+	RULES({ .name = "role", .when = "recipient == 'postmaster@x'", .action = SCORE_OK },
+	      { .name = "late", .when = WHEN_ALWAYS, .stage = 1 + SCORE_MESSAGE, .action = SCORE_REJECT });
+	world_open(&w, rules);
+	for (int both = 0; both < 2; both++) {
+		at_mail(&w, "a@b");
+		at_rcpt(&w, "postmaster@x");
+		rcpt_done(&w, true);
+		if (both) {
+			at_rcpt(&w, "user@x");
+			rcpt_done(&w, true);
+		}
+		at_stage(&w, SCORE_MESSAGE);
+		assert_string_equal(by(&w), both ? "late" : "");
+		mail_done(&w);
+	}
+	world_close(&w);
+}
+
+static void ok_by_the_sender_holds_for_the_mail(void **state)
+{
+	(void)state;
+	struct world w;
+	RULES({ .name = "news", .when = "sender == 'news@x'", .action = SCORE_OK }, { .name = "r", .when = WHEN_ALWAYS, .action = SCORE_REJECT });
+	world_open(&w, rules);
+	at_connect(&w);
+	assert_string_equal(by(&w), "r");
+	at_mail(&w, "news@x");
+	assert_string_equal(by(&w), "");
+	at_rcpt(&w, "c@d");
+	assert_string_equal(by(&w), "");
+	mail_done(&w);
+	at_mail(&w, "else@x");
+	assert_string_equal(by(&w), "r");
+	world_close(&w);
+}
+
+static void an_ok_by_what_can_change_is_asked_again(void **state)
+{
+	(void)state;
+	struct world w;
+	RULES({ .name = "few", .when = "count(recipients by client, 1h) < 2", .stage = 1 + SCORE_RCPT, .action = SCORE_OK },
+	      { .name = "r", .when = WHEN_ALWAYS, .action = SCORE_REJECT });
+	world_open(&w, rules);
+	at_connect(&w);
+	at_mail(&w, "a@b");
+	at_rcpt(&w, "c@d");
+	assert_string_equal(by(&w), "");
+	rcpt_done(&w, true);
+	at_rcpt(&w, "e@d");
+	assert_string_equal(by(&w), "r");
+	world_close(&w);
+}
+
+static void of_several_waits_the_longest_counts_once_a_scope(void **state)
+{
+	(void)state;
+	struct world w;
+	RULES({ .name = "short", .when = WHEN_ALWAYS, .action = SCORE_WAIT, .delay_ms = 4000 },
+	      { .name = "long", .when = WHEN_ALWAYS, .action = SCORE_WAIT, .delay_ms = 8000 },
+	      { .name = "longer", .when = "helo == 'x'", .action = SCORE_WAIT, .delay_ms = 9000 },
+	      { .name = "mail", .when = "sender.domain == 'b'", .action = SCORE_WAIT, .delay_ms = 5000 },
+	      { .name = "again", .when = "score >= 0", .action = SCORE_WAIT, .delay_ms = 3000 });
+	world_open(&w, rules);
+	at_connect(&w);
+	assert_string_equal(by(&w), "long");
+	assert_int_equal(w.v.wait_ms, 8000);
+	at_stage(&w, SCORE_GREET);
+	assert_int_equal(w.v.now.action, SCORE_NONE);
+	at_helo(&w, "x"); /* what was waited already is not waited again */
+	assert_string_equal(by(&w), "longer");
+	assert_int_equal(w.v.wait_ms, 1000);
+	for (int mail = 0; mail < 2; mail++) {
+		at_mail(&w, "a@b");
+		assert_int_equal(w.v.wait_ms, 5000);
+		at_rcpt(&w, "c@d");
+		assert_int_equal(w.v.now.action, SCORE_NONE);
+		mail_done(&w);
+	}
+	world_close(&w);
+}
+
+static void points_count_once_in_their_scope_and_end_with_it(void **state)
+{
+	(void)state;
+	struct world w;
+	RULES({ .name = "session", .when = "offences >= 0", .points = 1 }, { .name = "mail", .when = "sender.domain == 'b'", .points = 10 },
+	      { .name = "rcpt", .when = "recipient.domain == 'd'", .points = 100 });
+	world_open(&w, rules);
+	at_connect(&w);
+	at_helo(&w, "x");
+	assert_int_equal((int)w.v.points, 1);
+	at_mail(&w, "a@b");
+	assert_int_equal((int)w.v.points, 11);
+	at_rcpt(&w, "c@d");
+	assert_int_equal((int)w.v.points, 111);
+	rcpt_done(&w, true);
+	at_rcpt(&w, "c@d");
+	assert_int_equal((int)w.v.points, 111);
+	rcpt_done(&w, true);
+	at_rcpt(&w, "c@e");
+	assert_int_equal((int)w.v.points, 11);
+	mail_done(&w);
+	at_mail(&w, "a@c");
+	assert_int_equal((int)w.v.points, 1);
+	world_close(&w);
+}
+
+static void rules_see_the_points_of_those_above(void **state)
+{
+	(void)state;
+	struct world w;
+	RULES({ .name = "before", .when = "score >= 15", .stage = 1, .action = SCORE_LOG }, { .name = "p", .when = WHEN_ALWAYS, .points = 15, .charge = 5 },
+	      { .name = "after", .when = "score == 20 and points == 15", .stage = 1, .action = SCORE_LOG });
+	world_open(&w, rules);
+	at_connect(&w);
+	assert_string_equal(fired(&w), "p after");
+	assert_int_equal(w.v.logs_n, 1);
+	assert_int_equal(w.v.logs[0], 2);
+	assert_int_equal((int)w.v.score, 20);
+	world_close(&w);
+}
+
+static void a_rule_is_born_where_all_it_reads_exists(void **state)
+{
+	(void)state;
+	static const unsigned all = (1u << SCORE_STAGES) - 1;
+	struct world w;
+	RULES({ .name = "0", .when = WHEN_ALWAYS }, { .name = "1", .when = "helo == 'x'" }, { .name = "2", .when = "sender == 'x' or tls" },
+	      { .name = "3", .when = "recipient == 'x' and score > 5" }, { .name = "4", .when = "score > 5" },
+	      { .name = "5", .when = "count(messages by sender, 1m) > 5" }, { .name = "6", .when = "score > 5", .stage = 1 + SCORE_HELO },
+	      { .name = "7", .when = "recipients > 5" }, { .name = "8", .when = WHEN_ALWAYS, .charge = 1, .to = SCORE_TO_SENDER },
+	      { .name = "9", .when = WHEN_ALWAYS, .state = SCORE_OFF });
+	static const unsigned stages[] = { 1u << SCORE_CONNECT, 1u << SCORE_HELO, 1u << SCORE_MAIL, 1u << SCORE_RCPT, all,
+		all & all << SCORE_MAIL, 1u << SCORE_HELO, all & all << SCORE_RCPT, 1u << SCORE_MAIL, 0 };
+	static const enum score_scope scopes[] = { 0, 0, SCORE_OF_MAIL, SCORE_OF_RECIPIENT, 0, SCORE_OF_MAIL, 0, SCORE_OF_MAIL, SCORE_OF_MAIL, 0 };
+	world_open(&w, rules);
+	for (unsigned i = 0; i < 10; i++) {
+		assert_int_equal(score_rule_stages(w.set, i), stages[i]);
+		assert_int_equal(score_rule_scope(w.set, i), scopes[i]);
+	}
+	world_close(&w);
+}
+
+static void what_can_change_is_tested_again(void **state)
+{
+	(void)state;
+	struct world w;
+	RULES({ .name = "many", .when = "offences >= 3", .action = SCORE_DEFER });
+	world_open(&w, rules);
+	at_connect(&w);
+	at_mail(&w, "a@b");
+	at_rcpt(&w, "c@d");
+	assert_string_equal(by(&w), "");
+	rcpt_done(&w, true);
+	w.facts.offences = 3;
+	at_rcpt(&w, "c@d");
+	assert_string_equal(by(&w), "many");
+	assert_false(w.v.held);
+	rcpt_done(&w, false);
+	w.facts.offences = 0;
+	at_rcpt(&w, "c@d");
+	assert_string_equal(by(&w), ""); /* found at rcpt, for that test only */
+	world_close(&w);
+}
+
+static void observed_rules_only_tell(void **state)
+{
+	(void)state;
+	struct world w;
+	struct score_fired f;
+	unsigned at = 0;
+	RULES({ .name = "o", .when = WHEN_ALWAYS, .state = SCORE_OBSERVE, .points = 50, .charge = 50, .action = SCORE_REJECT },
+	      { .name = "d", .when = WHEN_ALWAYS, .action = SCORE_DEFER },
+	      { .name = "ok", .when = WHEN_ALWAYS, .state = SCORE_OBSERVE, .action = SCORE_OK },
+	      { .name = "last", .when = WHEN_ALWAYS, .points = 2 });
+	world_open(&w, rules);
+	at_connect(&w);
+	assert_string_equal(by(&w), "d");
+	assert_int_equal(w.v.would.rule, 0);
+	assert_int_equal(w.v.would.action, SCORE_REJECT);
+	assert_int_equal((int)w.v.score, 2);
+	assert_true(score_case_next(w.set, &w.c, &at, &f) && f.observed && f.rule == 0);
+	at_helo(&w, "x");
+	assert_int_equal(w.v.would.rule, 0);
+	world_close(&w);
+}
+
+static void without_enforce_nobody_is_refused_or_delayed(void **state)
+{
+	(void)state;
+	struct world w;
+	RULES({ .name = "w", .when = WHEN_ALWAYS, .action = SCORE_WAIT, .delay_ms = 5 },
+	      { .name = "d", .when = "helo == 'x'", .action = SCORE_DEFER, .points = 3, .charge = 4 });
+	world_open_with(&w, rules, false, NULL, 0);
+	at_connect(&w);
+	assert_int_equal(w.v.now.action, SCORE_NONE);
+	assert_int_equal(w.v.wait_ms, 0);
+	assert_int_equal(w.v.would.action, SCORE_WAIT);
+	at_helo(&w, "x");
+	assert_int_equal(w.v.now.action, SCORE_NONE);
+	assert_int_equal(w.v.would.rule, 1);
+	assert_int_equal((int)w.v.score, 7); /* judged all the same */
+	world_close(&w);
+}
+
+static void rules_off_expired_or_outside_their_percent_do_nothing(void **state)
+{
+	(void)state;
+	struct world w;
+	char ip[32];
+	unsigned in = 0;
+	RULES({ .name = "off", .when = WHEN_ALWAYS, .state = SCORE_OFF, .points = 1 },
+	      { .name = "over", .when = WHEN_ALWAYS, .until_ms = T0, .points = 10 },
+	      { .name = "not-yet-over", .when = WHEN_ALWAYS, .until_ms = T0 + 10 * NOW, .points = 100 },
+	      { .name = "some", .when = WHEN_ALWAYS, .percent = 25, .points = 1000 });
+	world_open(&w, rules);
+	for (unsigned i = 0; i < 1000; i++) {
+		(void)snprintf(ip, sizeof ip, "10.0.%u.%u", i / 250, i % 250);
+		world_session(&w, ip);
+		at_connect(&w);
+		double first = w.v.points;
+		in += first > 999;
+		assert_int_equal((int)first % 1000, 100);
+		world_session(&w, ip);
+		at_connect(&w);
+		assert_true(first <= w.v.points && first >= w.v.points); /* the same client is always in or out */
+	}
+	assert_in_range(in, 190, 310);
+	world_close(&w);
+}
+
+static void an_ok_starts_no_lookup_below_it(void **state)
+{
+	(void)state;
+	struct world w;
+	RULES({ .name = "a", .when = "helo == 'x'", .stage = 1 + SCORE_MAIL, .points = 1 }, { .name = "ok", .when = WHEN_ALWAYS, .action = SCORE_OK },
+	      { .name = "b", .when = "sender == 'x'", .points = 1 });
+	world_open(&w, rules);
+	assert_int_equal(score_rules_wants(w.set, SCORE_MAIL, &w.facts, &w.c), SCORE_HAS_HELO | SCORE_HAS_SENDER);
+	at_connect(&w);
+	assert_int_equal(score_rules_wants(w.set, SCORE_MAIL, &w.facts, &w.c), SCORE_HAS_HELO);
+	world_close(&w);
+}
+
+static void no_rules_cost_no_memory(void **state)
+{
+	(void)state;
+	struct world w;
+	static const struct score_rule_source none[] = { { 0 } };
+	world_open(&w, none);
+	at_connect(&w);
+	at_mail(&w, "a@b");
+	at_rcpt(&w, "c@d");
+	mail_done(&w);
+	assert_null(w.c.sets);
+	assert_int_equal(w.v.now.rule, SCORE_NO_RULE);
+	assert_true(sizeof w.c <= 40);
+	world_close(&w);
+}
+
+static void faults_of(const struct score_rule_source *rule, const char *wanted)
+{
+	struct buf faults = { 0 };
+	struct score_rules_config c = { .rules = rule, .n = 1, .half_life_ms = 1, .enforce = true };
+	assert_null(score_rules_compile(&c, &faults));
+	assert_true(buf_put(&faults, slice_of("", 1)));
+	assert_string_equal(faults.data, wanted);
+	buf_release(&faults);
+}
+
+static void a_fault_has_file_line_and_caret(void **state)
+{
+	(void)state;
+	struct score_rule_source r = { .name = "x", .file = "a.cfg", .line = 7, .stage = SCORE_ANY_STAGE };
+	r.when = "tls and sendr == 'a'";
+	faults_of(&r, "a.cfg:7: rule \"x\": unknown attribute 'sendr', did you mean 'sender'?\n    tls and sendr == 'a'\n            ^\n");
+	r.when = "sender =~ /a(/";
+	faults_of(&r, "a.cfg:7: rule \"x\": pattern, at its byte 3: missing closing parenthesis\n    sender =~ /a(/\n           ^\n");
+	r.when = "sender in list('no')";
+	faults_of(&r, "a.cfg:7: rule \"x\": there is no list 'no' in `lists`\n    sender in list('no')\n           ^\n");
+	r.when = "tls";
+	r.action = SCORE_BLOCK;
+	faults_of(&r, "a.cfg:7: rule \"x\": the action 'block' is not built in this version\n");
+	r.action = SCORE_WAIT;
+	faults_of(&r, "a.cfg:7: rule \"x\": 'wait' needs a delay\n");
+	r.action = SCORE_DEFER;
+	r.reply = "550 5.7.1 no";
+	faults_of(&r, "a.cfg:7: rule \"x\": the code of this action's reply must be 4xx\n");
+	r.action = SCORE_NONE;
+	r.when = "recipient == 'x'";
+	r.stage = SCORE_MAIL;
+	faults_of(&r, "a.cfg:7: rule \"x\": what it reads is not known at stage mail, only at rcpt\n");
+	r.stage = SCORE_ANY_STAGE;
+	r.charge = 1;
+	r.to = SCORE_TO_USER;
+	faults_of(&r, "a.cfg:7: rule \"x\": charging a user or an identity is not built in this version\n");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_strongest_action_wins),
+		cmocka_unit_test(among_equals_the_first_gives_the_reply),
+		cmocka_unit_test(a_refusal_found_before_rcpt_is_held),
+		cmocka_unit_test(a_refusal_by_the_sender_ends_with_the_mail),
+		cmocka_unit_test(a_refusal_of_one_recipient_is_not_held),
+		cmocka_unit_test(ok_cancels_what_is_below_it),
+		cmocka_unit_test(ok_does_not_cancel_what_is_above_it),
+		cmocka_unit_test(ok_cancels_one_held_from_an_earlier_stage_for_its_scope),
+		cmocka_unit_test(a_mail_with_mixed_recipients_has_no_ok),
+		cmocka_unit_test(ok_by_the_sender_holds_for_the_mail),
+		cmocka_unit_test(an_ok_by_what_can_change_is_asked_again),
+		cmocka_unit_test(of_several_waits_the_longest_counts_once_a_scope),
+		cmocka_unit_test(points_count_once_in_their_scope_and_end_with_it),
+		cmocka_unit_test(rules_see_the_points_of_those_above),
+		cmocka_unit_test(a_rule_is_born_where_all_it_reads_exists),
+		cmocka_unit_test(what_can_change_is_tested_again),
+		cmocka_unit_test(observed_rules_only_tell),
+		cmocka_unit_test(without_enforce_nobody_is_refused_or_delayed),
+		cmocka_unit_test(rules_off_expired_or_outside_their_percent_do_nothing),
+		cmocka_unit_test(an_ok_starts_no_lookup_below_it),
+		cmocka_unit_test(no_rules_cost_no_memory),
+		cmocka_unit_test(a_fault_has_file_line_and_caret),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
