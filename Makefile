@@ -9,8 +9,13 @@ INSTALL_PACKAGES = packaging/install-packages.sh
 # gcc 12's ThreadSanitizer cannot start where the kernel randomises addresses by more than 28 bits
 STEADY = $(shell setarch -R true 2>/dev/null && echo setarch -R)
 
-.PHONY: release debug asan tsan run check fuzz bench install clean help
-.SILENT: help run
+.PHONY: programs release debug asan tsan run check fuzz bench install clean help
+.SILENT: help
+
+# What users need; the tests need more packages.
+programs:
+	cmake --preset release $(WERROR) --log-level=NOTICE
+	cmake --build --preset release -j $(JOBS) --target smtpguardd smtpguardctl
 
 release debug asan tsan: %: build-%
 
@@ -19,18 +24,18 @@ build-%:
 	cmake --build --preset $* -j $(JOBS)
 
 help:
-	echo "make                   build (preset release)"
+	echo "make                   build the two programs, below build/release"
 	echo "make run               install what is missing, build, start the demo on 127.0.0.1:2525"
 	echo "make check             install what is missing, build, run every test"
 	echo "make fuzz TIME=60      each fuzz target for TIME seconds"
 	echo "make bench             SmtpGuard beside HAProxy, on this machine"
 	echo "make install           into PREFIX=/usr/local (below DESTDIR); settings to /etc/smtpguard"
-	echo "make debug|asan|tsan   another preset, below build/"
+	echo "make release           build all, tests included; also: debug, asan, tsan"
 	echo "make clean             remove build/"
 
 run:
 	$(INSTALL_PACKAGES) build run
-	$(MAKE) --no-print-directory build-release
+	$(MAKE) --no-print-directory programs
 	packaging/demo.sh
 
 # release: all tests; asan: all but the house rules; tsan: what shares data between threads; fuzz: each corpus, by clang
@@ -59,11 +64,11 @@ fuzz:
 
 bench:
 	$(INSTALL_PACKAGES) build bench
-	$(MAKE) --no-print-directory build-release
+	$(MAKE) --no-print-directory programs
 	bench/run --smtpguardd build/release/server/smtpguardd
 
 install:
-	test -e build/release/server/smtpguardd || $(MAKE) --no-print-directory build-release
+	test -e build/release/server/smtpguardd || $(MAKE) --no-print-directory programs
 	DESTDIR=$(DESTDIR) cmake --install build/release --prefix $(PREFIX)
 
 clean:

@@ -13,5 +13,4 @@ cat <<TEXT
 The mail then lies in $PWD/demo-mail/new
 
 TEXT
-mkdir -p -m 750 demo-run
 exec "${1:-build/release/server/smtpguardd}" -c demo.cfg
