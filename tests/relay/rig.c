@@ -1,5 +1,3 @@
-#include "tests/relay/rig.h"
-
 #include "base/clock.h"
 
 #include <setjmp.h>
@@ -106,8 +104,9 @@ struct relay_mail *rig_mail(struct rig *g, const char *client, const char *from,
 		struct slice rcpts[8];
 	} pool[4096];
 	static _Atomic unsigned used;
-	struct relay_mail *m = &pool[used % 4096].mail;
-	struct slice *list = pool[used++ % 4096].rcpts;
+	unsigned i = used++ % 4096;
+	struct relay_mail *m = &pool[i].mail;
+	struct slice *list = pool[i].rcpts;
 	*m = (struct relay_mail){ .client = rig_client(client), .sender = slice_str(from), .rcpts = list, .ticket = g->next_ticket++ };
 	m->body = (struct relay_body){ .head = SLICE("Received: by mx.test\r\n"), .mem = slice_str(body), .fd = -1 };
 	for (struct slice rest = slice_str(rcpts); rest.n;)
