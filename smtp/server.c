@@ -232,7 +232,8 @@ static void take_end(struct smtp_server *s, struct smtp_turn *t)
 		s->pending = 0;
 		return;
 	}
-	*t->in = slice_skip(*t->in, t->in->n);
+	if (t->in->n)
+		*t->in = slice_skip(*t->in, t->in->n);
 	smtp_server_tell(t, SMTP_EV_CLOSE);
 }
 
@@ -295,7 +296,7 @@ static void answer_helo(struct smtp_server *s, int code, struct slice text)
 	}
 	bool esmtp = s->flags & SMTP_SERVER_ESMTP;
 	s->stage = SMTP_STAGE_READY;
-	s->announced = esmtp ? s->config->ext : 0;
+	s->announced = esmtp ? s->config->ext & SMTP_REPLY_EHLO_EXTS : 0;
 	if (s->flags & SMTP_SERVER_TLS)
 		s->announced &= ~(unsigned)SMTP_EXT_STARTTLS;
 	if (text.n == 0)

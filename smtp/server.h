@@ -127,7 +127,7 @@ void smtp_server_init(struct smtp_server *s, const struct smtp_server_config *c,
 enum smtp_event_kind smtp_server_next(struct smtp_server *s, struct slice *in, struct smtp_event *ev_r) MUST_USE;
 
 /* The banner's first line, "220-text", while the rest is held back: who talks now does not wait. Before
- * smtp_server_greet(), at most once. */
+ * smtp_server_greet(), at most once. A refusal may still follow it: clients read the code of the last line. */
 void smtp_server_tease(struct smtp_server *s, struct slice text);
 /* The banner: 220 opens the session; 554: only QUIT is taken from now on (RFC 5321 3.1); 421 closes. */
 void smtp_server_greet(struct smtp_server *s, int code, struct slice text);

@@ -1,6 +1,5 @@
 #include "smtp/server_reply.h"
 
-#include "smtp/ext.h"
 #include "smtp/server.h"
 
 #include <inttypes.h>
@@ -112,7 +111,6 @@ bool smtp_reply_write_ehlo(struct buf *out, struct slice text, unsigned ext, uin
 	for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
 		if ((ext & lines[i].bit) == 0)
 			continue;
-		ext &= ~lines[i].bit;
 		TRY(smtp_reply_write(out, 250, text, true));
 		text = lines[i].line;
 	}

@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "base/result.h"
+#include "smtp/ext.h"
 
 enum smtp_reply_id {
 	SMTP_REPLY_NONE,
@@ -63,7 +64,12 @@ extern const struct smtp_reply smtp_replies[SMTP_REPLIES];
 /* "250 text", "250-text" with `more`; lines of the text are separated by '\n'; control bytes become '?'. */
 bool smtp_reply_write(struct buf *out, int code, struct slice text, bool more) MUST_USE;
 
-/* The answer to EHLO (RFC 5321 4.1.1.1): text, then a line for each extension. size_max 0: "SIZE" without a number. */
+/* What the server speaks, so all that it may announce. */
+#define SMTP_REPLY_EHLO_EXTS                                                                             \
+	((unsigned)(SMTP_EXT_PIPELINING | SMTP_EXT_SIZE | SMTP_EXT_8BITMIME | SMTP_EXT_ENHANCEDSTATUSCODES | \
+		    SMTP_EXT_STARTTLS))
+
+/* The answer to EHLO (RFC 5321 4.1.1.1): text, then a line for each of these extensions. size_max 0: "SIZE" without a number. */
 bool smtp_reply_write_ehlo(struct buf *out, struct slice text, unsigned ext, uint64_t size_max) MUST_USE;
 
 #endif

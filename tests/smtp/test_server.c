@@ -253,6 +253,25 @@ static void pipelining_offence_once_a_burst(void **state)
 	driver_free(&d);
 }
 
+/* What a backend offers and we do not speak is neither announced nor taken. */
+static void only_what_is_spoken(void **state)
+{
+	(void)state;
+	struct driver d;
+	driver_init(&d);
+	d.config.ext = ~(unsigned)SMTP_EXT_8BITMIME;
+	d.config.size_max = 0;
+	driver_say(&d, EHLO);
+	assert_string_equal(driver_replies(&d), "250-mx.test\r\n250-PIPELINING\r\n250-SIZE\r\n250-STARTTLS\r\n"
+						"250 ENHANCEDSTATUSCODES\r\n");
+	driver_say(&d, "MAIL FROM:<\xc3\xa4@b.test>\r\n");
+	driver_say(&d, "MAIL FROM:<a@b.test> SMTPUTF8\r\n");
+	driver_say(&d, "MAIL FROM:<a@b.test> BODY=8BITMIME\r\n");
+	assert_string_equal(driver_replies(&d), "501 5.1.7 Bad sender address syntax\r\n"
+						"555 5.5.4 Unsupported parameter\r\n555 5.5.4 Unsupported parameter\r\n");
+	driver_free(&d);
+}
+
 /* `out` cannot grow: closed, whatever was being said. */
 static void memory_is_out(void **state)
 {
@@ -296,6 +315,7 @@ int main(void)
 		cmocka_unit_test(endless_line),
 		cmocka_unit_test(owners_refusals_count),
 		cmocka_unit_test(pipelining_offence_once_a_burst),
+		cmocka_unit_test(only_what_is_spoken),
 		cmocka_unit_test(memory_is_out),
 		cmocka_unit_test(faults_have_replies),
 	};
