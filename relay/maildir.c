@@ -350,8 +350,11 @@ static bool can_make_files(int folder)
 /* NULL, or the step that failed; the folders are open then as far as they could be. */
 static const char *open_folders(const char *path, int *tmp_r, int *new_r)
 {
-	int cur = open_below(path, "cur");
 	*tmp_r = *new_r = -1;
+	errno = ENOENT;
+	if (*path == 0)
+		return "find a Maildir without a path"; /* not the root of the file system */
+	int cur = open_below(path, "cur");
 	if (cur < 0)
 		return "make or open cur/";
 	close_folder(&cur);
