@@ -72,8 +72,9 @@ enum net_result net_conn_read(struct net_conn *c, char *p, size_t cap, size_t *n
 static enum net_result plain_write(struct net_conn *c, struct slice s, size_t *n_r)
 {
 	ssize_t n;
+	int more = c->last_words ? MSG_MORE : 0; /* held back until the close, to leave in one packet with its FIN */
 	do
-		n = send(c->io.fd, s.p, s.n, MSG_NOSIGNAL);
+		n = send(c->io.fd, s.p, s.n, MSG_NOSIGNAL | more);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return errno == EAGAIN ? NET_AGAIN : NET_FAILED;

@@ -161,6 +161,7 @@ void session_close(struct session *s)
 /* The last reply has been written: let it leave, then close. */
 static void finish(struct session *s)
 {
+	s->conn.last_words = true;
 	enum net_result r = net_conn_flush(&s->conn, s->worker->loop);
 	if (r != NET_AGAIN) {
 		session_close(s);
