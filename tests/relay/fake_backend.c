@@ -1,6 +1,7 @@
 #include "tests/relay/fake_backend.h"
 
 #include <arpa/inet.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -199,6 +200,8 @@ static void *accepting(void *arg)
 		int fd = f->fd >= 0 && poll(&p, 1, 0) == 1 ? accept(f->fd, NULL, NULL) : -1;
 		struct conn *c = fd >= 0 ? calloc(1, sizeof *c) : NULL;
 		if (c) {
+			int one = 1;
+			setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 			c->f = f;
 			c->fd = fd;
 			c->n = ++f->conns;
