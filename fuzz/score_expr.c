@@ -1,5 +1,5 @@
-/* An expression from a settings file: it is refused with a place inside it, or printed and read again unchanged, compiled
- * and tested at every stage within bounds. */
+/* An expression from a settings file: it is refused with a place inside it, or printed and read again unchanged,
+ * compiled and tested at every stage within bounds. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -23,7 +23,8 @@ static void prepare(void)
 	store = score_store_new(1 << 20, &key);
 	list = score_list_new(&key);
 	require(store && list);
-	require(score_list_feed(list, SLICE("10.0.0.0/8\n.example.com\n"), &faults) && score_list_finish(list, &faults));
+	require(score_list_feed(list, SLICE("10.0.0.0/8\n.example.com\n"), &faults) &&
+		score_list_finish(list, &faults));
 }
 
 static void round_trip(struct slice source)
@@ -51,9 +52,13 @@ static void judge(const char *when)
 {
 	static const struct score_named_list named[] = { { "a", NULL } };
 	struct score_named_list lists[1] = { named[0] };
-	struct score_rule_source rule = { .name = "r", .when = when, .charge = 1, .points = 1, .action = SCORE_DEFER, .stage = SCORE_ANY_STAGE };
+	struct score_rule_source rule = {
+		.name = "r", .when = when, .charge = 1, .points = 1, .action = SCORE_DEFER, .stage = SCORE_ANY_STAGE
+	};
 	lists[0].list = list;
-	struct score_rules_config c = { .rules = &rule, .n = 1, .lists = lists, .lists_n = 1, .half_life_ms = 1000, .enforce = true };
+	struct score_rules_config c = {
+		.rules = &rule, .n = 1, .lists = lists, .lists_n = 1, .half_life_ms = 1000, .enforce = true
+	};
 	struct buf faults = { 0 };
 	struct score_ruleset *set = score_rules_compile(&c, &faults);
 	require(set ? buf_len(&faults) == 0 : buf_len(&faults) > 0);

@@ -40,7 +40,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	struct score_list *whole = read_list(s, n ? n : 1, &whole_faults);
 	struct score_list *cut = read_list(s, 1 + n % 7, &cut_faults);
 	require(slice_eq(buf_slice(&whole_faults), buf_slice(&cut_faults)));
-	require(score_list_entries(whole) == score_list_entries(cut) && score_list_faults(whole) == score_list_faults(cut));
+	require(score_list_entries(whole) == score_list_entries(cut) &&
+		score_list_faults(whole) == score_list_faults(cut));
 	look_up_each_line(whole, s);
 	score_list_free(&whole);
 	score_list_free(&cut);

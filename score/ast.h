@@ -34,11 +34,11 @@ enum score_node_kind {
 	SCORE_N_AND,
 	SCORE_N_NOT,
 	SCORE_N_COMPARE, /* a, op, a->next */
-	SCORE_N_MATCH,   /* a, text, fold, negated */
+	SCORE_N_MATCH,	 /* a, text, fold, negated */
 	SCORE_N_IN_LIST, /* a, text */
-	SCORE_N_IN_NET,  /* a, prefix */
-	SCORE_N_IN_SET,  /* a, then its literals */
-	SCORE_N_IS,      /* a, is */
+	SCORE_N_IN_NET,	 /* a, prefix */
+	SCORE_N_IN_SET,	 /* a, then its literals */
+	SCORE_N_IS,	 /* a, is */
 	SCORE_N_ATTR,
 	SCORE_N_CALL,
 	SCORE_N_NUMBER,
@@ -50,7 +50,7 @@ enum score_compare { SCORE_EQ, SCORE_NE, SCORE_LT, SCORE_LE, SCORE_GT, SCORE_GE 
 enum score_is { SCORE_IS_NONE, SCORE_IS_UNKNOWN, SCORE_IS_KNOWN };
 
 struct score_key_part {
-	uint8_t kind;        /* enum score_key_kind */
+	uint8_t kind;	      /* enum score_key_kind */
 	uint8_t bits4, bits6; /* of net */
 };
 
@@ -59,12 +59,12 @@ enum { SCORE_CALL_KEYS = 2 };
 struct score_call {
 	enum score_function function;
 	enum score_event event; /* count, spike */
-	enum score_attr attr;   /* distinct, dnsbl_domain */
+	enum score_attr attr;	/* distinct, dnsbl_domain */
 	struct score_key_part keys[SCORE_CALL_KEYS];
 	unsigned keys_n;
-	double window_s;         /* count, distinct */
-	struct slice window;     /* as written */
-	struct slice text;       /* zone or header name */
+	double window_s;	 /* count, distinct */
+	struct slice window;	 /* as written */
+	struct slice text;	 /* zone or header name */
 	size_t event_at, key_at; /* columns, for messages */
 };
 
@@ -73,9 +73,9 @@ struct score_node {
 	uint8_t op;   /* COMPARE: enum score_compare; IS: enum score_is; ATTR: enum score_attr */
 	uint8_t type; /* enum score_type of its value; set by the checker */
 	bool fold, negated;
-	uint32_t at;                   /* column in the source */
+	uint32_t at; /* column in the source */
 	struct score_node *a, *next;
-	struct slice text;             /* STRING its value; NUMBER, ADDRESS as written; MATCH the pattern; IN_LIST the name */
+	struct slice text; /* STRING its value; NUMBER, ADDRESS as written; MATCH the pattern; IN_LIST the name */
 	double number;
 	char unit;
 	struct ip_prefix prefix;

@@ -60,7 +60,9 @@ static void fold_recipient(const struct score_ruleset *set, struct score_case *c
 	uint64_t *fired = case_words(set, c, SCORE_SET_FIRED + SCORE_OF_RECIPIENT);
 	uint64_t *seen = case_words(set, c, SCORE_SET_SEEN);
 	for (unsigned w = 0; w < set->words; w++) {
-		uint64_t keep = limit >= (w + 1) * 64 ? UINT64_MAX : limit <= w * 64 ? 0 : ((uint64_t)1 << limit % 64) - 1;
+		uint64_t keep = limit >= (w + 1) * 64 ? UINT64_MAX
+				: limit <= w * 64     ? 0
+						      : ((uint64_t)1 << limit % 64) - 1;
 		seen[w] |= fired[w] & keep;
 		fired[w] = 0;
 	}
@@ -85,7 +87,8 @@ void score_case_mail_done(const struct score_ruleset *set, struct score_case *c)
 	c->stage = c->stage > SCORE_HELO ? SCORE_HELO : c->stage;
 	if (!c->sets)
 		return;
-	static const unsigned ends[] = { SCORE_SET_FIRED + SCORE_OF_MAIL, SCORE_SET_HELD + SCORE_OF_MAIL, SCORE_SET_SEEN };
+	static const unsigned ends[] = { SCORE_SET_FIRED + SCORE_OF_MAIL, SCORE_SET_HELD + SCORE_OF_MAIL,
+		SCORE_SET_SEEN };
 	for (unsigned i = 0; i < sizeof ends / sizeof *ends; i++)
 		memset(case_words(set, c, ends[i]), 0, set->words * sizeof *c->sets);
 }
@@ -98,7 +101,8 @@ static bool fired_anywhere(const struct score_ruleset *set, const struct score_c
 	return bits >> rule % 64 & 1;
 }
 
-bool score_case_next(const struct score_ruleset *set, const struct score_case *c, unsigned *at, struct score_fired *fired_r)
+bool score_case_next(
+	const struct score_ruleset *set, const struct score_case *c, unsigned *at, struct score_fired *fired_r)
 {
 	unsigned limit = c->sets ? case_limit(set, case_ok(c)) : 0;
 	while (*at < limit) {

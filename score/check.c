@@ -5,8 +5,12 @@
 enum { WINDOW_MIN_S = 1, WINDOW_MAX_S = 31 * 86400 };
 
 static const char *const type_words[] = {
-	[SCORE_BOOL] = "true or false", [SCORE_NUMBER] = "a number", [SCORE_DURATION] = "a time",
-	[SCORE_SIZE] = "a size", [SCORE_STRING] = "a text", [SCORE_IP] = "an address",
+	[SCORE_BOOL] = "true or false",
+	[SCORE_NUMBER] = "a number",
+	[SCORE_DURATION] = "a time",
+	[SCORE_SIZE] = "a size",
+	[SCORE_STRING] = "a text",
+	[SCORE_IP] = "an address",
 };
 
 static bool check(struct score_node *n, struct score_fault *f);
@@ -110,7 +114,8 @@ static bool check_operand_is(struct score_node *n, enum score_type wanted, const
 {
 	if (n->a->type == wanted)
 		return true;
-	return score_fault_at(f, n->a->at, "%s is for %s; this is %s", what, type_words[wanted], type_words[n->a->type]);
+	return score_fault_at(
+		f, n->a->at, "%s is for %s; this is %s", what, type_words[wanted], type_words[n->a->type]);
 }
 
 static bool check_relation(struct score_node *n, struct score_fault *f)
@@ -165,6 +170,7 @@ bool score_check(struct score_node *root, struct score_fault *fault_r)
 {
 	TRY(check(root, fault_r));
 	if (root->type != SCORE_BOOL)
-		return score_fault_at(fault_r, root->at, "a rule needs something true or false; this is %s", type_words[root->type]);
+		return score_fault_at(
+			fault_r, root->at, "a rule needs something true or false; this is %s", type_words[root->type]);
 	return true;
 }

@@ -25,7 +25,7 @@ static uint64_t sum(const struct score_slot *e, const struct score_window *w, ui
 }
 
 uint64_t score_count_add(struct score_store *s, const struct score_key *key, const struct score_window *w,
-			 uint32_t amount, uint64_t origin, uint64_t now_ms)
+	uint32_t amount, uint64_t origin, uint64_t now_ms)
 {
 	uint64_t tag = slot_tag(key->hash, w->id), n = amount;
 	struct slot_wanted wanted = { tag, origin, key, SLOT_WINDOW, (uint64_t)w->part_ms * SLOT_PARTS, now_ms };
@@ -41,7 +41,8 @@ uint64_t score_count_add(struct score_store *s, const struct score_key *key, con
 	return n;
 }
 
-uint64_t score_count_get(struct score_store *s, const struct score_key *key, const struct score_window *w, uint64_t now_ms)
+uint64_t score_count_get(
+	struct score_store *s, const struct score_key *key, const struct score_window *w, uint64_t now_ms)
 {
 	uint64_t tag = slot_tag(key->hash, w->id), n = 0;
 	struct score_shard *shard = slot_lock(s, tag);
@@ -56,7 +57,7 @@ uint64_t score_count_get(struct score_store *s, const struct score_key *key, con
 }
 
 void score_count_sub(struct score_store *s, const struct score_key *key, const struct score_window *w, uint32_t amount,
-		     uint64_t now_ms)
+	uint64_t now_ms)
 {
 	uint64_t tag = slot_tag(key->hash, w->id);
 	struct score_shard *shard = slot_lock(s, tag);

@@ -49,9 +49,9 @@ struct score_facts {
 	/* hello: a new EHLO replaces it */
 	struct slice helo;
 	/* mail */
-	struct slice sender; /* without <>; empty: the null sender */
+	struct slice sender;	    /* without <>; empty: the null sender */
 	struct slice sender_domain; /* p NULL: none */
-	uint32_t recipients;        /* RCPT commands of this mail, the one being judged included */
+	uint32_t recipients;	    /* RCPT commands of this mail, the one being judged included */
 	uint32_t bad_recipients;    /* those of this mail that do not exist */
 	/* recipient */
 	struct slice recipient;

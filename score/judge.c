@@ -6,7 +6,7 @@ struct judge {
 	struct score_case *c;
 	struct score_look look;
 	enum score_stage stage;
-	unsigned ok; /* 1 + position of the highest in force */
+	unsigned ok;		     /* 1 + position of the highest in force */
 	struct score_decision found; /* the strongest of this test */
 	struct score_decision observed;
 	uint32_t wait_ms[SCORE_SCOPES];
@@ -16,8 +16,12 @@ struct judge {
 };
 
 static const uint8_t stage_scope[SCORE_STAGES] = {
-	[SCORE_CONNECT] = SCORE_OF_SESSION, [SCORE_GREET] = SCORE_OF_SESSION, [SCORE_HELO] = SCORE_OF_SESSION,
-	[SCORE_MAIL] = SCORE_OF_MAIL,       [SCORE_RCPT] = SCORE_OF_RECIPIENT, [SCORE_DATA] = SCORE_OF_MAIL,
+	[SCORE_CONNECT] = SCORE_OF_SESSION,
+	[SCORE_GREET] = SCORE_OF_SESSION,
+	[SCORE_HELO] = SCORE_OF_SESSION,
+	[SCORE_MAIL] = SCORE_OF_MAIL,
+	[SCORE_RCPT] = SCORE_OF_RECIPIENT,
+	[SCORE_DATA] = SCORE_OF_MAIL,
 	[SCORE_MESSAGE] = SCORE_OF_MAIL,
 };
 
@@ -44,7 +48,8 @@ static bool takes_part(struct judge *j, const struct score_rule *r)
 		return true;
 	if (j->in_percent == 100) {
 		struct ip client = ip_client(&j->look.facts->client);
-		j->in_percent = (unsigned)(hash_bytes(&j->set->key, slice_of((const char *)client.b, sizeof client.b)) % 100);
+		j->in_percent =
+			(unsigned)(hash_bytes(&j->set->key, slice_of((const char *)client.b, sizeof client.b)) % 100);
 	}
 	return j->in_percent < r->percent;
 }
@@ -59,8 +64,8 @@ static void give_charge(struct judge *j, const struct score_rule *r, unsigned ru
 		return;
 	if (score_look_key(l, r->charge_key, &key) != SCORE_TRUE)
 		return; /* a null sender has no record */
-	double now = score_record_charge(l->store, key, r->charge, j->set->half_life_ms,
-		score_origin(l->store, &l->facts->client), l->now_ms);
+	double now = score_record_charge(
+		l->store, key, r->charge, j->set->half_life_ms, score_origin(l->store, &l->facts->client), l->now_ms);
 	if (r->charge_key == SCORE_KEYSPEC_CLIENT) {
 		l->client_record = now;
 		l->client_record_read = true;
@@ -202,7 +207,7 @@ static void decide(struct judge *j)
 }
 
 static void begin(struct judge *j, const struct score_ruleset *set, const struct score_facts *f, struct score_case *c,
-		  struct score_store *store, uint64_t now_ms, struct score_verdict *verdict_r)
+	struct score_store *store, uint64_t now_ms, struct score_verdict *verdict_r)
 {
 	static const struct score_decision nothing = { SCORE_NONE, SCORE_NO_RULE };
 	*verdict_r = (struct score_verdict){ .now = nothing, .would = nothing, .ok_rule = SCORE_NO_RULE };
@@ -220,8 +225,7 @@ static void begin(struct judge *j, const struct score_ruleset *set, const struct
 }
 
 bool score_rules_eval(const struct score_ruleset *set, enum score_stage stage, const struct score_facts *f,
-		      struct score_case *c, struct score_store *store, uint64_t now_ms,
-		      struct score_verdict *verdict_r)
+	struct score_case *c, struct score_store *store, uint64_t now_ms, struct score_verdict *verdict_r)
 {
 	struct judge j;
 	c->stage = (uint8_t)stage;
@@ -238,7 +242,7 @@ bool score_rules_eval(const struct score_ruleset *set, enum score_stage stage, c
 }
 
 void score_case_verdict(const struct score_ruleset *set, const struct score_facts *f, const struct score_case *c,
-			struct score_store *store, uint64_t now_ms, struct score_verdict *verdict_r)
+	struct score_store *store, uint64_t now_ms, struct score_verdict *verdict_r)
 {
 	struct score_case copy = *c;
 	struct judge j;
@@ -247,7 +251,7 @@ void score_case_verdict(const struct score_ruleset *set, const struct score_fact
 }
 
 uint64_t score_rules_wants(const struct score_ruleset *set, enum score_stage stage, const struct score_facts *f,
-			   const struct score_case *c)
+	const struct score_case *c)
 {
 	const struct score_stage_rules *s = &set->stages[stage];
 	struct score_case at = *c;
@@ -292,7 +296,7 @@ static bool settle(struct judge *j, uint16_t event)
 }
 
 bool score_event(const struct score_ruleset *set, const struct score_facts *f, struct score_case *c,
-		 struct score_store *store, enum score_event event, uint64_t amount, uint64_t now_ms)
+	struct score_store *store, enum score_event event, uint64_t amount, uint64_t now_ms)
 {
 	uint16_t bit = (uint16_t)(1u << event);
 	struct score_verdict unused;
@@ -317,7 +321,7 @@ bool score_event(const struct score_ruleset *set, const struct score_facts *f, s
 }
 
 void score_event_undo(const struct score_ruleset *set, const struct score_facts *f, struct score_store *store,
-		      enum score_event event, uint64_t amount, uint64_t now_ms)
+	enum score_event event, uint64_t amount, uint64_t now_ms)
 {
 	struct score_look l;
 	if (!(set->count_events & 1u << event))

@@ -70,14 +70,22 @@ static struct score_token lex_address(struct score_lexer *l, size_t n)
 static double unit_value(char unit)
 {
 	switch (unit) {
-	case 's': return 1;
-	case 'm': return 60;
-	case 'h': return 3600;
-	case 'd': return 86400;
-	case 'k': return 1024;
-	case 'M': return 1024.0 * 1024;
-	case 'G': return 1024.0 * 1024 * 1024;
-	default: return 0;
+	case 's':
+		return 1;
+	case 'm':
+		return 60;
+	case 'h':
+		return 3600;
+	case 'd':
+		return 86400;
+	case 'k':
+		return 1024;
+	case 'M':
+		return 1024.0 * 1024;
+	case 'G':
+		return 1024.0 * 1024 * 1024;
+	default:
+		return 0;
 	}
 }
 
@@ -118,8 +126,12 @@ static struct score_token lex_word(struct score_lexer *l, size_t n)
 		struct slice word;
 		enum score_token_kind kind;
 	} keywords[] = {
-		{ SLICE_INIT("or"), SCORE_TOK_OR }, { SLICE_INIT("and"), SCORE_TOK_AND }, { SLICE_INIT("not"), SCORE_TOK_NOT },
-		{ SLICE_INIT("in"), SCORE_TOK_IN }, { SLICE_INIT("is"), SCORE_TOK_IS }, { SLICE_INIT("by"), SCORE_TOK_BY },
+		{ SLICE_INIT("or"), SCORE_TOK_OR },
+		{ SLICE_INIT("and"), SCORE_TOK_AND },
+		{ SLICE_INIT("not"), SCORE_TOK_NOT },
+		{ SLICE_INIT("in"), SCORE_TOK_IN },
+		{ SLICE_INIT("is"), SCORE_TOK_IS },
+		{ SLICE_INIT("by"), SCORE_TOK_BY },
 	};
 	struct score_token t = token(l, SCORE_TOK_WORD, n);
 	for (size_t i = 0; i < sizeof keywords / sizeof *keywords; i++)
@@ -150,11 +162,22 @@ static struct score_token lex_sign(struct score_lexer *l)
 	static const struct {
 		char text[3];
 		enum score_token_kind kind;
-	} signs[] = { /* the longer ones first */
-		{ "||", SCORE_TOK_OR }, { "&&", SCORE_TOK_AND }, { "==", SCORE_TOK_EQ }, { "!=", SCORE_TOK_NE },
-		{ "<=", SCORE_TOK_LE }, { ">=", SCORE_TOK_GE }, { "=~", SCORE_TOK_MATCH }, { "!~", SCORE_TOK_NO_MATCH },
-		{ "<", SCORE_TOK_LT }, { ">", SCORE_TOK_GT }, { "!", SCORE_TOK_NOT }, { "(", SCORE_TOK_OPEN },
-		{ ")", SCORE_TOK_CLOSE }, { ",", SCORE_TOK_COMMA },
+	} signs[] = {
+		/* the longer ones first */
+		{ "||", SCORE_TOK_OR },
+		{ "&&", SCORE_TOK_AND },
+		{ "==", SCORE_TOK_EQ },
+		{ "!=", SCORE_TOK_NE },
+		{ "<=", SCORE_TOK_LE },
+		{ ">=", SCORE_TOK_GE },
+		{ "=~", SCORE_TOK_MATCH },
+		{ "!~", SCORE_TOK_NO_MATCH },
+		{ "<", SCORE_TOK_LT },
+		{ ">", SCORE_TOK_GT },
+		{ "!", SCORE_TOK_NOT },
+		{ "(", SCORE_TOK_OPEN },
+		{ ")", SCORE_TOK_CLOSE },
+		{ ",", SCORE_TOK_COMMA },
 	};
 	struct slice rest = slice_skip(l->in, l->at);
 	for (size_t i = 0; i < sizeof signs / sizeof *signs; i++)

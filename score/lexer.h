@@ -38,12 +38,12 @@ enum score_token_kind {
 
 struct score_token {
 	enum score_token_kind kind;
-	size_t at;         /* column, from 0 */
+	size_t at;	   /* column, from 0 */
 	struct slice text; /* as written; of a string or pattern what is between its quotes */
 	const char *problem;
-	double number;    /* of NUMBER: seconds, bytes or just a number */
-	char unit;        /* s m h d k M G, or 0 */
-	bool fold;        /* of PATTERN: /i */
+	double number;		 /* of NUMBER: seconds, bytes or just a number */
+	char unit;		 /* s m h d k M G, or 0 */
+	bool fold;		 /* of PATTERN: /i */
 	struct ip_prefix prefix; /* of ADDRESS; bits 128: a single address */
 };
 

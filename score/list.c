@@ -22,8 +22,8 @@ struct vec {
 
 struct score_list {
 	struct hash_key key;
-	struct vec names; /* uint64_t, sorted when finished */
-	struct vec v4, v6; /* ranges, sorted and merged when finished */
+	struct vec names;    /* uint64_t, sorted when finished */
+	struct vec v4, v6;   /* ranges, sorted and merged when finished */
 	struct vec patterns; /* struct score_regex * */
 	size_t entries, faults, line;
 	size_t tail_n; /* of a line that came in pieces */
@@ -124,7 +124,8 @@ static bool is_domain(struct slice s)
 	for (size_t i = 0; i < s.n; i++) {
 		char c = s.p[i];
 		bool name = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-		if (!name && c != '-' && c != '_' && (unsigned char)c < 0x80 && (c != '.' || i == 0 || s.p[i - 1] == '.'))
+		if (!name && c != '-' && c != '_' && (unsigned char)c < 0x80 &&
+			(c != '.' || i == 0 || s.p[i - 1] == '.'))
 			return false;
 	}
 	return s.n > 0 && s.n <= 255 && s.p[s.n - 1] != '.';
@@ -346,7 +347,8 @@ bool score_list_has_name(const struct score_list *l, struct slice name)
 	if (l->names.n && name.n) {
 		if (name.p[0] != '.' && has_hash(&l->names, name_hash(l, name)))
 			return true;
-		if (domain.n && domain.p[0] != '.' && (has_hash(&l->names, name_hash(l, domain)) || has_below(l, domain)))
+		if (domain.n && domain.p[0] != '.' &&
+			(has_hash(&l->names, name_hash(l, domain)) || has_below(l, domain)))
 			return true;
 	}
 	return has_pattern(l, name);

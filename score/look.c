@@ -11,7 +11,7 @@ struct value {
 };
 
 void score_look_init(struct score_look *l, const struct score_ruleset *set, const struct score_facts *f,
-		     struct score_store *store, uint64_t now_ms)
+	struct score_store *store, uint64_t now_ms)
 {
 	/* not the keys: their bits say which are set */
 	l->set = set;
@@ -25,7 +25,8 @@ void score_look_init(struct score_look *l, const struct score_ruleset *set, cons
 
 /* --- keys --- */
 
-static enum score_tri key_text(struct score_look *l, const struct score_key_part *part, struct slice s, struct score_key *k)
+static enum score_tri key_text(
+	struct score_look *l, const struct score_key_part *part, struct slice s, struct score_key *k)
 {
 	if (s.n == 0)
 		return SCORE_FALSE;
@@ -297,12 +298,14 @@ static enum score_tri ask(const struct score_op *ops, const struct score_op *op,
 	if (op->code == SCORE_OP_IN_NET)
 		return tri(ip_prefix_has(&op->u.prefix, v.ip));
 	if (op->code == SCORE_OP_IN_LIST)
-		return tri(v.kind == V_IP ? score_list_has_ip(op->u.list, v.ip) : score_list_has_name(op->u.list, v.text));
+		return tri(
+			v.kind == V_IP ? score_list_has_ip(op->u.list, v.ip) : score_list_has_name(op->u.list, v.text));
 	return in_set(ops, op, &v);
 }
 
 /* Stops at the member that decides: false for `and`, true for `or`. */
-static enum score_tri join(const struct score_op *ops, const struct score_op *op, enum score_tri decides, struct score_look *l)
+static enum score_tri join(
+	const struct score_op *ops, const struct score_op *op, enum score_tri decides, struct score_look *l)
 {
 	enum score_tri all = decides == SCORE_TRUE ? SCORE_FALSE : SCORE_TRUE;
 	for (unsigned i = op->a; i != SCORE_NO_OP; i = ops[i].next) {

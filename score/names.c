@@ -1,10 +1,25 @@
 #include "score/names.h"
 
-#define SESSION_FACT(stage_, facts_) { SCORE_##stage_, SCORE_OF_SESSION, false, facts_ }
-#define SESSION_NOW(stage_, facts_) { SCORE_##stage_, SCORE_OF_SESSION, true, facts_ }
-#define MAIL_FACT(stage_, facts_) { SCORE_##stage_, SCORE_OF_MAIL, false, facts_ }
-#define MAIL_NOW(stage_, facts_) { SCORE_##stage_, SCORE_OF_MAIL, true, facts_ }
-#define RCPT_FACT(facts_) { SCORE_RCPT, SCORE_OF_RECIPIENT, false, facts_ }
+#define SESSION_FACT(stage_, facts_)                                                                                   \
+	{                                                                                                              \
+		SCORE_##stage_, SCORE_OF_SESSION, false, facts_                                                        \
+	}
+#define SESSION_NOW(stage_, facts_)                                                                                    \
+	{                                                                                                              \
+		SCORE_##stage_, SCORE_OF_SESSION, true, facts_                                                         \
+	}
+#define MAIL_FACT(stage_, facts_)                                                                                      \
+	{                                                                                                              \
+		SCORE_##stage_, SCORE_OF_MAIL, false, facts_                                                           \
+	}
+#define MAIL_NOW(stage_, facts_)                                                                                       \
+	{                                                                                                              \
+		SCORE_##stage_, SCORE_OF_MAIL, true, facts_                                                            \
+	}
+#define RCPT_FACT(facts_)                                                                                              \
+	{                                                                                                              \
+		SCORE_RCPT, SCORE_OF_RECIPIENT, false, facts_                                                          \
+	}
 
 const struct score_name score_attrs[SCORE_ATTRS] = {
 	[SCORE_AT_CLIENT_IP] = { "client.ip", SCORE_IP, true, SESSION_FACT(CONNECT, SCORE_HAS_CLIENT) },

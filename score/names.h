@@ -72,7 +72,7 @@ struct score_reads {
 struct score_name {
 	const char *name;
 	enum score_type type; /* of the value; for keys and events unused */
-	bool built;           /* in this version */
+	bool built;	      /* in this version */
 	struct score_reads reads;
 };
 

@@ -77,9 +77,11 @@ static bool string_value(struct parser *p, struct slice *value_r)
 	size_t n = 0;
 	for (size_t i = 0; i < raw.n; i++) {
 		if (n == sizeof value)
-			return score_fault_at(p->fault, p->tok.at, "a string has at most %d bytes", SCORE_STRING_LENGTH);
+			return score_fault_at(
+				p->fault, p->tok.at, "a string has at most %d bytes", SCORE_STRING_LENGTH);
 		if (raw.p[i] == '\\' && ++i < raw.n && !memchr("\\'\"", raw.p[i], 3))
-			return score_fault_at(p->fault, p->tok.at + i, "only \\\\ \\' and \\\" are known after a backslash");
+			return score_fault_at(
+				p->fault, p->tok.at + i, "only \\\\ \\' and \\\" are known after a backslash");
 		value[n++] = raw.p[i];
 	}
 	return copy(p, slice_of(value, n), value_r);
@@ -105,7 +107,8 @@ static bool parse_name(struct parser *p, const struct score_name *table, int n, 
 	const char *near = score_name_suggest(table, n, t.text);
 	int shown = t.text.n > 40 ? 40 : (int)t.text.n;
 	if (near)
-		return score_fault_at(p->fault, t.at, "unknown %s '%.*s', did you mean '%s'?", what, shown, t.text.p, near);
+		return score_fault_at(
+			p->fault, t.at, "unknown %s '%.*s', did you mean '%s'?", what, shown, t.text.p, near);
 	return score_fault_at(p->fault, t.at, "unknown %s '%.*s'", what, shown, t.text.p);
 }
 
@@ -247,8 +250,9 @@ static bool parse_word(struct parser *p, struct score_node **n_r)
 static bool parse_literal(struct parser *p, struct score_node **n_r)
 {
 	struct score_token t = p->tok;
-	enum score_node_kind kind = t.kind == SCORE_TOK_NUMBER ? SCORE_N_NUMBER
-				    : t.kind == SCORE_TOK_STRING ? SCORE_N_STRING : SCORE_N_ADDRESS;
+	enum score_node_kind kind = t.kind == SCORE_TOK_NUMBER	 ? SCORE_N_NUMBER
+				    : t.kind == SCORE_TOK_STRING ? SCORE_N_STRING
+								 : SCORE_N_ADDRESS;
 	if (t.kind != SCORE_TOK_NUMBER && t.kind != SCORE_TOK_STRING && t.kind != SCORE_TOK_ADDRESS)
 		return wanted(p, "a value (attribute, function, number, 'string', address)");
 	struct score_node *n = *n_r = node(p, kind, t.at);
@@ -397,7 +401,7 @@ static bool parse_not(struct parser *p, struct score_node **n_r)
 
 /* One level of `and` or `or`: a single member stands for itself. */
 static bool parse_joined(struct parser *p, struct score_node **n_r, enum score_node_kind kind,
-			 enum score_token_kind sign, bool (*member)(struct parser *, struct score_node **))
+	enum score_token_kind sign, bool (*member)(struct parser *, struct score_node **))
 {
 	size_t at = p->tok.at;
 	struct score_node *first = NULL;
@@ -430,14 +434,16 @@ struct score_node *score_parse(struct slice source, struct arena *a, struct scor
 	struct parser p = { .lexer = { source, 0 }, .arena = a, .fault = fault_r };
 	struct score_node *root = NULL;
 	if (source.n > SCORE_EXPR_LENGTH) {
-		score_fault_at(fault_r, SCORE_EXPR_LENGTH, "the expression is longer than %d bytes; use a list", SCORE_EXPR_LENGTH);
+		score_fault_at(fault_r, SCORE_EXPR_LENGTH, "the expression is longer than %d bytes; use a list",
+			SCORE_EXPR_LENGTH);
 		return NULL;
 	}
 	if (!advance(&p) || !parse_or(&p, &root))
 		return NULL;
 	if (p.tok.kind == SCORE_TOK_END)
 		return root;
-	score_fault_at(fault_r, p.tok.at, p.tok.kind == SCORE_TOK_CLOSE ? "this parenthesis closes nothing"
-							: "'and', 'or' or the end is wanted here");
+	score_fault_at(fault_r, p.tok.at,
+		p.tok.kind == SCORE_TOK_CLOSE ? "this parenthesis closes nothing"
+					      : "'and', 'or' or the end is wanted here");
 	return NULL;
 }

@@ -50,8 +50,8 @@ static bool window_id(const struct score_call *c, struct score_window *w)
 	static const struct hash_key fixed = { 0x536d747047756172, 0x64436f756e746572 };
 	struct buf text = { 0 };
 	w->part_ms = (uint32_t)(c->window_s * 1000 / STORE_WINDOW_PARTS);
-	bool made = buf_printf(&text, "%s by ", score_events[c->event].name) && score_print_keys(c->keys, c->keys_n, &text) &&
-		    buf_printf(&text, ", %u", w->part_ms);
+	bool made = buf_printf(&text, "%s by ", score_events[c->event].name) &&
+		    score_print_keys(c->keys, c->keys_n, &text) && buf_printf(&text, ", %u", w->part_ms);
 	if (made)
 		w->id = hash_bytes(&fixed, buf_slice(&text));
 	buf_release(&text);
@@ -70,13 +70,15 @@ static bool build_count(struct builder *b, const struct score_node *n, struct sc
 	struct score_counter counter = { .event = c->event };
 	int key = score_keyspec_add(b->set, c->keys, c->keys_n);
 	if (key < 0)
-		return score_fault_at(b->fault, c->key_at, "more than %d different keys in all rules", SCORE_KEYSPECS_MAX - 1);
+		return score_fault_at(
+			b->fault, c->key_at, "more than %d different keys in all rules", SCORE_KEYSPECS_MAX - 1);
 	if (!window_id(c, &counter.window))
 		return score_fault_at(b->fault, n->at, "out of memory");
 	counter.keyspec = (uint16_t)key;
 	int index = add_counter(b->set, &counter);
 	if (index < 0)
-		return score_fault_at(b->fault, n->at, "more than %d different counters in all rules", SCORE_COUNTERS_MAX);
+		return score_fault_at(
+			b->fault, n->at, "more than %d different counters in all rules", SCORE_COUNTERS_MAX);
 	op->code = SCORE_OP_COUNT;
 	op->index = (uint16_t)index;
 	b->p->events |= (uint16_t)(1u << c->event);
@@ -94,7 +96,8 @@ static bool build_call(struct builder *b, const struct score_node *n, struct sco
 	/* the checker lets no other function through than count and record */
 	int key = score_keyspec_add(b->set, n->call->keys, n->call->keys_n);
 	if (key < 0)
-		return score_fault_at(b->fault, n->at, "more than %d different keys in all rules", SCORE_KEYSPECS_MAX - 1);
+		return score_fault_at(
+			b->fault, n->at, "more than %d different keys in all rules", SCORE_KEYSPECS_MAX - 1);
 	op->code = SCORE_OP_RECORD;
 	op->index = (uint16_t)key;
 	return true;
@@ -149,9 +152,13 @@ static bool build_self(struct builder *b, const struct score_node *n, struct sco
 	case SCORE_N_IS:
 	case SCORE_N_IN_NET: {
 		static const uint8_t codes[] = {
-			[SCORE_N_OR] = SCORE_OP_OR, [SCORE_N_AND] = SCORE_OP_AND, [SCORE_N_NOT] = SCORE_OP_NOT,
-			[SCORE_N_COMPARE] = SCORE_OP_COMPARE, [SCORE_N_IN_SET] = SCORE_OP_IN_SET,
-			[SCORE_N_IS] = SCORE_OP_IS, [SCORE_N_IN_NET] = SCORE_OP_IN_NET,
+			[SCORE_N_OR] = SCORE_OP_OR,
+			[SCORE_N_AND] = SCORE_OP_AND,
+			[SCORE_N_NOT] = SCORE_OP_NOT,
+			[SCORE_N_COMPARE] = SCORE_OP_COMPARE,
+			[SCORE_N_IN_SET] = SCORE_OP_IN_SET,
+			[SCORE_N_IS] = SCORE_OP_IS,
+			[SCORE_N_IN_NET] = SCORE_OP_IN_NET,
 		};
 		op->code = codes[n->kind];
 		if (n->kind == SCORE_N_IN_NET)
@@ -207,7 +214,7 @@ static unsigned count_nodes(const struct score_node *n)
 }
 
 bool score_program_build(struct score_ruleset *set, const struct score_rules_config *c, struct score_node *root,
-			 struct score_program *p_r, struct score_fault *fault_r)
+	struct score_program *p_r, struct score_fault *fault_r)
 {
 	struct builder b = { .set = set, .config = c, .p = p_r, .fault = fault_r };
 	uint16_t first;

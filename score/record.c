@@ -15,8 +15,8 @@ static double decayed(const struct score_slot *e, uint64_t half_life_ms, uint64_
 	return e->u.record.points * exp2(-halves);
 }
 
-struct score_record score_record_get(struct score_store *s, const struct score_key *key, uint64_t half_life_ms,
-				     uint64_t now_ms)
+struct score_record score_record_get(
+	struct score_store *s, const struct score_key *key, uint64_t half_life_ms, uint64_t now_ms)
 {
 	uint64_t tag = slot_tag(key->hash, RECORD_PURPOSE);
 	struct score_shard *shard = slot_lock(s, tag);
@@ -29,7 +29,7 @@ struct score_record score_record_get(struct score_store *s, const struct score_k
 }
 
 double score_record_charge(struct score_store *s, const struct score_key *key, double points, uint64_t half_life_ms,
-			   uint64_t origin, uint64_t now_ms)
+	uint64_t origin, uint64_t now_ms)
 {
 	uint64_t tag = slot_tag(key->hash, RECORD_PURPOSE), life = half_life_ms * HALF_LIVES;
 	struct slot_wanted w = { tag, origin, key, SLOT_RECORD, life > WEEK_S * 1000u ? life : WEEK_S * 1000u, now_ms };

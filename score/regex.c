@@ -92,7 +92,8 @@ struct score_regex *score_regex_new(struct slice pattern, bool fold, size_t *at_
 	}
 	struct score_regex *r = mem_zalloc(sizeof *r);
 	if (r)
-		r->code = pcre2_compile((PCRE2_SPTR)pattern.p, pattern.n, options | (fold ? PCRE2_CASELESS : 0), &code, &at, NULL);
+		r->code = pcre2_compile(
+			(PCRE2_SPTR)pattern.p, pattern.n, options | (fold ? PCRE2_CASELESS : 0), &code, &at, NULL);
 	if (r && r->code) {
 		(void)pcre2_jit_compile(r->code, PCRE2_JIT_COMPLETE); /* without JIT it is only slower */
 		return r;

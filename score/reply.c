@@ -33,7 +33,8 @@ static bool is_printable(struct slice s)
 }
 
 enum placeholder { NO_PLACEHOLDER, PLACEHOLDER_ID, PLACEHOLDER_CLIENT, PLACEHOLDER_RULE };
-static const struct slice placeholders[] = { SLICE_INIT(""), SLICE_INIT("{id}"), SLICE_INIT("{client}"), SLICE_INIT("{rule}") };
+static const struct slice placeholders[] = { SLICE_INIT(""), SLICE_INIT("{id}"), SLICE_INIT("{client}"),
+	SLICE_INIT("{rule}") };
 
 static enum placeholder placeholder_at(struct slice s)
 {
@@ -76,7 +77,8 @@ const char *score_reply_parse(struct arena *a, struct slice source, unsigned kla
 	if (code.n != 3 || !digits(code, 3, 599, &r->code))
 		return "a reply begins with its three-digit code";
 	if (r->code / 100 != klass)
-		return klass == 4 ? "the code of this action's reply must be 4xx" : "the code of this action's reply must be 5xx";
+		return klass == 4 ? "the code of this action's reply must be 4xx"
+				  : "the code of this action's reply must be 5xx";
 	if (r->code % 100 / 10 > 5)
 		return "the code's second digit is 0 to 5"; /* RFC 5321 4.2 */
 	struct score_reply codes = *r;
@@ -101,8 +103,8 @@ struct slice score_reply_default(unsigned klass)
 	return SLICE("550 5.7.1 Refused by local policy, rule {rule} (id {id})");
 }
 
-bool score_reply_expand(const struct score_reply *r, struct slice id, struct slice client, struct slice rule,
-			struct buf *out)
+bool score_reply_expand(
+	const struct score_reply *r, struct slice id, struct slice client, struct slice rule, struct buf *out)
 {
 	const struct slice values[] = { slice_of(NULL, 0), id, client, rule };
 	struct slice s = r->text;

@@ -15,9 +15,9 @@
 enum { SCORE_REPLY_TEXT = 300, SCORE_REPLY_LINE = 500 };
 
 struct score_reply {
-	uint16_t code;                  /* 400..599 */
+	uint16_t code;			 /* 400..599 */
 	uint16_t klass, subject, detail; /* the enhanced code; class is 4 or 5, as the code's */
-	struct slice text;              /* with its {placeholders}, printable ASCII */
+	struct slice text;		 /* with its {placeholders}, printable ASCII */
 };
 
 /* `klass` 4 (defer) or 5 (reject) must fit the code. NULL: fine, and *r holds slices of memory in
@@ -28,7 +28,7 @@ struct slice score_reply_default(unsigned klass);
 
 /* Appends the text (without codes) with its placeholders filled, escaped to printable ASCII and cut so that code,
  * enhanced code and text fit a reply line. */
-bool score_reply_expand(const struct score_reply *r, struct slice id, struct slice client, struct slice rule,
-			struct buf *out) MUST_USE;
+bool score_reply_expand(
+	const struct score_reply *r, struct slice id, struct slice client, struct slice rule, struct buf *out) MUST_USE;
 
 #endif

@@ -81,11 +81,11 @@ struct score_rule_source {
 	enum score_action action; /* `do`; SCORE_NONE: only points or charge */
 	enum score_state state;
 	uint64_t delay_ms, hold_ms; /* of wait; of block */
-	uint64_t rate;              /* throttle: bytes a second */
+	uint64_t rate;		    /* throttle: bytes a second */
 	const char *reply, *header;
-	unsigned percent;   /* 1..99; 0 and 100 and above: all clients */
-	uint64_t until_ms;  /* first moment at which the rule is over; 0: never */
-	int stage;          /* an enum score_stage, or SCORE_ANY_STAGE: tested where its facts allow it */
+	unsigned percent;  /* 1..99; 0 and 100 and above: all clients */
+	uint64_t until_ms; /* first moment at which the rule is over; 0: never */
+	int stage;	   /* an enum score_stage, or SCORE_ANY_STAGE: tested where its facts allow it */
 	bool even_known_good;
 };
 
@@ -99,9 +99,9 @@ struct score_rules_config {
 	size_t n;
 	const struct score_named_list *lists; /* borrowed: must outlive the rule set */
 	size_t lists_n;
-	struct hash_key key;    /* the store's: which clients are among the `percent`; keep it over reloads */
-	uint64_t half_life_ms;  /* score.half_life */
-	bool enforce;           /* false: verdicts are only told as `would` */
+	struct hash_key key;   /* the store's: which clients are among the `percent`; keep it over reloads */
+	uint64_t half_life_ms; /* score.half_life */
+	bool enforce;	       /* false: verdicts are only told as `would` */
 };
 
 struct score_ruleset;
@@ -122,11 +122,11 @@ enum score_scope score_rule_scope(const struct score_ruleset *set, unsigned rule
 
 /* 32 bytes while no rule fired; zero-initialise. Belongs to one session and one rule set. */
 struct score_case {
-	uint64_t *sets;                   /* private from here on */
+	uint64_t *sets; /* private from here on */
 	uint32_t waited_ms[SCORE_SCOPES];
-	uint16_t ok[SCORE_SCOPES];        /* 1 + position of the highest `ok` in that scope; 0: none */
-	uint16_t ok_recipients;           /* as above, of what all accepted recipients of the mail share */
-	uint16_t fresh;                   /* events since the last test */
+	uint16_t ok[SCORE_SCOPES]; /* 1 + position of the highest `ok` in that scope; 0: none */
+	uint16_t ok_recipients;	   /* as above, of what all accepted recipients of the mail share */
+	uint16_t fresh;		   /* events since the last test */
 	uint8_t stage;
 	bool accepted; /* a recipient of this mail was accepted */
 };
@@ -143,22 +143,22 @@ enum { SCORE_NO_RULE = -1 };
 
 struct score_decision {
 	enum score_action action; /* SCORE_NONE, SCORE_WAIT, SCORE_DEFER or SCORE_REJECT */
-	int rule;                 /* its position in the list, or SCORE_NO_RULE */
+	int rule;		  /* its position in the list, or SCORE_NO_RULE */
 };
 
 enum { SCORE_VERDICT_LOGS = 8 }; /* `log` rules told by one verdict; more than that are a mistake in the rules */
 
 struct score_verdict {
-	struct score_decision now;   /* what stands, those held from earlier stages included */
-	struct score_decision would; /* the same had observed rules and enforce = false been in force */
-	int ok_rule;                 /* the `ok` that is in force, or SCORE_NO_RULE */
-	bool held;                   /* `now` was found at an earlier stage */
-	bool even_known_good;        /* of now.rule */
-	uint32_t wait_ms;            /* with SCORE_WAIT: how long, before limits.delay */
+	struct score_decision now;	 /* what stands, those held from earlier stages included */
+	struct score_decision would;	 /* the same had observed rules and enforce = false been in force */
+	int ok_rule;			 /* the `ok` that is in force, or SCORE_NO_RULE */
+	bool held;			 /* `now` was found at an earlier stage */
+	bool even_known_good;		 /* of now.rule */
+	uint32_t wait_ms;		 /* with SCORE_WAIT: how long, before limits.delay */
 	const struct score_reply *reply; /* with SCORE_DEFER, SCORE_REJECT; lives as long as the set */
-	double points;               /* in force now */
-	double score;                /* points + record(client) */
-	unsigned logs_n;             /* `log` rules that fired in this test */
+	double points;			 /* in force now */
+	double score;			 /* points + record(client) */
+	unsigned logs_n;		 /* `log` rules that fired in this test */
 	uint16_t logs[SCORE_VERDICT_LOGS];
 };
 
@@ -168,29 +168,28 @@ struct score_verdict {
  * only; a wait is not told beside a refusal.
  * False: memory is out; the session ends with 421. */
 bool score_rules_eval(const struct score_ruleset *set, enum score_stage stage, const struct score_facts *f,
-		      struct score_case *c, struct score_store *store, uint64_t now_ms,
-		      struct score_verdict *verdict_r) MUST_USE;
+	struct score_case *c, struct score_store *store, uint64_t now_ms, struct score_verdict *verdict_r) MUST_USE;
 /* What stands, without testing anything: for the journal, and for a client that leaves before its refusal. */
 void score_case_verdict(const struct score_ruleset *set, const struct score_facts *f, const struct score_case *c,
-			struct score_store *store, uint64_t now_ms, struct score_verdict *verdict_r);
+	struct score_store *store, uint64_t now_ms, struct score_verdict *verdict_r);
 
 /* Facts (SCORE_HAS_...) that are not known yet and that a rule of this stage reads whose outcome can still
  * matter: rules below an `ok` in force start no lookup. Cheap: a mask when no `ok` stands. */
 uint64_t score_rules_wants(const struct score_ruleset *set, enum score_stage stage, const struct score_facts *f,
-			   const struct score_case *c);
+	const struct score_case *c);
 
 /* --- events --- */
 
 enum score_event {
-	SCORE_EV_CONNECTIONS,    /* before CONNECT is tested */
-	SCORE_EV_MESSAGES,       /* a MAIL, before MAIL is tested */
-	SCORE_EV_ACCEPTED,       /* 250 after the body */
-	SCORE_EV_RECIPIENTS,     /* a RCPT, before RCPT is tested */
+	SCORE_EV_CONNECTIONS,	 /* before CONNECT is tested */
+	SCORE_EV_MESSAGES,	 /* a MAIL, before MAIL is tested */
+	SCORE_EV_ACCEPTED,	 /* 250 after the body */
+	SCORE_EV_RECIPIENTS,	 /* a RCPT, before RCPT is tested */
 	SCORE_EV_BAD_RECIPIENTS, /* the recipient does not exist */
-	SCORE_EV_REFUSED,        /* 5xx by us */
-	SCORE_EV_DEFERRED,       /* 4xx by us: counts here alone, see score_event_undo() */
-	SCORE_EV_BYTES,          /* amount: bytes of a body */
-	SCORE_EV_OFFENCES,       /* a protocol fault */
+	SCORE_EV_REFUSED,	 /* 5xx by us */
+	SCORE_EV_DEFERRED,	 /* 4xx by us: counts here alone, see score_event_undo() */
+	SCORE_EV_BYTES,		 /* amount: bytes of a body */
+	SCORE_EV_OFFENCES,	 /* a protocol fault */
 	SCORE_EV_AUTH_FAILURES,
 	SCORE_EVENTS
 };
@@ -199,24 +198,25 @@ enum score_event {
  * event and are true now give their charge: those of connections, messages and recipients in the test of the stage
  * that follows, all others here and now. False: memory is out. */
 bool score_event(const struct score_ruleset *set, const struct score_facts *f, struct score_case *c,
-		 struct score_store *store, enum score_event event, uint64_t amount, uint64_t now_ms) MUST_USE;
+	struct score_store *store, enum score_event event, uint64_t amount, uint64_t now_ms) MUST_USE;
 
 /* Takes an event back: what we greylist or defer counts in `deferred` alone and never eats a rate budget, so the
  * caller undoes its messages (or recipients) event when it says 4xx. Charges already given stay. */
 void score_event_undo(const struct score_ruleset *set, const struct score_facts *f, struct score_store *store,
-		      enum score_event event, uint64_t amount, uint64_t now_ms);
+	enum score_event event, uint64_t amount, uint64_t now_ms);
 
 /* --- for the journal --- */
 
 struct score_fired {
 	unsigned rule;
-	double points;  /* that count; 0 when observed */
-	bool observed;  /* fired, but in state observe */
+	double points; /* that count; 0 when observed */
+	bool observed; /* fired, but in state observe */
 	enum score_action action;
 };
 
 /* Walks the rules that fired in the session, this mail and its recipients, in list order, those that an `ok`
  * cancelled left out. *at begins at 0; false at the end. */
-bool score_case_next(const struct score_ruleset *set, const struct score_case *c, unsigned *at, struct score_fired *fired_r);
+bool score_case_next(
+	const struct score_ruleset *set, const struct score_case *c, unsigned *at, struct score_fired *fired_r);
 
 #endif

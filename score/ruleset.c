@@ -17,11 +17,21 @@ static const struct {
 	const char *name;
 	bool built;
 } actions[SCORE_ACTIONS] = {
-	[SCORE_NONE] = { "none", true }, [SCORE_LOG] = { "log", true }, [SCORE_OK] = { "ok", true },
-	[SCORE_WAIT] = { "wait", true }, [SCORE_GREYLIST] = { "greylist", false }, [SCORE_DEFER] = { "defer", true },
-	[SCORE_REJECT] = { "reject", true }, [SCORE_BLOCK] = { "block", false }, [SCORE_MAIL_ALERT] = { "mail", false },
-	[SCORE_THROTTLE] = { "throttle", false }, [SCORE_DELETE] = { "delete", false }, [SCORE_TAG] = { "tag", false },
-	[SCORE_QUARANTINE] = { "quarantine", false }, [SCORE_SCAN] = { "scan", false }, [SCORE_EXEC] = { "exec", false },
+	[SCORE_NONE] = { "none", true },
+	[SCORE_LOG] = { "log", true },
+	[SCORE_OK] = { "ok", true },
+	[SCORE_WAIT] = { "wait", true },
+	[SCORE_GREYLIST] = { "greylist", false },
+	[SCORE_DEFER] = { "defer", true },
+	[SCORE_REJECT] = { "reject", true },
+	[SCORE_BLOCK] = { "block", false },
+	[SCORE_MAIL_ALERT] = { "mail", false },
+	[SCORE_THROTTLE] = { "throttle", false },
+	[SCORE_DELETE] = { "delete", false },
+	[SCORE_TAG] = { "tag", false },
+	[SCORE_QUARANTINE] = { "quarantine", false },
+	[SCORE_SCAN] = { "scan", false },
+	[SCORE_EXEC] = { "exec", false },
 	[SCORE_ROUTE] = { "route", false },
 };
 
@@ -35,8 +45,8 @@ static bool fault(struct compiler *c, const char *text)
 {
 	const struct score_rule_source *s = c->source;
 	c->faults_n++;
-	bool told = buf_printf(c->faults, "%s:%u: rule \"%s\": %s\n", s->file ? s->file : "?", s->line,
-		s->name ? s->name : "?", text);
+	bool told = buf_printf(
+		c->faults, "%s:%u: rule \"%s\": %s\n", s->file ? s->file : "?", s->line, s->name ? s->name : "?", text);
 	return told && false;
 }
 
@@ -71,7 +81,8 @@ static bool compile_reply(struct compiler *c, struct score_rule *r)
 	struct slice text = slice_str(c->source->reply);
 	if (r->action != SCORE_DEFER && r->action != SCORE_REJECT)
 		return true;
-	const char *why = score_reply_parse(&c->set->arena, text.n ? text : score_reply_default(klass), klass, &r->reply);
+	const char *why =
+		score_reply_parse(&c->set->arena, text.n ? text : score_reply_default(klass), klass, &r->reply);
 	return !why || fault(c, why);
 }
 
@@ -99,8 +110,8 @@ static const uint16_t stage_events[SCORE_STAGES] = {
 	[SCORE_RCPT] = 1 << SCORE_EV_RECIPIENTS | 1 << SCORE_EV_BAD_RECIPIENTS | 1 << SCORE_EV_OFFENCES |
 		       1 << SCORE_EV_REFUSED | 1 << SCORE_EV_DEFERRED,
 	[SCORE_DATA] = 1 << SCORE_EV_OFFENCES | 1 << SCORE_EV_REFUSED | 1 << SCORE_EV_DEFERRED,
-	[SCORE_MESSAGE] = 1 << SCORE_EV_ACCEPTED | 1 << SCORE_EV_BYTES | 1 << SCORE_EV_OFFENCES | 1 << SCORE_EV_REFUSED |
-			  1 << SCORE_EV_DEFERRED,
+	[SCORE_MESSAGE] = 1 << SCORE_EV_ACCEPTED | 1 << SCORE_EV_BYTES | 1 << SCORE_EV_OFFENCES |
+			  1 << SCORE_EV_REFUSED | 1 << SCORE_EV_DEFERRED,
 };
 
 static bool charge_part(enum score_charge_to to, struct score_key_part *part)
@@ -162,7 +173,8 @@ static bool compile_stages(struct compiler *c, struct score_rule *r)
 		from &= 1u << SCORE_RCPT; /* elsewhere there is no recipient */
 	if (pinned != SCORE_ANY_STAGE && !(from & 1u << pinned)) {
 		(void)snprintf(text, sizeof text, "what it reads is not known at stage %s, only at %s%s",
-			score_stage_names[pinned], score_stage_names[reads->born], from & (from - 1) ? " and later" : "");
+			score_stage_names[pinned], score_stage_names[reads->born],
+			from & (from - 1) ? " and later" : "");
 		return fault(c, text);
 	}
 	r->charge_events = r->program.events;

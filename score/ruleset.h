@@ -55,7 +55,7 @@ struct score_op {
 	uint8_t sub;  /* enum score_compare, score_is, score_attr */
 	bool negated;
 	uint16_t a, next; /* first child, next sibling; SCORE_NO_OP */
-	uint16_t index;   /* counter or keyspec */
+	uint16_t index;	  /* counter or keyspec */
 	union {
 		double number;
 		struct slice text;
@@ -69,8 +69,8 @@ struct score_program {
 	struct score_op *ops; /* the root is ops[0] */
 	unsigned n;
 	struct score_reads reads; /* of all it reads together */
-	uint16_t events;          /* that it counts: 1 << enum score_event */
-	int first_key;            /* keyspec of the first KEY of a count, distinct or spike; -1 */
+	uint16_t events;	  /* that it counts: 1 << enum score_event */
+	int first_key;		  /* keyspec of the first KEY of a count, distinct or spike; -1 */
 };
 
 struct score_rule {
@@ -81,7 +81,7 @@ struct score_rule {
 	struct score_reply reply;
 	uint64_t until_ms; /* UINT64_MAX: never */
 	uint32_t wait_ms;
-	uint16_t charge_key;    /* keyspec */
+	uint16_t charge_key;	/* keyspec */
 	uint16_t charge_events; /* those that give the charge; 0: once a session */
 	uint8_t action, scope, stages, percent;
 	bool observed, even_known_good;
@@ -95,10 +95,10 @@ struct score_stage_rules {
 
 /* Each word of bits stands for 64 rules. */
 enum score_set {
-	SCORE_SET_FIRED,       /* [scope]: fired in the session, in this mail, for this recipient */
+	SCORE_SET_FIRED, /* [scope]: fired in the session, in this mail, for this recipient */
 	SCORE_SET_HELD = SCORE_SET_FIRED + SCORE_SCOPES, /* [session, mail]: a refusal found at connect..mail */
-	SCORE_SET_CHARGED = SCORE_SET_HELD + 2,          /* gave its charge of this session */
-	SCORE_SET_SEEN,        /* fired for an earlier recipient of this mail */
+	SCORE_SET_CHARGED = SCORE_SET_HELD + 2,		 /* gave its charge of this session */
+	SCORE_SET_SEEN,					 /* fired for an earlier recipient of this mail */
 	SCORE_SETS
 };
 
@@ -127,7 +127,7 @@ struct score_ruleset {
 
 /* False: *fault_r says why. `root` is checked. */
 bool score_program_build(struct score_ruleset *set, const struct score_rules_config *c, struct score_node *root,
-			 struct score_program *p_r, struct score_fault *fault_r) MUST_USE;
+	struct score_program *p_r, struct score_fault *fault_r) MUST_USE;
 /* The number of this key in the set's table, or -1 when the table is full. */
 int score_keyspec_add(struct score_ruleset *set, const struct score_key_part *part, unsigned n);
 void score_reads_add(struct score_reads *all, const struct score_reads *one);
@@ -141,7 +141,7 @@ struct score_look {
 	const struct score_facts *facts;
 	struct score_store *store;
 	uint64_t now_ms;
-	double points;        /* so far */
+	double points;	      /* so far */
 	double client_record; /* once read */
 	bool client_record_read;
 	uint32_t keys_known, keys_none;
@@ -149,7 +149,7 @@ struct score_look {
 };
 
 void score_look_init(struct score_look *l, const struct score_ruleset *set, const struct score_facts *f,
-		     struct score_store *store, uint64_t now_ms);
+	struct score_store *store, uint64_t now_ms);
 /* SCORE_TRUE: *key_r is the key; SCORE_FALSE: the thing is none (a null sender); SCORE_UNKNOWN: not known. */
 enum score_tri score_look_key(struct score_look *l, unsigned keyspec, const struct score_key **key_r);
 double score_look_score(struct score_look *l);

@@ -12,7 +12,7 @@
 
 enum { SLOT_EMPTY = 0, SLOT_DELETED = 1, SLOT_FIRST_TAG = 2 }; /* of `tag` */
 enum slot_kind { SLOT_RECORD = 1, SLOT_WINDOW };
-enum { SLOT_PROVEN = 1 };       /* of `flags` */
+enum { SLOT_PROVEN = 1 }; /* of `flags` */
 enum { SLOT_PARTS = STORE_WINDOW_PARTS + 1 };
 
 /* `first_s`, `last_s`: seconds since 1970, good until 2106. */
@@ -20,7 +20,7 @@ struct score_slot {
 	uint64_t tag; /* hash of key and purpose: the entry's identity */
 	uint32_t first_s, last_s;
 	uint8_t kind, key_kind;
-	uint8_t life;           /* 2^life seconds after last_s the entry means nothing any more */
+	uint8_t life; /* 2^life seconds after last_s the entry means nothing any more */
 	uint8_t flags, key_len;
 	char key[SCORE_KEY_BYTES];
 	union {
@@ -30,7 +30,7 @@ struct score_slot {
 			uint64_t spare;
 		} record;
 		struct {
-			uint32_t epoch; /* number of part[0] since 1970, modulo 2^32 */
+			uint32_t epoch;		   /* number of part[0] since 1970, modulo 2^32 */
 			uint32_t part[SLOT_PARTS]; /* newest first */
 		} window;
 	} u;

@@ -107,7 +107,7 @@ static uint64_t worth(const struct score_slot *e, uint32_t now_s)
 		class = OVER;
 	else if (e->last_s - e->first_s >= STORE_ESTABLISHED_S)
 		class = ESTABLISHED;
-	return (uint64_t)class << 40 | (e->last_s + WORTH_S * content(e));
+	return (uint64_t) class << 40 | (e->last_s + WORTH_S * content(e));
 }
 
 /* Takes one from the origin's budget of this minute. */

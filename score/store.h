@@ -72,24 +72,25 @@ struct score_key {
 /* ASCII case of `text` is folded; anything beyond 320 bytes is hashed as its first 320. */
 struct score_key score_key_text(const struct score_store *s, enum score_key_kind kind, struct slice text);
 /* `bits` (of 128; IPv4 96+n) are kept of the address. */
-struct score_key score_key_ip(const struct score_store *s, enum score_key_kind kind, const struct ip *ip, unsigned bits);
+struct score_key score_key_ip(
+	const struct score_store *s, enum score_key_kind kind, const struct ip *ip, unsigned bits);
 /* The key for "both together". */
 struct score_key score_key_pair(struct score_key a, struct score_key b);
 
 /* --- records: points that halve every half_life_ms --- */
 
 struct score_record {
-	double points; /* as of now */
+	double points;		  /* as of now */
 	uint32_t first_s, last_s; /* seconds since 1970: first and last time something was charged */
 };
 
 /* A key without a record gives points 0 and first_s 0. */
-struct score_record score_record_get(struct score_store *s, const struct score_key *key, uint64_t half_life_ms,
-				     uint64_t now_ms);
+struct score_record score_record_get(
+	struct score_store *s, const struct score_key *key, uint64_t half_life_ms, uint64_t now_ms);
 /* Adds points and returns the sum. `origin`: who caused it (the client's net), for the budget above.
  * A record that could not be kept returns `points`. */
 double score_record_charge(struct score_store *s, const struct score_key *key, double points, uint64_t half_life_ms,
-			   uint64_t origin, uint64_t now_ms);
+	uint64_t origin, uint64_t now_ms);
 /* Marks as proven good (or takes the mark away): it never goes for a new entry. False: there is no such record. */
 bool score_record_prove(struct score_store *s, const struct score_key *key, bool proven);
 /* Forgets the record, not the counters. False: there was none. */
@@ -102,7 +103,7 @@ bool score_record_delete(struct score_store *s, const struct score_key *key);
  */
 
 struct score_window {
-	uint64_t id;     /* stable hash of the counter's canonical text: survives a reload of other rules */
+	uint64_t id;	  /* stable hash of the counter's canonical text: survives a reload of other rules */
 	uint32_t part_ms; /* a quarter of the window */
 };
 
@@ -110,19 +111,20 @@ enum { STORE_WINDOW_PARTS = 4 };
 
 /* Adds `amount` (saturates at 2^32-1 a part) and returns the count in the window, this included. */
 uint64_t score_count_add(struct score_store *s, const struct score_key *key, const struct score_window *w,
-			 uint32_t amount, uint64_t origin, uint64_t now_ms);
-uint64_t score_count_get(struct score_store *s, const struct score_key *key, const struct score_window *w, uint64_t now_ms);
+	uint32_t amount, uint64_t origin, uint64_t now_ms);
+uint64_t score_count_get(
+	struct score_store *s, const struct score_key *key, const struct score_window *w, uint64_t now_ms);
 
 /* Takes back what was added before, newest part first; never below 0. */
 void score_count_sub(struct score_store *s, const struct score_key *key, const struct score_window *w, uint32_t amount,
-		     uint64_t now_ms);
+	uint64_t now_ms);
 
 /* --- figures --- */
 
 struct score_store_stats {
 	uint64_t slots, used, memory; /* memory: bytes reserved */
-	uint64_t evicted;             /* entries that had to go for a new one before their time was over */
-	uint64_t turned_away;         /* new entries not kept: only proven neighbours, or over the budget */
+	uint64_t evicted;	      /* entries that had to go for a new one before their time was over */
+	uint64_t turned_away;	      /* new entries not kept: only proven neighbours, or over the budget */
 };
 
 /* Walks the shards' figures: some microseconds, for the control socket. */

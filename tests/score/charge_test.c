@@ -29,8 +29,8 @@ static void each_new_event_that_makes_it_true_charges_again(void **state)
 	(void)state;
 	struct world w;
 	RULES({ .name = "harvest", .when = "count(bad_recipients by client, 10m) > 5", .charge = 20 },
-	      { .name = "slow-down", .when = "score >= 40", .action = SCORE_WAIT, .delay_ms = 5000 },
-	      { .name = "hold-off", .when = "score >= 80", .action = SCORE_DEFER });
+		{ .name = "slow-down", .when = "score >= 40", .action = SCORE_WAIT, .delay_ms = 5000 },
+		{ .name = "hold-off", .when = "score >= 80", .action = SCORE_DEFER });
 	world_open(&w, rules);
 	at_connect(&w);
 	at_mail(&w, "a@b");
@@ -57,7 +57,7 @@ static void many_short_sessions_are_seen_as_one_client(void **state)
 	(void)state;
 	struct world w;
 	RULES({ .name = "harvest", .when = "count(bad_recipients by client, 10m) > 5", .charge = 20 },
-	      { .name = "hold-off", .when = "score >= 80", .action = SCORE_DEFER });
+		{ .name = "hold-off", .when = "score >= 80", .action = SCORE_DEFER });
 	world_open(&w, rules);
 	for (int i = 1; i <= 9; i++) {
 		world_session(&w, "192.0.2.7");
@@ -130,10 +130,10 @@ static void a_charge_goes_to_the_first_key_or_where_it_is_told(void **state)
 	(void)state;
 	struct world w;
 	RULES({ .name = "1", .when = "count(messages by sender, client, 1m) > 0", .charge = 1 },
-	      { .name = "2", .when = "sender.domain == 'b'", .charge = 2, .to = SCORE_TO_NET },
-	      { .name = "3", .when = "sender.domain == 'b'", .charge = 3, .to = SCORE_TO_DOMAIN },
-	      { .name = "4", .when = "sender.domain == 'b'", .charge = 4, .to = SCORE_TO_RECIPIENT },
-	      { .name = "5", .when = "record(sender) == 1", .charge = 8 });
+		{ .name = "2", .when = "sender.domain == 'b'", .charge = 2, .to = SCORE_TO_NET },
+		{ .name = "3", .when = "sender.domain == 'b'", .charge = 3, .to = SCORE_TO_DOMAIN },
+		{ .name = "4", .when = "sender.domain == 'b'", .charge = 4, .to = SCORE_TO_RECIPIENT },
+		{ .name = "5", .when = "record(sender) == 1", .charge = 8 });
 	world_open(&w, rules);
 	at_connect(&w);
 	at_mail(&w, "A@b");
@@ -150,8 +150,9 @@ static void the_null_sender_has_no_record_and_no_count(void **state)
 {
 	(void)state;
 	struct world w;
-	RULES({ .name = "c", .when = "count(messages by sender, 1m) >= 0", .charge = 50 }, { .name = "r", .when = "record(sender) > 0", .action = SCORE_DEFER },
-	      { .name = "n", .when = "count(messages by sender, 1m) > 0", .action = SCORE_DEFER });
+	RULES({ .name = "c", .when = "count(messages by sender, 1m) >= 0", .charge = 50 },
+		{ .name = "r", .when = "record(sender) > 0", .action = SCORE_DEFER },
+		{ .name = "n", .when = "count(messages by sender, 1m) > 0", .action = SCORE_DEFER });
 	world_open(&w, rules);
 	at_mail(&w, "");
 	at_rcpt(&w, "c@d");
@@ -165,8 +166,8 @@ static void an_ok_keeps_later_charges_away(void **state)
 	(void)state;
 	struct world w;
 	RULES({ .name = "ok", .when = "sender == 'news@x'", .action = SCORE_OK },
-	      { .name = "m", .when = "count(messages by client, 1m) > 0", .charge = 5 },
-	      { .name = "bad", .when = "count(bad_recipients by client, 1m) > 0", .charge = 5 });
+		{ .name = "m", .when = "count(messages by client, 1m) > 0", .charge = 5 },
+		{ .name = "bad", .when = "count(bad_recipients by client, 1m) > 0", .charge = 5 });
 	world_open(&w, rules);
 	at_mail(&w, "news@x");
 	at_rcpt(&w, "c@d");
@@ -198,10 +199,9 @@ static void other_rules_after_a_reload_find_the_same_counters(void **state)
 	(void)state;
 	struct world w, next;
 	RULES({ .name = "x", .when = "count(messages by client, 10m) > 100" });
-	static const struct score_rule_source changed[] = {
-		{ .name = "new", .when = "count(recipients by all, 10m) > 100" },
-		{ .name = "same", .when = "tls or count( messages by client, 600s) == 3" }, { 0 }
-	};
+	static const struct score_rule_source changed[] = { { .name = "new",
+								    .when = "count(recipients by all, 10m) > 100" },
+		{ .name = "same", .when = "tls or count( messages by client, 600s) == 3" }, { 0 } };
 	world_open(&w, rules);
 	for (int i = 0; i < 2; i++)
 		at_mail(&w, "a@b");
@@ -220,8 +220,15 @@ static void memory_may_run_out_anywhere(void **state)
 {
 	(void)state;
 	static const struct score_rule_source rules[] = {
-		{ .name = "a", .when = "count(messages by client, sender, 1m) > 0 and sender =~ /x/", .charge = 1, .stage = SCORE_ANY_STAGE },
-		{ .name = "b", .when = "client.ip is known", .action = SCORE_DEFER, .reply = "450 4.7.1 x {id}", .stage = SCORE_ANY_STAGE },
+		{ .name = "a",
+			.when = "count(messages by client, sender, 1m) > 0 and sender =~ /x/",
+			.charge = 1,
+			.stage = SCORE_ANY_STAGE },
+		{ .name = "b",
+			.when = "client.ip is known",
+			.action = SCORE_DEFER,
+			.reply = "450 4.7.1 x {id}",
+			.stage = SCORE_ANY_STAGE },
 	};
 	struct score_rules_config c = { .rules = rules, .n = 2, .half_life_ms = 1, .enforce = true };
 	struct score_ruleset *set = NULL;

@@ -6,7 +6,7 @@
 static const struct hash_key key = { 1, 2 };
 
 void world_open_with(struct world *w, const struct score_rule_source *rules, bool enforce,
-		     const struct score_named_list *lists, size_t lists_n)
+	const struct score_named_list *lists, size_t lists_n)
 {
 	struct score_rule_source all[SCORE_RULES_MAX];
 	size_t n = 0;
@@ -14,8 +14,13 @@ void world_open_with(struct world *w, const struct score_rule_source *rules, boo
 		all[n] = rules[n];
 		all[n].stage = rules[n].stage ? rules[n].stage - 1 : SCORE_ANY_STAGE;
 	}
-	struct score_rules_config config = { .rules = all, .n = n, .lists = lists, .lists_n = lists_n, .key = key,
-					     .half_life_ms = 3600000, .enforce = enforce };
+	struct score_rules_config config = { .rules = all,
+		.n = n,
+		.lists = lists,
+		.lists_n = lists_n,
+		.key = key,
+		.half_life_ms = 3600000,
+		.enforce = enforce };
 	*w = (struct world){ .now_ms = T0 + NOW };
 	w->store = score_store_new(1 << 20, &key);
 	assert_non_null(w->store);
@@ -110,7 +115,8 @@ const char *fired(const struct world *w)
 	size_t n = 0;
 	names[0] = '\0';
 	while (score_case_next(w->set, &w->c, &at, &f))
-		n += (size_t)snprintf(names + n, sizeof names - n, "%s%s", n ? " " : "", score_rule_name(w->set, f.rule));
+		n += (size_t)snprintf(
+			names + n, sizeof names - n, "%s%s", n ? " " : "", score_rule_name(w->set, f.rule));
 	return names;
 }
 

@@ -27,7 +27,7 @@ struct world {
 /* `rules` end with one whose name is NULL. The client is 192.0.2.7 on listener "mx". */
 void world_open(struct world *w, const struct score_rule_source *rules);
 void world_open_with(struct world *w, const struct score_rule_source *rules, bool enforce,
-		     const struct score_named_list *lists, size_t lists_n);
+	const struct score_named_list *lists, size_t lists_n);
 void world_close(struct world *w);
 /* Another session in the same world: the store stays. */
 void world_session(struct world *w, const char *client);

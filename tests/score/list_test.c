@@ -50,11 +50,13 @@ static bool has(const struct score_list *l, const char *name)
 static void every_entry_form_is_found(void **state)
 {
 	(void)state;
-	struct score_list *l = read_all("# a comment\n\n 192.0.2.7 \t# ours\n10.0.0.0/8\r\n2001:db8::/32\n::1\nexample.com\n"
-					".below.example\nUser#1@Example.net\n/^bounce-.*@/i\n/case/");
+	struct score_list *l =
+		read_all("# a comment\n\n 192.0.2.7 \t# ours\n10.0.0.0/8\r\n2001:db8::/32\n::1\nexample.com\n"
+			 ".below.example\nUser#1@Example.net\n/^bounce-.*@/i\n/case/");
 	assert_int_equal(score_list_entries(l), 9);
 	assert_true(has_ip(l, "192.0.2.7") && !has_ip(l, "192.0.2.8") && !has_ip(l, "192.0.2.6"));
-	assert_true(has_ip(l, "10.0.0.0") && has_ip(l, "10.255.255.255") && !has_ip(l, "11.0.0.0") && !has_ip(l, "9.255.255.255"));
+	assert_true(has_ip(l, "10.0.0.0") && has_ip(l, "10.255.255.255") && !has_ip(l, "11.0.0.0") &&
+		    !has_ip(l, "9.255.255.255"));
 	assert_true(has_ip(l, "::ffff:10.1.2.3"));
 	assert_true(has_ip(l, "2001:db8:ffff::1") && !has_ip(l, "2001:db9::") && has_ip(l, "::1") && !has_ip(l, "::2"));
 	assert_true(has(l, "example.com") && has(l, "EXAMPLE.Com") && has(l, "anyone@example.com"));
@@ -78,7 +80,8 @@ static void faults_name_their_line(void **state)
 	memcpy(text + n + 1500, "\nlast.example", 14);
 	struct score_list *l = read_in_pieces(slice_str(text), 7, &faults);
 	assert_true(buf_put(&faults, slice_of("", 1)));
-	assert_string_equal(faults.data, "2: not an address or prefix (bits behind a prefix must be zero)\n"
+	assert_string_equal(faults.data,
+		"2: not an address or prefix (bits behind a prefix must be zero)\n"
 		"3: pattern, at its byte 3: missing closing parenthesis\n4: a pattern is written /.../ or /.../i\n"
 		"5: not an address, prefix, domain, .domain, user@domain or /pattern/\n"
 		"6: not an address, prefix, domain, .domain, user@domain or /pattern/\n"
@@ -115,7 +118,8 @@ static void cut_at_every_byte_it_is_the_same_list(void **state)
 		struct score_list *l = read_in_pieces(text, piece, &faults);
 		assert_int_equal(buf_len(&faults), 0);
 		assert_int_equal(score_list_entries(l), 5);
-		assert_true(has_ip(l, "10.1.1.1") && has_ip(l, "2001:db8::1") && has(l, "q.a.example") && has(l, "u@b.example") && has(l, "aX/Yb"));
+		assert_true(has_ip(l, "10.1.1.1") && has_ip(l, "2001:db8::1") && has(l, "q.a.example") &&
+			    has(l, "u@b.example") && has(l, "aX/Yb"));
 		score_list_free(&l);
 		buf_release(&faults);
 	}
@@ -124,8 +128,10 @@ static void cut_at_every_byte_it_is_the_same_list(void **state)
 static void overlapping_prefixes_are_one_range(void **state)
 {
 	(void)state;
-	struct score_list *l = read_all("10.0.0.0/8\n10.1.0.0/16\n10.1.2.3\n11.0.0.0/8\n2001:db8::/32\n2001:db8:1::/48\n");
-	assert_true(has_ip(l, "10.200.0.1") && has_ip(l, "10.1.2.3") && has_ip(l, "11.255.255.255") && !has_ip(l, "12.0.0.0"));
+	struct score_list *l =
+		read_all("10.0.0.0/8\n10.1.0.0/16\n10.1.2.3\n11.0.0.0/8\n2001:db8::/32\n2001:db8:1::/48\n");
+	assert_true(has_ip(l, "10.200.0.1") && has_ip(l, "10.1.2.3") && has_ip(l, "11.255.255.255") &&
+		    !has_ip(l, "12.0.0.0"));
 	assert_true(has_ip(l, "2001:db8:2::1") && has_ip(l, "2001:db8:1::1"));
 	score_list_free(&l);
 	l = read_all("0.0.0.0/0\n");
@@ -147,7 +153,8 @@ static void a_large_list_is_small_and_complete(void **state)
 	char line[64];
 	enum { N = 100000 };
 	for (unsigned i = 0; i < N; i++) {
-		int n = snprintf(line, sizeof line, "%u.%u.%u.%u\nd%u.example\n", 1 + i % 200, i / 256 % 256, i / 65536, i % 256, i);
+		int n = snprintf(line, sizeof line, "%u.%u.%u.%u\nd%u.example\n", 1 + i % 200, i / 256 % 256, i / 65536,
+			i % 256, i);
 		assert_true(score_list_feed(l, slice_of(line, (size_t)n), &faults));
 	}
 	assert_true(score_list_finish(l, &faults));
@@ -170,7 +177,8 @@ static void memory_may_run_out_anywhere(void **state)
 		struct buf faults = { 0 };
 		(void)mem_fail_after(fail);
 		struct score_list *l = score_list_new(&secret);
-		done = l && score_list_feed(l, text, &faults) && score_list_finish(l, &faults) && score_list_entries(l) == 4;
+		done = l && score_list_feed(l, text, &faults) && score_list_finish(l, &faults) &&
+		       score_list_entries(l) == 4;
 		(void)mem_fail_after(-1);
 		score_list_free(&l);
 		buf_release(&faults);

@@ -9,9 +9,8 @@ static int value_of(const char *when)
 	char unknown[300];
 	struct world w;
 	assert_true((size_t)snprintf(unknown, sizeof unknown, "(%s) is unknown", when) < sizeof unknown);
-	const struct score_rule_source rules[] = {
-		{ .name = "true", .when = when, .stage = 1 + SCORE_RCPT }, { .name = "unknown", .when = unknown, .stage = 1 + SCORE_RCPT }, { 0 }
-	};
+	const struct score_rule_source rules[] = { { .name = "true", .when = when, .stage = 1 + SCORE_RCPT },
+		{ .name = "unknown", .when = unknown, .stage = 1 + SCORE_RCPT }, { 0 } };
 	world_open(&w, rules);
 	at_connect(&w);
 	at_mail(&w, "a.User@Example.COM"); /* no HELO: helo is unknown */
@@ -28,18 +27,18 @@ static void truth_tables_are_kleenes(void **state)
 {
 	(void)state;
 	static const int and[3][3] = { { 0, 0, 0 }, { 0, 1, -1 }, { 0, -1, -1 } };
-	static const int or[3][3] = { { 0, 1, -1 }, { 1, 1, 1 }, { -1, 1, -1 } };
-	static const int not[3] = { 1, 0, -1 };
+	static const int or [3][3] = { { 0, 1, -1 }, { 1, 1, 1 }, { -1, 1, -1 } };
+	static const int not [3] = { 1, 0, -1 };
 	char text[100];
 	for (unsigned a = 0; a < 3; a++) {
 		assert_int_equal(value_of(word[a]), meaning[a]);
 		(void)snprintf(text, sizeof text, "not %s", word[a]);
-		assert_int_equal(value_of(text), not[a]);
+		assert_int_equal(value_of(text), not [a]);
 		for (unsigned b = 0; b < 3; b++) {
 			(void)snprintf(text, sizeof text, "%s and %s", word[a], word[b]);
 			assert_int_equal(value_of(text), and[a][b]);
 			(void)snprintf(text, sizeof text, "%s or %s", word[a], word[b]);
-			assert_int_equal(value_of(text), or[a][b]);
+			assert_int_equal(value_of(text), or [a][b]);
 		}
 	}
 }
@@ -75,13 +74,14 @@ static void attributes_have_their_values(void **state)
 {
 	(void)state;
 	static const char *const all[] = { "client.ip == 192.0.2.7", "client.ip != ::1", "client.ip in 192.0.2.0/24",
-		"client.ip in (10.0.0.1, 192.0.2.0/29)", "not client.ip in (10.0.0.1, ::1)", "listener == 'mx'", "offences == 0",
-		"not tls", "sender == 'a.user@example.com'", "sender.domain in ('b', 'EXAMPLE.com')", "not sender.null",
-		"sender =~ /^a\\.User@Ex/", "not sender =~ /user/", "sender =~ /user/i", "sender !~ /xyz/",
-		"recipient == 'postmaster'", "recipients == 1", "bad_recipients == 0", "recipients in (3, 1)", "score == 0",
-		"points <= 0", "record(client) == 0", "record(sender) < 1", "2 > 1.5 and 1k == 1024 and 2M >= 2048k",
-		"1h == 60m and 1d == 24h and 90s < 2m", "count(connections by client, 1h) == 1",
-		"count(messages by sender, client, 1h) == 1", "count(recipients by all, 1m) == 1", "count(messages by listener, 1m) == 1",
+		"client.ip in (10.0.0.1, 192.0.2.0/29)", "not client.ip in (10.0.0.1, ::1)", "listener == 'mx'",
+		"offences == 0", "not tls", "sender == 'a.user@example.com'", "sender.domain in ('b', 'EXAMPLE.com')",
+		"not sender.null", "sender =~ /^a\\.User@Ex/", "not sender =~ /user/", "sender =~ /user/i",
+		"sender !~ /xyz/", "recipient == 'postmaster'", "recipients == 1", "bad_recipients == 0",
+		"recipients in (3, 1)", "score == 0", "points <= 0", "record(client) == 0", "record(sender) < 1",
+		"2 > 1.5 and 1k == 1024 and 2M >= 2048k", "1h == 60m and 1d == 24h and 90s < 2m",
+		"count(connections by client, 1h) == 1", "count(messages by sender, client, 1h) == 1",
+		"count(recipients by all, 1m) == 1", "count(messages by listener, 1m) == 1",
 		"count(messages by net(24,48), 1m) == 1", "count(messages by sender.domain, 31d) == 1" };
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
 		if (value_of(all[i]) != 1)
@@ -93,9 +93,8 @@ static void an_explosive_pattern_gives_up(void **state)
 	(void)state;
 	struct world w;
 	static char many[300];
-	const struct score_rule_source rules[] = {
-		{ .name = "match", .when = "sender =~ /^(a+)+$/" }, { .name = "gave-up", .when = "(sender =~ /^(a+)+$/) is unknown" }, { 0 }
-	};
+	const struct score_rule_source rules[] = { { .name = "match", .when = "sender =~ /^(a+)+$/" },
+		{ .name = "gave-up", .when = "(sender =~ /^(a+)+$/) is unknown" }, { 0 } };
 	memset(many, 'a', sizeof many - 2);
 	many[sizeof many - 2] = '!';
 	world_open(&w, rules);
@@ -111,12 +110,12 @@ static void a_list_is_asked(void **state)
 	struct world w;
 	struct buf faults = { 0 };
 	struct score_list *list = score_list_new(&key);
-	assert_true(score_list_feed(list, SLICE("192.0.2.0/24\n.example.com\n"), &faults) && score_list_finish(list, &faults));
+	assert_true(score_list_feed(list, SLICE("192.0.2.0/24\n.example.com\n"), &faults) &&
+		    score_list_finish(list, &faults));
 	const struct score_named_list named = { "trusted", list };
-	const struct score_rule_source rules[] = {
-		{ .name = "ip", .when = "client.ip in list('trusted')" }, { .name = "name", .when = "sender in list(\"trusted\")" },
-		{ .name = "not", .when = "not sender.domain in list('trusted')" }, { 0 }
-	};
+	const struct score_rule_source rules[] = { { .name = "ip", .when = "client.ip in list('trusted')" },
+		{ .name = "name", .when = "sender in list(\"trusted\")" },
+		{ .name = "not", .when = "not sender.domain in list('trusted')" }, { 0 } };
 	world_open_with(&w, rules, true, &named, 1);
 	at_connect(&w);
 	at_mail(&w, "x@mail.example.com");

@@ -85,12 +85,14 @@ static void every_form_of_the_language_is_read(void **state)
 	canonical("client.age<10m", "client.age < 10m");
 	canonical("message.size >= 64k", "message.size >= 64k");
 	canonical("count(bad_recipients by client, 10m) > 5", "count(bad_recipients by client, 10m) > 5");
-	canonical("count(messages by sender , net( 24 , 48 ), 1.5h)>1", "count(messages by sender, net(24,48), 1.5h) > 1");
+	canonical("count(messages by sender , net( 24 , 48 ), 1.5h)>1",
+		"count(messages by sender, net(24,48), 1.5h) > 1");
 	canonical("distinct(sender by client, 1h) > 30", "distinct(sender by client, 1h) > 30");
 	canonical("spike(messages by sender) > 10", "spike(messages by sender) > 10");
 	canonical("record(sender) >= -60", "record(sender) >= -60");
 	canonical("dnsbl('zen.example') != '127.0.0.2'", "dnsbl('zen.example') != '127.0.0.2'");
-	canonical("dnsbl_domain('dbl.example', sender.domain) is known", "dnsbl_domain('dbl.example', sender.domain) is known");
+	canonical("dnsbl_domain('dbl.example', sender.domain) is known",
+		"dnsbl_domain('dbl.example', sender.domain) is known");
 	canonical("header('Subject') =~ /x/", "header('Subject') =~ /x/");
 }
 
@@ -203,10 +205,11 @@ static void make_expression(struct buf *b, unsigned depth);
 
 static void make_leaf(struct buf *b)
 {
-	static const char *const leaves[] = { "tls", "score >= 1.5", "sender =~ /a(b|c)/i", "helo !~ /x\\/y/", "spf is none",
-		"client.ip in 10.0.0.0/8", "client.ip in (::1, 192.0.2.0/24)", "sender in list('a')", "recipient in (\"x\", 'y\\'')",
-		"count(messages by sender, client, 10m) > 5", "spike(bytes by all) < 3", "record(net(8,32)) != 0", "message.size > 25M",
-		"distinct(helo by net(24,64), 7d) <= 2", "dnsbl('z') == '127.0.0.2'", "client.age < 1h", "points == -1" };
+	static const char *const leaves[] = { "tls", "score >= 1.5", "sender =~ /a(b|c)/i", "helo !~ /x\\/y/",
+		"spf is none", "client.ip in 10.0.0.0/8", "client.ip in (::1, 192.0.2.0/24)", "sender in list('a')",
+		"recipient in (\"x\", 'y\\'')", "count(messages by sender, client, 10m) > 5", "spike(bytes by all) < 3",
+		"record(net(8,32)) != 0", "message.size > 25M", "distinct(helo by net(24,64), 7d) <= 2",
+		"dnsbl('z') == '127.0.0.2'", "client.age < 1h", "points == -1" };
 	assert_true(put(b, leaves[any(sizeof leaves / sizeof *leaves)]));
 }
 
@@ -246,8 +249,8 @@ static bool same(const struct score_node *a, const struct score_node *b)
 			memcmp(a->call->keys, b->call->keys, sizeof a->call->keys) == 0 &&
 			slice_eq(a->call->window, b->call->window) && slice_eq(a->call->text, b->call->text);
 	return calls && a->kind == b->kind && a->op == b->op && a->fold == b->fold && a->negated == b->negated &&
-	       slice_eq(a->text, b->text) && a->unit == b->unit && a->prefix.bits == b->prefix.bits && same(a->a, b->a) &&
-	       same(a->next, b->next);
+	       slice_eq(a->text, b->text) && a->unit == b->unit && a->prefix.bits == b->prefix.bits &&
+	       same(a->a, b->a) && same(a->next, b->next);
 }
 
 static void printing_and_reading_again_gives_the_same_tree(void **state)
@@ -264,7 +267,8 @@ static void printing_and_reading_again_gives_the_same_tree(void **state)
 			assert_true(score_print(n, &out));
 			struct score_node *again = score_parse(buf_slice(&out), &a, &f);
 			if (!again || !same(n, again))
-				fail_msg("%.*s\n%.*s\n%s", SLICE_ARG(buf_slice(&source)), SLICE_ARG(buf_slice(&out)), f.text);
+				fail_msg("%.*s\n%.*s\n%s", SLICE_ARG(buf_slice(&source)), SLICE_ARG(buf_slice(&out)),
+					f.text);
 		} else if (!strstr(f.text, "longer than") && !strstr(f.text, "more than")) {
 			fail_msg("%.*s: %s", SLICE_ARG(buf_slice(&source)), f.text);
 		}
@@ -278,8 +282,9 @@ static void printing_and_reading_again_gives_the_same_tree(void **state)
 static void cut_at_every_byte_it_ends_well(void **state)
 {
 	(void)state;
-	static const char whole[] = "not (sender =~ /a/i or client.ip in (::1, 10.0.0.0/8)) and count(messages by net(24,48), 1m) > 5 "
-				    "or recipient.domain in list('x') && helo is none and record(sender) > 1k";
+	static const char whole[] =
+		"not (sender =~ /a/i or client.ip in (::1, 10.0.0.0/8)) and count(messages by net(24,48), 1m) > 5 "
+		"or recipient.domain in list('x') && helo is none and record(sender) > 1k";
 	for (size_t n = 0; n < sizeof whole; n++) {
 		struct arena a = { .limit = 200 * (n % 40) + 1 };
 		struct score_fault f = { 0 };

@@ -46,7 +46,8 @@ static void every_refusal_has_its_id(void **state)
 	text_of("451 try later", 4, "451 4.7.1 try later (id 7F3K9QZ2)");
 	text_of("554 5.7.26 no", 5, "554 5.7.26 no (id 7F3K9QZ2)");
 	text_of("550 5.1 is a number", 5, "550 5.7.1 5.1 is a number (id 7F3K9QZ2)");
-	text_of(score_reply_default(4).p, 4, "450 4.7.1 Too much unusual traffic from 192.0.2.7, try later (id 7F3K9QZ2)");
+	text_of(score_reply_default(4).p, 4,
+		"450 4.7.1 Too much unusual traffic from 192.0.2.7, try later (id 7F3K9QZ2)");
 	text_of(score_reply_default(5).p, 5, "550 5.7.1 Refused by local policy, rule grey (id 7F3K9QZ2)");
 }
 

@@ -11,9 +11,9 @@ static void the_strongest_action_wins(void **state)
 	(void)state;
 	struct world w;
 	RULES({ .name = "w", .when = WHEN_ALWAYS, .action = SCORE_WAIT, .delay_ms = 500 },
-	      { .name = "d", .when = WHEN_ALWAYS, .action = SCORE_DEFER },
-	      { .name = "r", .when = WHEN_ALWAYS, .action = SCORE_REJECT },
-	      { .name = "r2", .when = WHEN_ALWAYS, .action = SCORE_REJECT });
+		{ .name = "d", .when = WHEN_ALWAYS, .action = SCORE_DEFER },
+		{ .name = "r", .when = WHEN_ALWAYS, .action = SCORE_REJECT },
+		{ .name = "r2", .when = WHEN_ALWAYS, .action = SCORE_REJECT });
 	world_open(&w, rules);
 	at_connect(&w);
 	assert_int_equal(w.v.now.action, SCORE_REJECT);
@@ -29,7 +29,7 @@ static void among_equals_the_first_gives_the_reply(void **state)
 	(void)state;
 	struct world w;
 	RULES({ .name = "late", .when = "helo == 'x'", .action = SCORE_DEFER, .reply = "451 4.7.0 late {id}" },
-	      { .name = "early", .when = WHEN_ALWAYS, .action = SCORE_DEFER });
+		{ .name = "early", .when = WHEN_ALWAYS, .action = SCORE_DEFER });
 	world_open(&w, rules);
 	at_connect(&w);
 	assert_string_equal(by(&w), "early");
@@ -104,8 +104,9 @@ static void ok_cancels_what_is_below_it(void **state)
 {
 	(void)state;
 	struct world w;
-	RULES({ .name = "above", .when = WHEN_ALWAYS, .points = 1 }, { .name = "ok", .when = WHEN_ALWAYS, .action = SCORE_OK },
-	      { .name = "below", .when = WHEN_ALWAYS, .points = 10, .charge = 10, .action = SCORE_REJECT });
+	RULES({ .name = "above", .when = WHEN_ALWAYS, .points = 1 },
+		{ .name = "ok", .when = WHEN_ALWAYS, .action = SCORE_OK },
+		{ .name = "below", .when = WHEN_ALWAYS, .points = 10, .charge = 10, .action = SCORE_REJECT });
 	world_open(&w, rules);
 	at_connect(&w);
 	assert_string_equal(by(&w), "");
@@ -120,7 +121,8 @@ static void ok_does_not_cancel_what_is_above_it(void **state)
 {
 	(void)state;
 	struct world w;
-	RULES({ .name = "above", .when = WHEN_ALWAYS, .action = SCORE_REJECT }, { .name = "ok", .when = WHEN_ALWAYS, .action = SCORE_OK });
+	RULES({ .name = "above", .when = WHEN_ALWAYS, .action = SCORE_REJECT },
+		{ .name = "ok", .when = WHEN_ALWAYS, .action = SCORE_OK });
 	world_open(&w, rules);
 	at_connect(&w);
 	assert_string_equal(by(&w), "above");
@@ -132,8 +134,8 @@ static void ok_cancels_one_held_from_an_earlier_stage_for_its_scope(void **state
 	(void)state;
 	struct world w;
 	RULES({ .name = "soft", .when = "helo == 'soft'", .action = SCORE_DEFER },
-	      { .name = "role", .when = "recipient =~ /^postmaster@/i", .action = SCORE_OK },
-	      { .name = "hard", .when = WHEN_ALWAYS, .action = SCORE_REJECT, .points = 7 });
+		{ .name = "role", .when = "recipient =~ /^postmaster@/i", .action = SCORE_OK },
+		{ .name = "hard", .when = WHEN_ALWAYS, .action = SCORE_REJECT, .points = 7 });
 	world_open(&w, rules);
 	at_connect(&w);
 	at_helo(&w, "x");
@@ -164,7 +166,7 @@ static void a_mail_with_mixed_recipients_has_no_ok(void **state)
 	(void)state;
 	struct world w;
 	RULES({ .name = "role", .when = "recipient == 'postmaster@x'", .action = SCORE_OK },
-	      { .name = "late", .when = WHEN_ALWAYS, .stage = 1 + SCORE_MESSAGE, .action = SCORE_REJECT });
+		{ .name = "late", .when = WHEN_ALWAYS, .stage = 1 + SCORE_MESSAGE, .action = SCORE_REJECT });
 	world_open(&w, rules);
 	for (int both = 0; both < 2; both++) {
 		at_mail(&w, "a@b");
@@ -185,7 +187,8 @@ static void ok_by_the_sender_holds_for_the_mail(void **state)
 {
 	(void)state;
 	struct world w;
-	RULES({ .name = "news", .when = "sender == 'news@x'", .action = SCORE_OK }, { .name = "r", .when = WHEN_ALWAYS, .action = SCORE_REJECT });
+	RULES({ .name = "news", .when = "sender == 'news@x'", .action = SCORE_OK },
+		{ .name = "r", .when = WHEN_ALWAYS, .action = SCORE_REJECT });
 	world_open(&w, rules);
 	at_connect(&w);
 	assert_string_equal(by(&w), "r");
@@ -203,8 +206,11 @@ static void an_ok_by_what_can_change_is_asked_again(void **state)
 {
 	(void)state;
 	struct world w;
-	RULES({ .name = "few", .when = "count(recipients by client, 1h) < 2", .stage = 1 + SCORE_RCPT, .action = SCORE_OK },
-	      { .name = "r", .when = WHEN_ALWAYS, .action = SCORE_REJECT });
+	RULES({ .name = "few",
+		      .when = "count(recipients by client, 1h) < 2",
+		      .stage = 1 + SCORE_RCPT,
+		      .action = SCORE_OK },
+		{ .name = "r", .when = WHEN_ALWAYS, .action = SCORE_REJECT });
 	world_open(&w, rules);
 	at_connect(&w);
 	at_mail(&w, "a@b");
@@ -221,10 +227,10 @@ static void of_several_waits_the_longest_counts_once_a_scope(void **state)
 	(void)state;
 	struct world w;
 	RULES({ .name = "short", .when = WHEN_ALWAYS, .action = SCORE_WAIT, .delay_ms = 4000 },
-	      { .name = "long", .when = WHEN_ALWAYS, .action = SCORE_WAIT, .delay_ms = 8000 },
-	      { .name = "longer", .when = "helo == 'x'", .action = SCORE_WAIT, .delay_ms = 9000 },
-	      { .name = "mail", .when = "sender.domain == 'b'", .action = SCORE_WAIT, .delay_ms = 5000 },
-	      { .name = "again", .when = "score >= 0", .action = SCORE_WAIT, .delay_ms = 3000 });
+		{ .name = "long", .when = WHEN_ALWAYS, .action = SCORE_WAIT, .delay_ms = 8000 },
+		{ .name = "longer", .when = "helo == 'x'", .action = SCORE_WAIT, .delay_ms = 9000 },
+		{ .name = "mail", .when = "sender.domain == 'b'", .action = SCORE_WAIT, .delay_ms = 5000 },
+		{ .name = "again", .when = "score >= 0", .action = SCORE_WAIT, .delay_ms = 3000 });
 	world_open(&w, rules);
 	at_connect(&w);
 	assert_string_equal(by(&w), "long");
@@ -248,8 +254,9 @@ static void points_count_once_in_their_scope_and_end_with_it(void **state)
 {
 	(void)state;
 	struct world w;
-	RULES({ .name = "session", .when = "offences >= 0", .points = 1 }, { .name = "mail", .when = "sender.domain == 'b'", .points = 10 },
-	      { .name = "rcpt", .when = "recipient.domain == 'd'", .points = 100 });
+	RULES({ .name = "session", .when = "offences >= 0", .points = 1 },
+		{ .name = "mail", .when = "sender.domain == 'b'", .points = 10 },
+		{ .name = "rcpt", .when = "recipient.domain == 'd'", .points = 100 });
 	world_open(&w, rules);
 	at_connect(&w);
 	at_helo(&w, "x");
@@ -274,8 +281,9 @@ static void rules_see_the_points_of_those_above(void **state)
 {
 	(void)state;
 	struct world w;
-	RULES({ .name = "before", .when = "score >= 15", .stage = 1, .action = SCORE_LOG }, { .name = "p", .when = WHEN_ALWAYS, .points = 15, .charge = 5 },
-	      { .name = "after", .when = "score == 20 and points == 15", .stage = 1, .action = SCORE_LOG });
+	RULES({ .name = "before", .when = "score >= 15", .stage = 1, .action = SCORE_LOG },
+		{ .name = "p", .when = WHEN_ALWAYS, .points = 15, .charge = 5 },
+		{ .name = "after", .when = "score == 20 and points == 15", .stage = 1, .action = SCORE_LOG });
 	world_open(&w, rules);
 	at_connect(&w);
 	assert_string_equal(fired(&w), "p after");
@@ -290,14 +298,18 @@ static void a_rule_is_born_where_all_it_reads_exists(void **state)
 	(void)state;
 	static const unsigned all = (1u << SCORE_STAGES) - 1;
 	struct world w;
-	RULES({ .name = "0", .when = WHEN_ALWAYS }, { .name = "1", .when = "helo == 'x'" }, { .name = "2", .when = "sender == 'x' or tls" },
-	      { .name = "3", .when = "recipient == 'x' and score > 5" }, { .name = "4", .when = "score > 5" },
-	      { .name = "5", .when = "count(messages by sender, 1m) > 5" }, { .name = "6", .when = "score > 5", .stage = 1 + SCORE_HELO },
-	      { .name = "7", .when = "recipients > 5" }, { .name = "8", .when = WHEN_ALWAYS, .charge = 1, .to = SCORE_TO_SENDER },
-	      { .name = "9", .when = WHEN_ALWAYS, .state = SCORE_OFF });
-	static const unsigned stages[] = { 1u << SCORE_CONNECT, 1u << SCORE_HELO, 1u << SCORE_MAIL, 1u << SCORE_RCPT, all,
-		all & all << SCORE_MAIL, 1u << SCORE_HELO, all & all << SCORE_RCPT, 1u << SCORE_MAIL, 0 };
-	static const enum score_scope scopes[] = { 0, 0, SCORE_OF_MAIL, SCORE_OF_RECIPIENT, 0, SCORE_OF_MAIL, 0, SCORE_OF_MAIL, SCORE_OF_MAIL, 0 };
+	RULES({ .name = "0", .when = WHEN_ALWAYS }, { .name = "1", .when = "helo == 'x'" },
+		{ .name = "2", .when = "sender == 'x' or tls" },
+		{ .name = "3", .when = "recipient == 'x' and score > 5" }, { .name = "4", .when = "score > 5" },
+		{ .name = "5", .when = "count(messages by sender, 1m) > 5" },
+		{ .name = "6", .when = "score > 5", .stage = 1 + SCORE_HELO },
+		{ .name = "7", .when = "recipients > 5" },
+		{ .name = "8", .when = WHEN_ALWAYS, .charge = 1, .to = SCORE_TO_SENDER },
+		{ .name = "9", .when = WHEN_ALWAYS, .state = SCORE_OFF });
+	static const unsigned stages[] = { 1u << SCORE_CONNECT, 1u << SCORE_HELO, 1u << SCORE_MAIL, 1u << SCORE_RCPT,
+		all, all & all << SCORE_MAIL, 1u << SCORE_HELO, all & all << SCORE_RCPT, 1u << SCORE_MAIL, 0 };
+	static const enum score_scope scopes[] = { 0, 0, SCORE_OF_MAIL, SCORE_OF_RECIPIENT, 0, SCORE_OF_MAIL, 0,
+		SCORE_OF_MAIL, SCORE_OF_MAIL, 0 };
 	world_open(&w, rules);
 	for (unsigned i = 0; i < 10; i++) {
 		assert_int_equal(score_rule_stages(w.set, i), stages[i]);
@@ -334,10 +346,15 @@ static void observed_rules_only_tell(void **state)
 	struct world w;
 	struct score_fired f;
 	unsigned at = 0;
-	RULES({ .name = "o", .when = WHEN_ALWAYS, .state = SCORE_OBSERVE, .points = 50, .charge = 50, .action = SCORE_REJECT },
-	      { .name = "d", .when = WHEN_ALWAYS, .action = SCORE_DEFER },
-	      { .name = "ok", .when = WHEN_ALWAYS, .state = SCORE_OBSERVE, .action = SCORE_OK },
-	      { .name = "last", .when = WHEN_ALWAYS, .points = 2 });
+	RULES({ .name = "o",
+		      .when = WHEN_ALWAYS,
+		      .state = SCORE_OBSERVE,
+		      .points = 50,
+		      .charge = 50,
+		      .action = SCORE_REJECT },
+		{ .name = "d", .when = WHEN_ALWAYS, .action = SCORE_DEFER },
+		{ .name = "ok", .when = WHEN_ALWAYS, .state = SCORE_OBSERVE, .action = SCORE_OK },
+		{ .name = "last", .when = WHEN_ALWAYS, .points = 2 });
 	world_open(&w, rules);
 	at_connect(&w);
 	assert_string_equal(by(&w), "d");
@@ -355,7 +372,7 @@ static void without_enforce_nobody_is_refused_or_delayed(void **state)
 	(void)state;
 	struct world w;
 	RULES({ .name = "w", .when = WHEN_ALWAYS, .action = SCORE_WAIT, .delay_ms = 5 },
-	      { .name = "d", .when = "helo == 'x'", .action = SCORE_DEFER, .points = 3, .charge = 4 });
+		{ .name = "d", .when = "helo == 'x'", .action = SCORE_DEFER, .points = 3, .charge = 4 });
 	world_open_with(&w, rules, false, NULL, 0);
 	at_connect(&w);
 	assert_int_equal(w.v.now.action, SCORE_NONE);
@@ -375,9 +392,9 @@ static void rules_off_expired_or_outside_their_percent_do_nothing(void **state)
 	char ip[32];
 	unsigned in = 0;
 	RULES({ .name = "off", .when = WHEN_ALWAYS, .state = SCORE_OFF, .points = 1 },
-	      { .name = "over", .when = WHEN_ALWAYS, .until_ms = T0, .points = 10 },
-	      { .name = "not-yet-over", .when = WHEN_ALWAYS, .until_ms = T0 + 10 * NOW, .points = 100 },
-	      { .name = "some", .when = WHEN_ALWAYS, .percent = 25, .points = 1000 });
+		{ .name = "over", .when = WHEN_ALWAYS, .until_ms = T0, .points = 10 },
+		{ .name = "not-yet-over", .when = WHEN_ALWAYS, .until_ms = T0 + 10 * NOW, .points = 100 },
+		{ .name = "some", .when = WHEN_ALWAYS, .percent = 25, .points = 1000 });
 	world_open(&w, rules);
 	for (unsigned i = 0; i < 1000; i++) {
 		(void)snprintf(ip, sizeof ip, "10.0.%u.%u", i / 250, i % 250);
@@ -398,8 +415,9 @@ static void an_ok_starts_no_lookup_below_it(void **state)
 {
 	(void)state;
 	struct world w;
-	RULES({ .name = "a", .when = "helo == 'x'", .stage = 1 + SCORE_MAIL, .points = 1 }, { .name = "ok", .when = WHEN_ALWAYS, .action = SCORE_OK },
-	      { .name = "b", .when = "sender == 'x'", .points = 1 });
+	RULES({ .name = "a", .when = "helo == 'x'", .stage = 1 + SCORE_MAIL, .points = 1 },
+		{ .name = "ok", .when = WHEN_ALWAYS, .action = SCORE_OK },
+		{ .name = "b", .when = "sender == 'x'", .points = 1 });
 	world_open(&w, rules);
 	assert_int_equal(score_rules_wants(w.set, SCORE_MAIL, &w.facts, &w.c), SCORE_HAS_HELO | SCORE_HAS_SENDER);
 	at_connect(&w);
@@ -438,11 +456,14 @@ static void a_fault_has_file_line_and_caret(void **state)
 	(void)state;
 	struct score_rule_source r = { .name = "x", .file = "a.cfg", .line = 7, .stage = SCORE_ANY_STAGE };
 	r.when = "tls and sendr == 'a'";
-	faults_of(&r, "a.cfg:7: rule \"x\": unknown attribute 'sendr', did you mean 'sender'?\n    tls and sendr == 'a'\n            ^\n");
+	faults_of(&r, "a.cfg:7: rule \"x\": unknown attribute 'sendr', did you mean 'sender'?\n    tls and sendr == "
+		      "'a'\n            ^\n");
 	r.when = "sender =~ /a(/";
-	faults_of(&r, "a.cfg:7: rule \"x\": pattern, at its byte 3: missing closing parenthesis\n    sender =~ /a(/\n           ^\n");
+	faults_of(&r, "a.cfg:7: rule \"x\": pattern, at its byte 3: missing closing parenthesis\n    sender =~ /a(/\n  "
+		      "         ^\n");
 	r.when = "sender in list('no')";
-	faults_of(&r, "a.cfg:7: rule \"x\": there is no list 'no' in `lists`\n    sender in list('no')\n           ^\n");
+	faults_of(
+		&r, "a.cfg:7: rule \"x\": there is no list 'no' in `lists`\n    sender in list('no')\n           ^\n");
 	r.when = "tls";
 	r.action = SCORE_BLOCK;
 	faults_of(&r, "a.cfg:7: rule \"x\": the action 'block' is not built in this version\n");

@@ -41,7 +41,8 @@ static void points_halve_in_each_half_life(void **state)
 	assert_float_equal(score_record_get(s, &k, HOUR, T0 + 3 * HOUR).points, 10, 1e-9);
 	assert_float_equal(score_record_charge(s, &k, 5, HOUR, 1, T0 + 3 * HOUR), 15, 1e-9);
 	assert_float_equal(score_record_get(s, &k, HOUR, T0 + 4 * HOUR).points, 7.5, 1e-9);
-	assert_float_equal(score_record_get(s, &k, HOUR, T0).points, 15, 1e-9); /* a clock that jumped back stands still */
+	assert_float_equal(
+		score_record_get(s, &k, HOUR, T0).points, 15, 1e-9); /* a clock that jumped back stands still */
 	assert_int_equal(score_record_get(s, &k, HOUR, T0).first_s, T0 / 1000);
 	assert_int_equal(score_record_get(s, &k, HOUR, T0).last_s, (T0 + 3 * HOUR) / 1000);
 	score_store_free(&s);
@@ -51,13 +52,15 @@ static void keys_of_different_kinds_do_not_meet(void **state)
 {
 	(void)state;
 	struct score_store *s = make();
-	struct score_key a = score_key_text(s, SCORE_KEY_SENDER, SLICE("A@b")), b = score_key_text(s, SCORE_KEY_RECIPIENT, SLICE("a@b"));
+	struct score_key a = score_key_text(s, SCORE_KEY_SENDER, SLICE("A@b")),
+			 b = score_key_text(s, SCORE_KEY_RECIPIENT, SLICE("a@b"));
 	struct score_key c = score_key_text(s, SCORE_KEY_SENDER, SLICE("a@B"));
 	struct ip ip, near;
 	assert_true(ip_parse(SLICE("2001:db8::1"), &ip) && ip_parse(SLICE("2001:db8::2"), &near));
 	assert_true(a.hash == c.hash && a.hash != b.hash);
 	assert_true(score_key_pair(a, b).hash != score_key_pair(b, a).hash);
-	assert_true(score_key_ip(s, SCORE_KEY_CLIENT, &ip, 64).hash == score_key_ip(s, SCORE_KEY_CLIENT, &near, 64).hash);
+	assert_true(
+		score_key_ip(s, SCORE_KEY_CLIENT, &ip, 64).hash == score_key_ip(s, SCORE_KEY_CLIENT, &near, 64).hash);
 	assert_true(score_key_ip(s, SCORE_KEY_NET, &ip, 64).hash != score_key_ip(s, SCORE_KEY_NET, &ip, 48).hash);
 	(void)score_record_charge(s, &a, 5, HOUR, 1, T0);
 	assert_float_equal(score_record_get(s, &b, HOUR, T0).points, 0, 0);
@@ -78,7 +81,8 @@ static void a_count_covers_its_window(void **state)
 		assert_int_equal(score_count_add(s, &k, &ten_minutes, 1, 1, start + i * SECOND), i + 1);
 	assert_int_equal(score_count_get(s, &k, &ten_minutes, start + 60 * SECOND), 60);
 	assert_int_equal(score_count_get(s, &k, &ten_minutes, start + 599 * SECOND), 60);
-	assert_int_equal(score_count_get(s, &k, &ten_minutes, start + 675 * SECOND), 30); /* the edge is taken by its share */
+	assert_int_equal(
+		score_count_get(s, &k, &ten_minutes, start + 675 * SECOND), 30); /* the edge is taken by its share */
 	assert_int_equal(score_count_get(s, &k, &ten_minutes, start + 750 * SECOND), 0);
 	assert_int_equal(score_count_get(s, &k, &ten_minutes, start - HOUR), 60); /* a clock that jumped back */
 	assert_int_equal(score_count_add(s, &k, &ten_minutes, 7, 1, start + DAY), 7);

@@ -1,0 +1,154 @@
+/* bench/store.c - what one entry and one judged session cost, printed as medians of five
+ *
+ * bench_store [MB] [ENTRIES]: score.memory and how many different keys are counted.
+ */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "score/rules.h"
+
+enum { REPEATS = 5, SESSIONS = 200000 };
+
+static const struct score_window window = { 1, 15000 };
+#define T0 ((uint64_t)1767225600000u)
+
+static double seconds(void)
+{
+	struct timespec t;
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	const double *x = a, *y = b;
+	return (*x > *y) - (*x < *y);
+}
+
+static double median(double v[REPEATS])
+{
+	qsort(v, REPEATS, sizeof *v, by_value);
+	return v[REPEATS / 2];
+}
+
+struct updates {
+	struct score_store *store;
+	uint64_t keys, seed;
+};
+
+static void *update(void *arg)
+{
+	struct updates *u = arg;
+	uint64_t x = u->seed;
+	for (uint64_t i = 0; i < u->keys; i++) {
+		x ^= x << 13, x ^= x >> 7, x ^= x << 17;
+		uint64_t n = x % u->keys;
+		struct ip ip = { { 0x20, 1, (uint8_t)n, (uint8_t)(n >> 8), (uint8_t)(n >> 16), (uint8_t)(n >> 24) } };
+		struct score_key key = score_key_ip(u->store, SCORE_KEY_CLIENT, &ip, 64);
+		(void)score_count_add(u->store, &key, &window, 1, n, T0);
+	}
+	return NULL;
+}
+
+static void bench_updates(struct score_store *store, uint64_t keys, unsigned threads)
+{
+	double rate[REPEATS];
+	for (unsigned r = 0; r < REPEATS; r++) {
+		pthread_t thread[2];
+		struct updates u[2];
+		double start = seconds();
+		for (unsigned t = 0; t < threads; t++) {
+			u[t] = (struct updates){ store, keys, 88172645463325252u + t * 7777 + r };
+			if (pthread_create(&thread[t], NULL, update, &u[t]) != 0)
+				abort();
+		}
+		for (unsigned t = 0; t < threads; t++)
+			(void)pthread_join(thread[t], NULL);
+		rate[r] = (double)(keys * threads) / (seconds() - start) / 1e6;
+	}
+	printf("updates, %u thread%s: %.2f million/s\n", threads, threads > 1 ? "s" : "", median(rate));
+}
+
+static void one_session(const struct score_ruleset *set, struct score_store *store, unsigned n)
+{
+	struct score_facts f = { 0 };
+	struct score_case c = { 0 };
+	struct score_verdict v;
+	struct ip ip = { { [10] = 0xff,
+		[11] = 0xff,
+		[12] = 10,
+		[13] = (uint8_t)(n >> 16),
+		[14] = (uint8_t)(n >> 8),
+		[15] = (uint8_t)n } };
+	score_facts_client(&f, &ip, SLICE("mx"));
+	bool fine = score_event(set, &f, &c, store, SCORE_EV_CONNECTIONS, 1, T0) &&
+		    score_rules_eval(set, SCORE_CONNECT, &f, &c, store, T0, &v) &&
+		    score_rules_eval(set, SCORE_GREET, &f, &c, store, T0, &v);
+	score_facts_helo(&f, SLICE("mail.example.org"));
+	fine = fine && score_rules_eval(set, SCORE_HELO, &f, &c, store, T0, &v);
+	score_facts_sender(&f, SLICE("somebody@example.org"));
+	fine = fine && score_event(set, &f, &c, store, SCORE_EV_MESSAGES, 1, T0) &&
+	       score_rules_eval(set, SCORE_MAIL, &f, &c, store, T0, &v);
+	score_facts_recipient(&f, SLICE("user@example.com"));
+	fine = fine && score_event(set, &f, &c, store, SCORE_EV_RECIPIENTS, 1, T0) &&
+	       score_rules_eval(set, SCORE_RCPT, &f, &c, store, T0, &v);
+	score_case_recipient_done(set, &c, true);
+	fine = fine && score_rules_eval(set, SCORE_DATA, &f, &c, store, T0, &v) &&
+	       score_rules_eval(set, SCORE_MESSAGE, &f, &c, store, T0, &v);
+	score_case_mail_done(set, &c);
+	score_case_free(&c);
+	if (!fine)
+		abort();
+}
+
+static void bench_sessions(struct score_store *store, unsigned rules_n)
+{
+	static const char *const when[] = { "client.ip in 192.0.2.0/24", "recipient =~ /^(postmaster|abuse)@/i",
+		"count(bad_recipients by client, 10m) > 5", "count(messages by client, 1m) > 600000", "score >= 40",
+		"record(sender) >= 60", "helo == 'localhost'", "offences > 5",
+		"sender.domain in ('a.example', 'b.example')", "score >= 80" };
+	struct score_rule_source rules[SCORE_RULES_MAX];
+	double cost[REPEATS];
+	struct buf faults = { 0 };
+	for (unsigned i = 0; i < rules_n; i++)
+		rules[i] = (struct score_rule_source){
+			.name = "r", .when = when[i % 10], .points = 1, .charge = 1, .stage = SCORE_ANY_STAGE
+		};
+	struct score_rules_config c = { .rules = rules, .n = rules_n, .half_life_ms = 3600000, .enforce = true };
+	struct score_ruleset *set = score_rules_compile(&c, &faults);
+	if (!set)
+		abort();
+	for (unsigned r = 0; r < REPEATS; r++) {
+		double start = seconds();
+		for (unsigned i = 0; i < SESSIONS; i++)
+			one_session(set, store, i % 5000);
+		cost[r] = (seconds() - start) / SESSIONS * 1e6;
+	}
+	printf("session of one mail, %u rules: %.2f microseconds (7 stages, 3 events)\n", rules_n, median(cost));
+	score_rules_free(&set);
+	buf_release(&faults);
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t memory = argc > 1 ? strtoull(argv[1], NULL, 10) : 256,
+		 keys = argc > 2 ? strtoull(argv[2], NULL, 10) : 1000000;
+	struct hash_key key = hash_key_random();
+	struct score_store_stats st;
+	struct score_store *store = score_store_new(memory << 20, &key);
+	if (!store || keys == 0)
+		return 1;
+	bench_updates(store, keys, 1);
+	bench_updates(store, keys, 2);
+	score_store_stats(store, &st);
+	printf("entries: %lu in %lu bytes, %.1f bytes each\n", (unsigned long)st.used, (unsigned long)st.memory,
+		(double)st.memory / (double)st.used);
+	score_store_free(&store);
+	store = score_store_new(memory << 20, &key);
+	for (unsigned n = 0; store && n <= 200; n = n ? n * 10 : 2)
+		bench_sessions(store, n);
+	score_store_free(&store);
+	return 0;
+}
