@@ -1,14 +1,8 @@
+/* What comes from the client: one turn takes bytes until there is an event to tell. */
 #include "smtp/server_core.h"
-
-_Static_assert(sizeof(struct smtp_server) <= 160, "an idle session must stay small");
 
 /* The first byte of a TLS handshake (RFC 8446 5.1): no command begins so, and a CR LF may never come. */
 enum { TLS_HANDSHAKE = 0x16 };
-
-void smtp_server_init(struct smtp_server *s, const struct smtp_server_config *c, struct buf *out)
-{
-	*s = (struct smtp_server){ .config = c, .out = out, .phase = SMTP_PHASE_GREETING, .stage = SMTP_STAGE_NEW };
-}
 
 /* ---- what all steps use ------------------------------------------------------------------------ */
 
@@ -25,20 +19,20 @@ void smtp_server_ask(struct smtp_server *s, struct smtp_turn *t, enum smtp_event
 	smtp_server_tell(t, question);
 }
 
-static void written(struct smtp_server *s, bool ok)
+void smtp_server_written(struct smtp_server *s, bool ok)
 {
 	if (!ok)
 		s->phase = SMTP_PHASE_CLOSED;
 }
 
-static void reply(struct smtp_server *s, int code, struct slice text)
+void smtp_server_reply(struct smtp_server *s, int code, struct slice text)
 {
-	written(s, smtp_reply_write(s->out, code, text, false));
+	smtp_server_written(s, smtp_reply_write(s->out, code, text, false));
 }
 
 void smtp_server_say(struct smtp_server *s, enum smtp_reply_id id)
 {
-	reply(s, smtp_replies[id].code, smtp_replies[id].text);
+	smtp_server_reply(s, smtp_replies[id].code, smtp_replies[id].text);
 }
 
 static void tell_offence(struct smtp_turn *t, enum smtp_offence offence, struct slice line, int code)
@@ -116,7 +110,8 @@ static void skip_line(struct smtp_server *s, struct smtp_turn *t)
 	} else if (result == SMTP_LINE_GOT) {
 		s->phase = SMTP_PHASE_COMMAND;
 		if (s->flags & SMTP_SERVER_TOO_LONG)
-			smtp_server_offend(s, t, SMTP_OFFENCE_LINE_LENGTH, slice_of(t->in->p, 0), SMTP_REPLY_LINE_LENGTH);
+			smtp_server_offend(s, t, SMTP_OFFENCE_LINE_LENGTH, slice_of(t->in->p, 0),
+					   SMTP_REPLY_LINE_LENGTH);
 		else if (s->skip.bytes) /* the stray line end was answered; whoever sent this awaits a reply as well */
 			smtp_server_say(s, SMTP_REPLY_UNKNOWN);
 	} else {
@@ -266,123 +261,6 @@ enum smtp_event_kind smtp_server_next(struct smtp_server *s, struct slice *in, s
 		}
 	}
 	return t.kind;
-}
-
-/* ---- what the owner says ----------------------------------------------------------------------- */
-
-void smtp_server_tease(struct smtp_server *s, struct slice text)
-{
-	if (s->phase != SMTP_PHASE_GREETING || s->flags & SMTP_SERVER_TEASED)
-		return;
-	s->flags |= SMTP_SERVER_TEASED;
-	written(s, smtp_reply_write(s->out, 220, text, true));
-}
-
-void smtp_server_greet(struct smtp_server *s, int code, struct slice text)
-{
-	if (s->phase != SMTP_PHASE_GREETING)
-		return;
-	s->phase = code == 421 ? SMTP_PHASE_CLOSED : SMTP_PHASE_COMMAND;
-	if (code >= 300)
-		s->stage = SMTP_STAGE_REJECTED;
-	reply(s, code, text);
-}
-
-static void answer_helo(struct smtp_server *s, int code, struct slice text)
-{
-	if (code / 100 != 2) {
-		reply(s, code, text);
-		return;
-	}
-	bool esmtp = s->flags & SMTP_SERVER_ESMTP;
-	s->stage = SMTP_STAGE_READY;
-	s->announced = esmtp ? s->config->ext & SMTP_REPLY_EHLO_EXTS : 0;
-	if (s->flags & SMTP_SERVER_TLS)
-		s->announced &= ~(unsigned)SMTP_EXT_STARTTLS;
-	if (text.n == 0)
-		text = s->config->hostname;
-	if (esmtp)
-		written(s, smtp_reply_write_ehlo(s->out, text, s->announced, s->config->size_max));
-	else
-		reply(s, code, text);
-}
-
-static void answer_data(struct smtp_server *s, int code)
-{
-	bool behind = s->flags & SMTP_SERVER_BEHIND;
-	s->flags &= (uint8_t)~SMTP_SERVER_BEHIND;
-	if (code == 354) {
-		s->phase = SMTP_PHASE_BODY;
-		smtp_body_in_init(&s->body, s->config->bare_newline, s->config->bare_cr, s->config->size_max);
-	} else {
-		smtp_server_data_refused(s, behind);
-	}
-}
-
-/* What an answer means for the session. */
-static void take_answer(struct smtp_server *s, enum smtp_event_kind question, int code)
-{
-	bool taken = code / 100 == 2;
-	if (question == SMTP_EV_MAIL && taken) {
-		s->stage = SMTP_STAGE_MAIL;
-		s->rcpts = 0;
-	} else if (question == SMTP_EV_RCPT && taken) {
-		s->stage = SMTP_STAGE_RCPT;
-		s->rcpts++;
-	} else if (question == SMTP_EV_RCPT && s->stage == SMTP_STAGE_MAIL) {
-		s->stage = SMTP_STAGE_TRIED;
-	} else if (question == SMTP_EV_DATA) {
-		answer_data(s, code);
-	} else if (question == SMTP_EV_BODY_END) {
-		s->stage = SMTP_STAGE_READY;
-		s->junk = taken ? 0 : s->junk;
-	} else if (question == SMTP_EV_STARTTLS && code == 220) {
-		s->phase = SMTP_PHASE_TLS;
-	}
-}
-
-void smtp_server_answer(struct smtp_server *s, int code, struct slice text)
-{
-	if (s->phase != SMTP_PHASE_ASKED)
-		return;
-	enum smtp_event_kind question = s->question;
-	s->question = 0;
-	s->phase = SMTP_PHASE_COMMAND;
-	if (question == SMTP_EV_HELO)
-		answer_helo(s, code, text);
-	else
-		reply(s, code, text);
-	if (code == 421)
-		s->phase = SMTP_PHASE_CLOSED;
-	if (s->phase == SMTP_PHASE_CLOSED)
-		return;
-	take_answer(s, question, code);
-	if (code >= 500)
-		smtp_server_count_error(s);
-}
-
-void smtp_server_close(struct smtp_server *s, int code, struct slice text)
-{
-	if (s->phase == SMTP_PHASE_CLOSED)
-		return;
-	if (s->phase != SMTP_PHASE_TLS) /* there the client expects a handshake, not a reply */
-		reply(s, code, text);
-	s->phase = SMTP_PHASE_CLOSED;
-	s->question = 0;
-}
-
-void smtp_server_tls_started(struct smtp_server *s)
-{
-	if (s->phase == SMTP_PHASE_TLS)
-		s->phase = SMTP_PHASE_COMMAND;
-	s->flags |= SMTP_SERVER_TLS;
-	s->stage = SMTP_STAGE_NEW;
-	s->announced = 0;
-}
-
-bool smtp_server_is_idle(const struct smtp_server *s)
-{
-	return s->phase == SMTP_PHASE_COMMAND && s->stage <= SMTP_STAGE_READY;
 }
 
 struct slice smtp_offence_name(enum smtp_offence offence)

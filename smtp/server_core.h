@@ -1,4 +1,4 @@
-/* smtp/server_core.h - what server.c and server_commands.c share; private to the server core
+/* smtp/server_core.h - what server.c, server_commands.c and server_answer.c share; private to the server core
  *
  * A session is in one phase; within SMTP_PHASE_COMMAND its stage says which commands may come now. One
  * call of smtp_server_next() is one turn: it goes on until there is an event to tell.
@@ -51,6 +51,9 @@ struct smtp_turn {
 
 void smtp_server_tell(struct smtp_turn *t, enum smtp_event_kind kind);
 void smtp_server_ask(struct smtp_server *s, struct smtp_turn *t, enum smtp_event_kind question);
+/* A reply was written or not: without memory for it the session is closed. */
+void smtp_server_written(struct smtp_server *s, bool ok);
+void smtp_server_reply(struct smtp_server *s, int code, struct slice text);
 void smtp_server_say(struct smtp_server *s, enum smtp_reply_id reply);
 /* Says the reply and tells the offence; a 5xx counts as an error. */
 void smtp_server_offend(struct smtp_server *s, struct smtp_turn *t, enum smtp_offence offence, struct slice line,

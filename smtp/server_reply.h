@@ -69,7 +69,8 @@ bool smtp_reply_write(struct buf *out, int code, struct slice text, bool more) M
 	((unsigned)(SMTP_EXT_PIPELINING | SMTP_EXT_SIZE | SMTP_EXT_8BITMIME | SMTP_EXT_ENHANCEDSTATUSCODES | \
 		    SMTP_EXT_STARTTLS))
 
-/* The answer to EHLO (RFC 5321 4.1.1.1): text, then a line for each of these extensions. size_max 0: "SIZE" without a number. */
+/* The answer to EHLO (RFC 5321 4.1.1.1): text, then a line for each of these extensions. size_max 0: "SIZE" without
+ * a number. */
 bool smtp_reply_write_ehlo(struct buf *out, struct slice text, unsigned ext, uint64_t size_max) MUST_USE;
 
 #endif

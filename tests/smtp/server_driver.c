@@ -30,7 +30,8 @@ void driver_init_ungreeted(struct driver *d)
 		.bare_cr = SMTP_STRAY_REFUSE,
 	};
 	/* never NULL: clang's sanitizer objects to NULL + 0 in an empty buffer's slice */
-	must(buf_reserve(&d->out, 1) && buf_reserve(&d->log, 1) && buf_reserve(&d->held, 1) && buf_reserve(&d->body, 1));
+	must(buf_reserve(&d->out, 1) && buf_reserve(&d->log, 1));
+	must(buf_reserve(&d->held, 1) && buf_reserve(&d->body, 1));
 	smtp_server_init(&d->s, &d->config, &d->out);
 }
 

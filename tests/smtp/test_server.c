@@ -268,7 +268,8 @@ static void only_what_is_spoken(void **state)
 	driver_say(&d, "MAIL FROM:<a@b.test> SMTPUTF8\r\n");
 	driver_say(&d, "MAIL FROM:<a@b.test> BODY=8BITMIME\r\n");
 	assert_string_equal(driver_replies(&d), "501 5.1.7 Bad sender address syntax\r\n"
-						"555 5.5.4 Unsupported parameter\r\n555 5.5.4 Unsupported parameter\r\n");
+						"555 5.5.4 Unsupported parameter\r\n"
+						"555 5.5.4 Unsupported parameter\r\n");
 	driver_free(&d);
 }
 

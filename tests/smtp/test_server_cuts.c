@@ -1,4 +1,4 @@
-/* Whole sessions in one piece, cut into two at every byte, in even pieces and at random: the same events, the same replies. */
+/* Whole sessions in one piece, cut into two at every byte, in even pieces and at random: the same events and replies. */
 #include "server_driver.h"
 
 #include <stdlib.h>
@@ -41,7 +41,7 @@ static const struct {
 	{ SLICE_INIT("NOOP\0\r\n\r\nNO\x01OP\r\n\x16\x03"), 0 },
 	{ SLICE_INIT("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), 0 },
 	{ SLICE_INIT("\r\n\r\n\r\n \r\nfoo\r\nQUIT\r\nMAIL\r\n"), 0 },
-	{ SLICE_INIT("EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<no@d>\r\nRCPT TO:<later@d>\r\nRCPT TO:<Postmaster>\r\nRSET\r\n"), 0 },
+	{ SLICE_INIT("EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<no@d>\r\nRCPT TO:<later@d>\r\nRSET\r\n"), 0 },
 };
 enum { COUNT = sizeof SESSIONS / sizeof SESSIONS[0] };
 
@@ -81,8 +81,7 @@ static void every_cut(void **state)
 		bool refuse = i % 2;
 		struct driver whole;
 		run(&whole, in, in.n, 1, refuse);
-		if (ended(&whole) > SESSIONS[i / 2].mails || (ended(&whole) == 0 && strstr(driver_log(&whole), "QUIT") &&
-							      SESSIONS[i / 2].mails))
+		if (ended(&whole) != SESSIONS[i / 2].mails)
 			fail_msg("session %zu:\n%s", i / 2, driver_log(&whole));
 		for (size_t first = 0; first <= in.n; first++)
 			compare(&whole, in, first, in.n, refuse);
