@@ -1,4 +1,4 @@
-/* Whole sessions in one piece, cut into two at every byte, in even pieces and at random: the same events and replies. */
+/* Whole sessions in one piece, in two, in even pieces and at random: the same events and replies. */
 #include "server_driver.h"
 
 #include <stdlib.h>
