@@ -13,13 +13,16 @@ static void turn(struct score_slot *e, const struct score_window *w, uint64_t no
 	e->u.window.epoch = epoch;
 }
 
+/* After turn(): of the part that the window's far edge cuts, only its share counts. */
 static uint64_t sum(const struct score_slot *e, const struct score_window *w, uint64_t now_ms)
 {
 	uint64_t n = 0, gone_ms = now_ms % w->part_ms;
-	if ((uint32_t)(now_ms / w->part_ms) != e->u.window.epoch)
-		gone_ms = 0;
 	for (unsigned i = 0; i < STORE_WINDOW_PARTS; i++)
 		n += e->u.window.part[i];
+	if (e->u.window.part[STORE_WINDOW_PARTS] == 0)
+		return n;
+	if ((uint32_t)(now_ms / w->part_ms) != e->u.window.epoch)
+		gone_ms = 0; /* the clock jumped back: it stands still at the part's beginning */
 	uint64_t edge = (uint64_t)e->u.window.part[STORE_WINDOW_PARTS] * (w->part_ms - gone_ms);
 	return n + (edge + w->part_ms / 2) / w->part_ms;
 }

@@ -133,7 +133,8 @@ struct score_case {
 
 /* The recipient is answered: its scope ends. `accepted`: it got 250 and belongs to the mail. */
 void score_case_recipient_done(const struct score_ruleset *set, struct score_case *c, bool accepted);
-/* The mail is over (answered, RSET, EHLO): its scope ends, recipients included. */
+/* The mail is over (answered, RSET, EHLO): its scope ends, recipients included. Ask score_case_verdict() and
+ * score_case_next() for its journal line before. */
 void score_case_mail_done(const struct score_ruleset *set, struct score_case *c);
 void score_case_free(struct score_case *c);
 

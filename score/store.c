@@ -59,16 +59,17 @@ void score_store_free(struct score_store **s)
 	mem_free(s);
 }
 
-struct score_shard *slot_lock(struct score_store *s, uint64_t tag)
-{
-	struct score_shard *shard = &s->shards[s->shard_bits ? tag >> (64 - s->shard_bits) : 0];
-	(void)pthread_mutex_lock(&shard->lock);
-	return shard;
-}
-
 static struct score_slot *home_of(const struct score_store *s, struct score_shard *shard, uint64_t tag)
 {
 	return shard->slots + (((tag & UINT32_MAX) * s->shard_slots) >> 32);
+}
+
+struct score_shard *slot_lock(struct score_store *s, uint64_t tag)
+{
+	struct score_shard *shard = &s->shards[s->shard_bits ? tag >> (64 - s->shard_bits) : 0];
+	__builtin_prefetch(home_of(s, shard, tag), 1); /* the entry comes while the lock is taken */
+	(void)pthread_mutex_lock(&shard->lock);
+	return shard;
 }
 
 struct score_slot *slot_find(const struct score_store *s, struct score_shard *shard, uint64_t tag)
