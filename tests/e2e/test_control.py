@@ -161,7 +161,7 @@ def test_nobody_else_is_served(guard, backend, folder):
 
 
 @pytest.mark.parametrize("junk", [b"\0" * 100, b"{" * 100_000, b"not json\n", b'{"command":"stats"', b"\xff\n", b"[]\n",
-                                  b"x" * 2_000_000 + b"\n", b'{"command": 7}\n'])
+                                  b"x" * 2_000_000 + b"\n", b'{"command": 7}\n'], ids=range(8))
 def test_junk_on_the_socket_harms_nobody(guard, backend, junk):
     g = guard(backend())
     with socket.socket(socket.AF_UNIX) as s:

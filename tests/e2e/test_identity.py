@@ -45,7 +45,7 @@ def test_xclient_250_is_as_good_as_220(guard, backend):
 def test_each_mail_has_its_client(guard, backend, identity):
     """xforward: told for each mail over one connection; none: not told, and no XCLIENT either."""
     b = backend()
-    g = guard(b, relay={"identity": identity, "connections": 1})
+    g = guard(b, relay={"identity": identity, "connections": 1}, server={"workers": 1})
     for n in range(5):
         assert mails.send(g.port, "x", source=f"127.5.5.{n + 1}").code == 250
     assert not b.lines("XCLIENT")

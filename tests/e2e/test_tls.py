@@ -3,6 +3,7 @@ import shutil
 import socket
 import ssl
 import subprocess
+import warnings
 
 import pytest
 
@@ -15,8 +16,8 @@ def tls(cert, *more, **settings):
     return {"certificates": tuple({"cert": c, "key": k} for c, k in (cert, *more)), **settings}
 
 
-def listener(port, kind):
-    return ({"name": "mx", "address": [f"127.0.0.1:{port}"], "tls": kind},)
+def listener(port):
+    return ({"name": "mx", "address": [f"127.0.0.1:{port}"], "tls": "starttls"},)
 
 
 @pytest.fixture
@@ -26,10 +27,10 @@ def cert(folder):
 
 @pytest.fixture
 def secure(guard, cert):
-    """secure(backend, kind) starts a server with the certificate."""
-    def make(backend, kind="starttls", **groups):
+    """secure(backend) starts a server with the certificate."""
+    def make(backend, **groups):
         g = guard(backend, start=False)
-        g.configure(listeners=listener(g.port, kind), **{"tls": tls(cert), **groups})
+        g.configure(listeners=listener(g.port), **{"tls": tls(cert), **groups})
         g.start()
         return g
     return make
@@ -66,18 +67,24 @@ def test_a_mail_over_starttls(secure, backend, cert):
 
 
 def test_what_was_said_before_tls_is_forgotten(secure, backend):
-    g = secure(backend())
+    """RFC 3207 4.2: the client's name too; a mail begun in the clear is not carried over."""
+    b = backend()
+    g = secure(b)
+    with Client(g.port) as c:
+        c.ehlo("clear.test")
+        c.starttls()
+        assert c.cmd("MAIL FROM:<a@client.test>").code == 503
+        c.ehlo("secret.test")
+        assert c.mail().code == 250
+    assert b.one_mail().client["HELO"] == "secret.test"
     with Client(g.port) as c:
         c.ehlo()
-        c.cmd("MAIL FROM:<a@client.test>")
-        c.cmd("RCPT TO:<good@example.test>")
-        reply = c.cmd("STARTTLS")
-        if reply.code == 220:
+        c.envelope()
+        if c.cmd("STARTTLS").code == 220:
             c.handshake()
-        assert c.cmd("DATA").code == 503
-        assert c.cmd("MAIL FROM:<a@client.test>").code == 503
-        c.ehlo()
-        assert c.mail().code == 250
+            assert c.cmd("DATA").code == 503
+        else:
+            assert c.cmd("DATA").code == 354
 
 
 @pytest.mark.parametrize("behind", [b"MAIL FROM:<evil@client.test>\r\n", b"x", b"\r\n",
@@ -96,22 +103,11 @@ def test_bytes_behind_starttls_close_the_session(secure, backend, behind):
 
 def test_without_a_certificate_there_is_no_starttls(guard, backend):
     g = guard(backend(), start=False)
-    g.configure(listeners=listener(g.port, "starttls"))
+    g.configure(listeners=listener(g.port))
     g.start()
     with Client(g.port) as c:
         assert "STARTTLS" not in c.ehlo()
     g.said("certificate|STARTTLS")
-
-
-def test_tls_from_the_first_byte(secure, backend, cert):
-    b = backend()
-    g = secure(b, "implicit")
-    with Client(g.port, greet=False) as c:
-        c.handshake(cafile=cert[0])
-        assert c.reply().code == 220
-        assert "STARTTLS" not in c.ehlo()
-        assert c.mail().code == 250
-    b.one_mail()
 
 
 def test_old_tls_is_refused(secure, backend):
@@ -121,7 +117,9 @@ def test_old_tls_is_refused(secure, backend):
         c.cmd("STARTTLS")
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
         context.set_ciphers("ALL:@SECLEVEL=0")
         with pytest.raises((ssl.SSLError, ConnectionError)):
             context.wrap_socket(c.sock)
@@ -136,8 +134,11 @@ def test_garbage_instead_of_a_handshake(secure, backend):
         with Client(g.port) as c:
             c.ehlo()
             c.cmd("STARTTLS")
-            c.send(junk)
-            c.sock.shutdown(socket.SHUT_WR)
+            try:
+                c.send(junk)
+                c.sock.shutdown(socket.SHUT_WR)
+            except OSError:
+                pass
             assert b"250" not in c.at_end()
     served(g.port)
 
@@ -193,7 +194,7 @@ def test_a_bad_certificate_keeps_the_old_one(secure, backend, cert):
 def test_a_key_of_another_certificate_is_no_start(guard, backend, folder, cert):
     other = certs.make(folder, "other.example.test")
     g = guard(backend(), start=False)
-    g.configure(listeners=listener(g.port, "starttls"), tls=tls((cert[0], other[1])))
+    g.configure(listeners=listener(g.port), tls=tls((cert[0], other[1])))
     done = run_guard("--check", "-c", g.config)
     assert done.returncode == 1 and "smtpguardd.cfg:" in done.stderr + done.stdout
 

@@ -11,6 +11,7 @@ import time
 
 from harness import ports, wait
 
+TCP_ESTABLISHED = 1
 CLOSE, SILENCE = "(close)", "(silence)"
 EXTENSIONS = ["PIPELINING", "SIZE 60000000", "ENHANCEDSTATUSCODES", "8BITMIME",
               "XCLIENT NAME ADDR PORT PROTO HELO LOGIN REVERSE_NAME DESTADDR DESTPORT",
@@ -51,6 +52,19 @@ class Connection:
 
     def __repr__(self):
         return f"<connection {self.number}: {' '.join(self.verbs)}>"
+
+    def alive(self):
+        """Established on both sides: what the other side has closed no longer counts, read to its end or not."""
+        try:
+            return self.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == TCP_ESTABLISHED
+        except OSError:
+            return False
+
+    def hang_up(self):
+        try:
+            self.sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
 
     def send(self, data):
         try:
@@ -191,7 +205,7 @@ class Backend:
             connection = Connection(self, sock, len(self.connections))
             self.connections.append(connection)
             self.open.add(connection)
-            self.most_open = max(self.most_open, len(self.open))
+            self.most_open = max(self.most_open, sum(c.alive() for c in list(self.open)))
             threading.Thread(target=connection.serve, daemon=True).start()
 
     def stop(self):
@@ -201,10 +215,7 @@ class Backend:
             self.listener.close()
             self.listener = None
         for connection in list(self.open):
-            try:
-                connection.sock.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
+            connection.hang_up()
         wait.until(lambda: not self.open, 10, "the end of the backend's connections")
 
     def lines(self, verb):
