@@ -193,6 +193,26 @@ static void nul(void **state)
 	}
 }
 
+/* One byte of 200, wherever it lies: the fast way sees it as the table does. */
+static void one_byte_anywhere(void **state)
+{
+	(void)state;
+	for (size_t at = 0; at < 200; at++) {
+		char text[205];
+		struct got g;
+		memset(text, 'x', sizeof text);
+		memcpy(text + 200, "\r\n.\r\n", 5);
+		text[at] = (char)0xe4;
+		take(slice_of(text, 205), 205, 1, SMTP_STRAY_REFUSE, SMTP_STRAY_REFUSE, 0, &g);
+		assert_true(g.eight_bit && g.fault == SMTP_FAULT_NONE && buf_len(&g.body) == 202);
+		buf_release(&g.body);
+		text[at] = 0;
+		take(slice_of(text, 205), 205, 1, SMTP_STRAY_REFUSE, SMTP_STRAY_REFUSE, 0, &g);
+		assert_true(g.ended && !g.eight_bit && g.fault == SMTP_FAULT_NUL);
+		buf_release(&g.body);
+	}
+}
+
 static void size_limit(void **state)
 {
 	(void)state;
@@ -287,7 +307,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(vectors),    cmocka_unit_test(vectors_at_every_place),
-		cmocka_unit_test(nul),        cmocka_unit_test(size_limit),
+		cmocka_unit_test(nul),        cmocka_unit_test(one_byte_anywhere),
+		cmocka_unit_test(size_limit),
 		cmocka_unit_test(line_limit), cmocka_unit_test(random_bodies),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
