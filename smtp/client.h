@@ -91,7 +91,8 @@ void smtp_client_release(struct smtp_client *c);
 bool smtp_client_ehlo(struct smtp_client *c, struct slice name) MUST_USE;
 bool smtp_client_starttls(struct smtp_client *c) MUST_USE;
 /* With what caps offered, see smtp/client_identity.h. False also when nothing fit was offered. After a 2xx caps are empty: the
- * next command is EHLO. */
+ * next command is EHLO. A 501 is about this client's values, not about the server: Postfix with inet_protocols = ipv4
+ * says it to every IPv6 address. */
 bool smtp_client_xclient(struct smtp_client *c, const struct smtp_identity *id) MUST_USE;
 bool smtp_client_xforward(struct smtp_client *c, const struct smtp_identity *id) MUST_USE;
 

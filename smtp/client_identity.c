@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 
+enum { PROTO = 64 }; /* longest that Postfix takes */
+
 static const struct slice UNAVAILABLE = SLICE_INIT("[UNAVAILABLE]");
 static const struct slice TEMPUNAVAIL = SLICE_INIT("[TEMPUNAVAIL]");
 
@@ -35,15 +37,28 @@ static void encoded(struct slice s, struct value *v_r)
 		v_r->n = n;
 }
 
-static bool is_host(struct slice s)
+static bool is_label(struct slice s)
 {
-	if (s.n == 0 || s.n > SMTP_IDENTITY_VALUE)
+	if (s.n == 0 || s.n > 63 || s.p[0] == '-' || s.p[s.n - 1] == '-')
 		return false;
 	for (size_t i = 0; i < s.n; i++) {
 		char c = s.p[i], low = (char)(c | 0x20);
-		if (!(low >= 'a' && low <= 'z') && !(c >= '0' && c <= '9') && c != '.' && c != '-' && c != '_')
+		if (!(low >= 'a' && low <= 'z') && !(c >= '0' && c <= '9') && c != '-' && c != '_')
 			return false;
 	}
+	return true;
+}
+
+/* As Postfix has it: it answers 501 to the whole command when a name is of another form. */
+static bool is_host(struct slice s)
+{
+	size_t figures = 0;
+	for (size_t i = 0; i < s.n; i++)
+		figures += s.p[i] == '.' || (s.p[i] >= '0' && s.p[i] <= '9');
+	if (figures == s.n || s.n > SMTP_IDENTITY_VALUE || s.p[s.n - 1] == '.')
+		return false;
+	while (s.n)
+		TRY(is_label(slice_cut(&s, '.')));
 	return true;
 }
 
@@ -66,9 +81,19 @@ static void value_port(const struct smtp_identity *id, struct value *v_r)
 		v_r->n = (size_t)snprintf(v_r->p, sizeof v_r->p, "%u", (unsigned)id->port);
 }
 
+/* Postfix knows these two and answers 501 to others; where none is said it takes SMTP. */
+static void value_smtp_proto(const struct smtp_identity *id, struct value *v_r)
+{
+	v_r->n = 0;
+	if (slice_ieq(id->proto, SLICE("SMTP")) || slice_ieq(id->proto, SLICE("ESMTP")))
+		plain(id->proto, v_r);
+}
+
 static void value_proto(const struct smtp_identity *id, struct value *v_r)
 {
 	encoded(id->proto, v_r);
+	if (v_r->n > PROTO)
+		plain(UNAVAILABLE, v_r);
 }
 
 static void value_name(const struct smtp_identity *id, struct value *v_r)
@@ -108,7 +133,7 @@ static void value_login(const struct smtp_identity *id, struct value *v_r)
 static const struct attribute XCLIENT[] = {
 	{ SMTP_XATTR_ADDR, SLICE_INIT("ADDR"), value_addr, false },
 	{ SMTP_XATTR_PORT, SLICE_INIT("PORT"), value_port, false },
-	{ SMTP_XATTR_PROTO, SLICE_INIT("PROTO"), value_proto, false },
+	{ SMTP_XATTR_PROTO, SLICE_INIT("PROTO"), value_smtp_proto, false },
 	{ SMTP_XATTR_NAME, SLICE_INIT("NAME"), value_name, true },
 	{ SMTP_XATTR_REVERSE_NAME, SLICE_INIT("REVERSE_NAME"), value_reverse, true },
 	{ SMTP_XATTR_HELO, SLICE_INIT("HELO"), value_helo, false },
@@ -144,8 +169,6 @@ static size_t write_line(char *line, struct slice verb, const struct attribute *
 	size_t n = add(line, 0, verb), reserved = 0;
 	for (size_t i = 0; i < ATTRIBUTES; i++)
 		reserved += offered & all[i].bit ? least(&all[i]) : 0;
-	if (reserved == 0)
-		return 0;
 	for (size_t i = 0; i < ATTRIBUTES; i++) {
 		struct value v;
 		if (!(offered & all[i].bit))
@@ -163,7 +186,7 @@ static size_t write_line(char *line, struct slice verb, const struct attribute *
 		n = add(line, n, SLICE("="));
 		n = add(line, n, slice_of(v.p, v.n));
 	}
-	return n;
+	return n > verb.n ? n : 0;
 }
 
 size_t smtp_identity_xclient(char line_r[SMTP_IDENTITY_LINE], unsigned offered, const struct smtp_identity *id)
