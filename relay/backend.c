@@ -51,7 +51,8 @@ void relay_backend_join(struct relay_backend *b, unsigned worker)
 
 static bool take_one(atomic_uint *n, unsigned limit)
 {
-	unsigned now = atomic_load(n); /* not relaxed: a hungry worker looks here after it said so, see relay_permit_give */
+	unsigned now =
+		atomic_load(n); /* not relaxed: a hungry worker looks here after it said so, see relay_permit_give */
 	while (now < limit)
 		if (atomic_compare_exchange_weak(n, &now, now + 1))
 			return true;

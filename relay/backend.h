@@ -30,7 +30,7 @@ enum relay_reuse { RELAY_REUSE_UNKNOWN, RELAY_REUSE_ANY, RELAY_REUSE_ONE_CLIENT 
 /* One cache line for each worker: it writes its own on every mail. */
 struct relay_share {
 	_Alignas(64) atomic_uint open; /* permits held, grants not yet taken included */
-	atomic_uint idle;              /* connections that nobody uses */
+	atomic_uint idle;	       /* connections that nobody uses */
 	atomic_uint granted;
 	atomic_bool hungry;
 };
@@ -52,7 +52,7 @@ struct relay_backend {
 
 	atomic_uint open, probes, hungry_n;
 	atomic_uint workers; /* share[] in use */
-	atomic_int state; /* enum relay_state */
+	atomic_int state;    /* enum relay_state */
 	atomic_ullong retry_ms;
 	atomic_uint backoff_ms;
 	atomic_int reuse;     /* enum relay_reuse, as found last */
@@ -73,12 +73,13 @@ void relay_backend_free(struct relay_backend **b);
 void relay_backend_join(struct relay_backend *b, unsigned worker);
 /* A permit for one connection of this worker: an own grant first, else within the limit. */
 bool relay_permit_take(struct relay_backend *b, unsigned worker, unsigned limit) MUST_USE;
-/* Gives a permit back. When another worker is hungry it gets the grant: its number is returned, the caller wakes it. -1: nobody. */
+/* Gives a permit back. When another worker is hungry it gets the grant: its number is returned, the caller wakes it.
+ * -1: nobody. */
 int relay_permit_give(struct relay_backend *b, unsigned worker, unsigned limit);
 /* This worker wants a permit, or wants none any more. */
 void relay_permit_hunger(struct relay_backend *b, unsigned worker, bool hungry);
-/* Should this worker, one of whose connections is free, let another one have its permit? `wanted`: it has work of its own
- * for it; `turns`: jobs that the connection has done in a row while others hungered. */
+/* Should this worker, one of whose connections is free, let another one have its permit? `wanted`: it has work of its
+ * own for it; `turns`: jobs that the connection has done in a row while others hungered. */
 bool relay_permit_owed(const struct relay_backend *b, unsigned worker, bool wanted, unsigned turns);
 /* A worker that sits on an idle connection, to be woken by a hungry one; -1: none. */
 int relay_permit_idler(const struct relay_backend *b, unsigned worker);

@@ -44,7 +44,8 @@ static enum step put_file(struct relay_link *l)
 static enum step put_end(struct relay_link *l)
 {
 	struct relay_feed *f = &l->feed;
-	f->done = smtp_body_out_end(&f->writer, &l->conn.out) == SMTP_BODY_OUT_MORE && smtp_client_body_sent(&l->client);
+	f->done =
+		smtp_body_out_end(&f->writer, &l->conn.out) == SMTP_BODY_OUT_MORE && smtp_client_body_sent(&l->client);
 	return f->done ? STEP_MORE : STEP_FAILED;
 }
 
@@ -105,14 +106,17 @@ void relay_body_go_on(struct relay *r, struct relay_link *l, uint64_t now_ms)
 void relay_body_begin(struct relay *r, struct relay_link *l, uint64_t now_ms)
 {
 	const struct relay_body *b = &l->job->mail->body;
-	l->feed = (struct relay_feed){ .head = b->head, .mem = b->mem, .fd = b->fd, .end = b->fd >= 0 ? b->fd_size : 0 };
+	l->feed =
+		(struct relay_feed){ .head = b->head, .mem = b->mem, .fd = b->fd, .end = b->fd >= 0 ? b->fd_size : 0 };
 	smtp_body_out_init(&l->feed.writer);
-	relay_link_enter(r, l, RELAY_LINK_BODY, now_ms); /* what is written follows at the end of this event, see flush() */
+	relay_link_enter(
+		r, l, RELAY_LINK_BODY, now_ms); /* what is written follows at the end of this event, see flush() */
 }
 
 void relay_body_early(struct relay *r, struct relay_link *l, const struct smtp_client_reply *reply, uint64_t now_ms)
 {
-	/* the dot is not out, so a refusal is final and anything else is nonsense; the rest of the body must not follow */
+	/* the dot is not out, so a refusal is final and anything else is nonsense; the rest of the body must not follow
+	 */
 	if (reply->code >= 400)
 		relay_finish_reply(r, l->job, reply->code, reply->text, now_ms);
 	else

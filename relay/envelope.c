@@ -39,7 +39,8 @@ static void keep(struct relay_job *job, const struct smtp_client_reply *reply, u
 }
 
 /* The backend turns this client away as such. The connection speaks for it alone: retired. */
-static void client_refused(struct relay *r, struct relay_link *l, const struct smtp_client_reply *reply, uint64_t now_ms)
+static void client_refused(
+	struct relay *r, struct relay_link *l, const struct smtp_client_reply *reply, uint64_t now_ms)
 {
 	keep(l->job, reply, UINT16_MAX);
 	l->retire = true;
@@ -47,15 +48,15 @@ static void client_refused(struct relay *r, struct relay_link *l, const struct s
 	relay_link_release(r, l, false, now_ms);
 }
 
-/* Postfix: 550 not authorised, 501 syntax, 503 in mid-transaction; 500, 502 unknown command. Other codes are its verdict on
- * the client (smtpd_delay_reject = no). */
+/* Postfix: 550 not authorised, 501 syntax, 503 in mid-transaction; 500, 502 unknown command. Other codes are its
+ * verdict on the client (smtpd_delay_reject = no). */
 static bool means_not_allowed(unsigned code)
 {
 	return code == 500 || code == 501 || code == 502 || code == 503 || code == 550;
 }
 
-static void identity_refused(struct relay *r, struct relay_link *l, const char *verb, const struct smtp_client_reply *reply,
-			     uint64_t now_ms)
+static void identity_refused(
+	struct relay *r, struct relay_link *l, const char *verb, const struct smtp_client_reply *reply, uint64_t now_ms)
 {
 	char text[160];
 	snprintf(text, sizeof text, "UNHEALTHY: it refuses %s: %u %.*s", verb, reply->code, SLICE_ARG(reply->text));
@@ -69,7 +70,8 @@ static void note_reuse(struct relay_backend *b, bool reusable)
 		atomic_store_explicit(&b->reuse, found, memory_order_relaxed);
 }
 
-void relay_envelope_identified(struct relay *r, struct relay_link *l, const struct smtp_client_reply *reply, uint64_t now_ms)
+void relay_envelope_identified(
+	struct relay *r, struct relay_link *l, const struct smtp_client_reply *reply, uint64_t now_ms)
 {
 	if (relay_is_2xx(reply->code)) {
 		const struct relay_client *c = &l->job->mail->client;
@@ -91,7 +93,8 @@ void relay_envelope_identified(struct relay *r, struct relay_link *l, const stru
 	}
 }
 
-void relay_envelope_rehello(struct relay *r, struct relay_link *l, const struct smtp_client_reply *reply, uint64_t now_ms)
+void relay_envelope_rehello(
+	struct relay *r, struct relay_link *l, const struct smtp_client_reply *reply, uint64_t now_ms)
 {
 	struct relay_backend *b = l->pool->backend;
 	if (!relay_is_2xx(reply->code)) {
@@ -240,7 +243,8 @@ void relay_envelope_data(struct relay *r, struct relay_link *l, const struct smt
 		return;
 	}
 	if (reply->code == 354) {
-		/* it refused the recipient and wants the body all the same: only closing makes sure that nothing is delivered */
+		/* it refused the recipient and wants the body all the same: only closing makes sure that nothing is
+		 * delivered */
 		relay_finish_refusal(r, l->job, now_ms);
 		relay_link_close(r, l);
 		return;

@@ -60,7 +60,7 @@ static void settle_merged(struct relay *r, struct relay_job *leader, bool sharea
 		job->leader = NULL;
 		if (shareable) {
 			relay_answer(&job->done, leader->done.from, leader->done.code,
-				     slice_of(leader->done.text, leader->done.text_n));
+				slice_of(leader->done.text, leader->done.text_n));
 			job->done.bad_recipient = leader->done.bad_recipient;
 			memcpy(job->done.backend, leader->done.backend, sizeof job->done.backend);
 			give_out(r, job, now_ms);
@@ -177,8 +177,9 @@ void relay_finish_lost(struct relay *r, struct relay_job *job, bool used, bool h
 		job->done.doubtful = true;
 		if (b)
 			count(&b->n.doubtful);
-		log_warn("backend %s: no reply to a mail that was sent whole; its client is asked to try again and it may come twice",
-			 b ? b->name : "");
+		log_warn("backend %s: no reply to a mail that was sent whole; its client is asked to try again and it "
+			 "may come twice",
+			b ? b->name : "");
 		finish_us(r, job, "4.4.2 Connection to the mail system lost, try again", now_ms);
 		return;
 	}
@@ -204,13 +205,17 @@ void relay_finish_unsayable(struct relay *r, struct relay_job *job, uint64_t now
 
 void relay_finish_unreachable(struct relay *r, struct relay_job *job, uint64_t now_ms)
 {
-	finish_us(r, job, job->tries ? "4.4.2 Connection to the mail system lost, try again" :
-				       "4.3.2 Mail system not reachable, try again later", now_ms);
+	finish_us(r, job,
+		job->tries ? "4.4.2 Connection to the mail system lost, try again"
+			   : "4.3.2 Mail system not reachable, try again later",
+		now_ms);
 }
 
 void relay_finish_late(struct relay *r, struct relay_job *job, uint64_t now_ms)
 {
 	bool began = job->done.question == RELAY_DELIVER && job->began_ms;
-	finish_us(r, job, began ? "4.4.2 The mail system did not answer in time, try again" :
-				  "4.3.2 Mail system busy, try again later", now_ms);
+	finish_us(r, job,
+		began ? "4.4.2 The mail system did not answer in time, try again"
+		      : "4.3.2 Mail system busy, try again later",
+		now_ms);
 }

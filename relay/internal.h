@@ -19,7 +19,7 @@
 enum {
 	RELAY_MERGE_BUCKETS = 1024,
 	RELAY_SCRATCH = 16384,
-	RELAY_PROBE_SHARE = 4,      /* recipient questions use at most a quarter of the connections: mails come through */
+	RELAY_PROBE_SHARE = 4, /* recipient questions use at most a quarter of the connections: mails come through */
 	RELAY_PROBES_PER_CLIENT = 2, /* and two at once for each client: a harvester waits for itself */
 };
 
@@ -33,19 +33,20 @@ struct relay {
 	struct net_wake *wake;
 	unsigned worker;
 	bool pump, draining;
-	bool probe_turn; /* the next connection goes to a recipient question, if one waits */
-	unsigned probes; /* of this worker, under way */
+	bool probe_turn;    /* the next connection goes to a recipient question, if one waits */
+	unsigned probes;    /* of this worker, under way */
 	unsigned published; /* our part of shared->waiting */
 	uint64_t now_ms;
 	struct net_wheel wheel;
-	struct net_timer poll;    /* looks again for what other workers' probes held */
-	struct net_timer refresh; /* worker 0: backends are asked anew what they can do */
+	struct net_timer poll;	  /* looks again for what other workers' probes held */
+	struct net_timer refresh; /* worker 0: backends are asked anew what they can do, */
+	uint64_t refresh_due_ms;  /* all of them then; sooner those that do not work */
 	struct relay_jobs jobs;
 	struct relay_queue deliveries, probe_queue;
 	struct relay_pool *pools; /* one for each backend that this worker ever had */
 	struct relay_maildir_owner local_owner;
-	unsigned local_out; /* mails that a Maildir's thread has */
-	struct relay_link *dead;  /* closed in this turn, freed in relay_on_time */
+	unsigned local_out;			       /* mails that a Maildir's thread has */
+	struct relay_link *dead;		       /* closed in this turn, freed in relay_on_time */
 	struct relay_job *asking[RELAY_MERGE_BUCKETS]; /* recipient questions that others may join, by recipient */
 	char scratch[RELAY_SCRATCH];
 };

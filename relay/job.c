@@ -41,8 +41,8 @@ static struct relay_job **bucket(struct relay_jobs *j, uint64_t ticket)
 	return &j->tickets[(ticket * 0x9E3779B97F4A7C15ull) >> 52];
 }
 
-static struct relay_job *job_new(struct relay_jobs *j, enum relay_question q, const struct ip *client, uint64_t ticket,
-				 uint64_t now_ms)
+static struct relay_job *job_new(
+	struct relay_jobs *j, enum relay_question q, const struct ip *client, uint64_t ticket, uint64_t now_ms)
 {
 	struct relay_job *job = j->spare;
 	if (job) {
@@ -85,8 +85,8 @@ static struct slice copied(char **at, struct slice s)
 	return copy;
 }
 
-struct relay_job *relay_job_rcpt(struct relay_jobs *j, const struct relay_client *c, struct slice sender, struct slice rcpt,
-				 uint64_t ticket, uint64_t now_ms)
+struct relay_job *relay_job_rcpt(struct relay_jobs *j, const struct relay_client *c, struct slice sender,
+	struct slice rcpt, uint64_t ticket, uint64_t now_ms)
 {
 	char *memory = mem_alloc(c->name.n + c->helo.n + c->proto.n + c->login.n + sender.n + rcpt.n + 1);
 	struct relay_job *job = memory ? job_new(j, RELAY_RCPT, &c->ip, ticket, now_ms) : NULL;

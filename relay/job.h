@@ -19,30 +19,30 @@ struct relay_link;
 struct relay_local;
 
 struct relay_job {
-	struct relay_job *next;                        /* in its lane, among the merged, or among the done */
-	struct relay_job *ticket_next, **ticket_link;  /* in the table of tickets */
+	struct relay_job *next;			      /* in its lane, among the merged, or among the done */
+	struct relay_job *ticket_next, **ticket_link; /* in the table of tickets */
 	struct net_timer timer;
 	enum relay_job_state state;
-	struct relay_lane *lane;           /* QUEUED */
-	struct relay_link *link;           /* RUNNING on a connection */
-	struct relay_local *local;         /* RUNNING in a Maildir's thread */
-	struct relay_job *merged;          /* those that wait for this one's answer */
-	struct relay_job *leader;          /* MERGED */
-	struct relay_job *asking_next;     /* in relay.asking while it may be joined */
-	const struct relay_mail *mail;     /* what is to be delivered, the caller's; or `own` */
-	struct relay_mail own;             /* of a recipient question, in `memory` */
+	struct relay_lane *lane;       /* QUEUED */
+	struct relay_link *link;       /* RUNNING on a connection */
+	struct relay_local *local;     /* RUNNING in a Maildir's thread */
+	struct relay_job *merged;      /* those that wait for this one's answer */
+	struct relay_job *leader;      /* MERGED */
+	struct relay_job *asking_next; /* in relay.asking while it may be joined */
+	const struct relay_mail *mail; /* what is to be delivered, the caller's; or `own` */
+	struct relay_mail own;	       /* of a recipient question, in `memory` */
 	struct slice own_rcpt;
 	char *memory;
 	uint64_t asked_ms, began_ms;
-	struct ip client;                  /* as ip_client(): whose turn it is */
-	struct relay_backend *probing;     /* counts as one of the probes under way there, and as one of */
-	unsigned probe_slot;               /* this client's; see relay_probe_slot() */
-	uint8_t tries;                     /* that failed */
-	uint8_t stale;                     /* tries on an idle connection that the backend had closed meanwhile */
-	bool needs_fresh;                  /* only a connection that did nothing yet will do */
-	bool alone;                        /* asks for itself, is not merged */
-	bool leads;                        /* is in relay.asking */
-	bool dropped;                      /* DONE, and nobody wants to hear it */
+	struct ip client;	       /* as ip_client(): whose turn it is */
+	struct relay_backend *probing; /* counts as one of the probes under way there, and as one of */
+	unsigned probe_slot;	       /* this client's; see relay_probe_slot() */
+	uint8_t tries;		       /* that failed */
+	uint8_t stale;		       /* tries on an idle connection that the backend had closed meanwhile */
+	bool needs_fresh;	       /* only a connection that did nothing yet will do */
+	bool alone;		       /* asks for itself, is not merged */
+	bool leads;		       /* is in relay.asking */
+	bool dropped;		       /* DONE, and nobody wants to hear it */
 	struct relay_done done;
 };
 
@@ -62,8 +62,8 @@ void relay_jobs_release(struct relay_jobs *j);
 /* A delivery; NULL: no memory. */
 struct relay_job *relay_job_deliver(struct relay_jobs *j, const struct relay_mail *m, uint64_t now_ms) MUST_USE;
 /* A recipient question, with copies of everything; NULL: no memory. */
-struct relay_job *relay_job_rcpt(struct relay_jobs *j, const struct relay_client *c, struct slice sender, struct slice rcpt,
-                                 uint64_t ticket, uint64_t now_ms) MUST_USE;
+struct relay_job *relay_job_rcpt(struct relay_jobs *j, const struct relay_client *c, struct slice sender,
+	struct slice rcpt, uint64_t ticket, uint64_t now_ms) MUST_USE;
 struct relay_job *relay_job_find(struct relay_jobs *j, uint64_t ticket);
 /* Its ticket is unknown from now on. */
 void relay_job_disown(struct relay_job *job);

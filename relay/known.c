@@ -12,7 +12,8 @@ void relay_known_ok(struct relay *r, struct slice rcpt)
 
 void relay_known_bad(struct relay *r, struct slice rcpt, unsigned code, struct slice text)
 {
-	relay_rcpt_cache_put_bad(r->shared->cache, rcpt, code, text, r->now_ms, r->now_ms + r->settings->c.recipient_bad_ms);
+	relay_rcpt_cache_put_bad(
+		r->shared->cache, rcpt, code, text, r->now_ms, r->now_ms + r->settings->c.recipient_bad_ms);
 }
 
 void relay_known_suspect(struct relay *r, struct slice rcpt)

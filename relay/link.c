@@ -13,8 +13,8 @@ static void on_hello(struct relay *r, struct relay_link *l, const struct smtp_cl
 static void on_reset(struct relay *r, struct relay_link *l, const struct smtp_client_reply *reply, uint64_t now_ms);
 static void on_quit(struct relay *r, struct relay_link *l, const struct smtp_client_reply *reply, uint64_t now_ms);
 
-/* How long a state may last (RFC 5321 4.5.3.2), and who reads its replies (NULL: none is due). Before the dot the job's own
- * time is shorter than most of these. The idle time is the settings'. */
+/* How long a state may last (RFC 5321 4.5.3.2), and who reads its replies (NULL: none is due). Before the dot the job's
+ * own time is shorter than most of these. The idle time is the settings'. */
 static const struct phase {
 	const char *name;
 	uint32_t limit_ms;
@@ -99,7 +99,8 @@ bool relay_link_dot_is_out(const struct relay_link *l)
 
 /* ---- ends ---- */
 
-static void turned_away(struct relay *r, struct relay_link *l, enum relay_state state, struct slice why, uint64_t now_ms)
+static void turned_away(
+	struct relay *r, struct relay_link *l, enum relay_state state, struct slice why, uint64_t now_ms)
 {
 	struct relay_backend *b = l->pool->backend;
 	if (relay_backend_down(b, state, why, now_ms))
@@ -113,7 +114,8 @@ void relay_link_lost(struct relay *r, struct relay_link *l, const char *why, uin
 	if (l->state < RELAY_LINK_IDLE) {
 		char text[160];
 		int n = snprintf(text, sizeof text, "%s: %s", PHASES[l->state].name, why);
-		turned_away(r, l, RELAY_DOWN, slice_of(text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1), now_ms);
+		turned_away(r, l, RELAY_DOWN, slice_of(text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1),
+			now_ms);
 		return;
 	}
 	struct relay_job *job = l->job;
@@ -207,15 +209,17 @@ static void on_greeting(struct relay *r, struct relay_link *l, const struct smtp
 	relay_link_enter(r, l, RELAY_LINK_HELLO, now_ms);
 }
 
-/* NULL, or why this backend cannot be told the client as the settings want it. Without that it would take every client for
- * one of its own networks. */
+/* NULL, or why this backend cannot be told the client as the settings want it. Without that it would take every client
+ * for one of its own networks. */
 static const char *identity_fault(const struct relay_link *l)
 {
 	const struct smtp_caps *caps = &l->client.caps;
 	if (l->settings->c.identity == RELAY_XCLIENT && !(caps->xclient & SMTP_XATTR_ADDR))
-		return "UNHEALTHY: it does not offer XCLIENT with ADDR (Postfix: smtpd_authorized_xclient_hosts); no mail is given to it";
+		return "UNHEALTHY: it does not offer XCLIENT with ADDR (Postfix: smtpd_authorized_xclient_hosts); no "
+		       "mail is given to it";
 	if (l->settings->c.identity == RELAY_XFORWARD && !(caps->xforward & SMTP_XATTR_ADDR))
-		return "UNHEALTHY: it does not offer XFORWARD with ADDR (Postfix: smtpd_authorized_xforward_hosts); no mail is given to it";
+		return "UNHEALTHY: it does not offer XFORWARD with ADDR (Postfix: smtpd_authorized_xforward_hosts); no "
+		       "mail is given to it";
 	return NULL;
 }
 
@@ -277,7 +281,8 @@ void relay_link_start(struct relay *r, struct relay_link *l, struct relay_job *j
 static void take_reply(struct relay *r, struct relay_link *l, const struct smtp_client_reply *reply, uint64_t now_ms)
 {
 	const struct phase *phase = &PHASES[l->state];
-	/* 421 may answer anything (RFC 5321 3.8): the server is about to close. After the dot it is an answer like others */
+	/* 421 may answer anything (RFC 5321 3.8): the server is about to close. After the dot it is an answer like
+	 * others */
 	bool leaving = reply->code == 421 && l->state > RELAY_LINK_IDLE && l->state != RELAY_LINK_DOT;
 	if (reply->to == SMTP_TO_NOTHING || leaving || !phase->on_reply) {
 		relay_link_lost(r, l, "421, the backend closes", now_ms);

@@ -40,7 +40,7 @@ enum relay_link_state {
 /* The envelope's commands as they go out, in order: XFORWARD, MAIL, RCPT.., and DATA or RSET. The first refusal's
  * words are kept in the job's answer. */
 struct relay_envelope {
-	uint32_t next;          /* command to be sent: 0 XFORWARD, 1 MAIL, 2.. RCPT, rcpts_n + 2 the last one */
+	uint32_t next; /* command to be sent: 0 XFORWARD, 1 MAIL, 2.. RCPT, rcpts_n + 2 the last one */
 	bool mail_refused;
 	uint16_t accepted, refused; /* recipients */
 };
@@ -51,11 +51,11 @@ struct relay_feed {
 	struct slice head, mem;
 	int fd;
 	uint64_t at, end; /* of the file */
-	bool done;        /* the dot is in conn.out, or gone */
+	bool done;	  /* the dot is in conn.out, or gone */
 };
 
 struct relay_whom {
-	uint64_t key;  /* of the identity, see relay/identity.h; 0: our own */
+	uint64_t key; /* of the identity, see relay/identity.h; 0: our own */
 	uint16_t port;
 };
 
@@ -64,15 +64,15 @@ struct relay_link {
 	struct net_timer timer;
 	enum relay_link_state state;
 	struct relay_pool *pool;
-	struct relay_settings *settings; /* under which it was opened */
-	struct relay_link *next, *prev;            /* pool->links; `next` alone among the dead */
-	struct relay_link *idle_next, *idle_prev;  /* pool->idle */
+	struct relay_settings *settings;	  /* under which it was opened */
+	struct relay_link *next, *prev;		  /* pool->links; `next` alone among the dead */
+	struct relay_link *idle_next, *idle_prev; /* pool->idle */
 	struct relay_job *job;
 	struct smtp_client client;
 	struct relay_whom whom; /* for whom the connection speaks */
-	bool takes_xclient;     /* as far as its last EHLO says */
-	bool retire;            /* not to be used again */
-	bool heard;             /* a reply to this job's commands has come */
+	bool takes_xclient;	/* as far as its last EHLO says */
+	bool retire;		/* not to be used again */
+	bool heard;		/* a reply to this job's commands has come */
 	struct relay_envelope env;
 	struct relay_feed feed;
 	unsigned uses, xclients, refusals, rsets, turns; /* refusals and rsets: since the last delivered mail */

@@ -21,10 +21,14 @@ void relay_link_unsayable(struct relay *r, struct relay_link *link, uint64_t now
 void relay_link_release(struct relay *r, struct relay_link *link, bool reset, uint64_t now_ms);
 
 void relay_envelope_begin(struct relay *r, struct relay_link *link, uint64_t now_ms);
-void relay_envelope_identified(struct relay *r, struct relay_link *link, const struct smtp_client_reply *reply, uint64_t now_ms);
-void relay_envelope_rehello(struct relay *r, struct relay_link *link, const struct smtp_client_reply *reply, uint64_t now_ms);
-void relay_envelope_reply(struct relay *r, struct relay_link *link, const struct smtp_client_reply *reply, uint64_t now_ms);
-void relay_envelope_data(struct relay *r, struct relay_link *link, const struct smtp_client_reply *reply, uint64_t now_ms);
+void relay_envelope_identified(
+	struct relay *r, struct relay_link *link, const struct smtp_client_reply *reply, uint64_t now_ms);
+void relay_envelope_rehello(
+	struct relay *r, struct relay_link *link, const struct smtp_client_reply *reply, uint64_t now_ms);
+void relay_envelope_reply(
+	struct relay *r, struct relay_link *link, const struct smtp_client_reply *reply, uint64_t now_ms);
+void relay_envelope_data(
+	struct relay *r, struct relay_link *link, const struct smtp_client_reply *reply, uint64_t now_ms);
 
 void relay_body_begin(struct relay *r, struct relay_link *link, uint64_t now_ms);
 /* Writes what the connection takes. */

@@ -10,7 +10,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
-/* What the writing thread works on: a copy, since a session may end (and its memory go) while the disk is waited for. */
+/* What the writing thread works on: a copy, since a session may end (and its memory go) while the disk is waited for.
+ */
 struct relay_local {
 	struct relay_maildir_job job; /* first: what is collected leads back here */
 	struct relay_job *asked_by;   /* NULL: forsaken */
@@ -43,7 +44,8 @@ static struct relay_local *copy_mail(const struct relay_mail *m)
 		return NULL;
 	struct slice *rcpts = (struct slice *)(void *)(l + 1);
 	char *at = (char *)(rcpts + m->rcpts_n);
-	*l = (struct relay_local){ .mail = { .client = { .ip = m->client.ip }, .rcpts = rcpts, .rcpts_n = m->rcpts_n } };
+	*l = (struct relay_local){ .mail = {
+					   .client = { .ip = m->client.ip }, .rcpts = rcpts, .rcpts_n = m->rcpts_n } };
 	for (size_t i = 0; i < m->rcpts_n; i++)
 		rcpts[i] = put(&at, m->rcpts[i]);
 	l->mail.sender = put(&at, m->sender);

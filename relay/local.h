@@ -12,8 +12,8 @@
 void relay_local_start(struct relay *r, struct relay_pool *p, struct relay_job *job, uint64_t now_ms);
 /* Takes the results that have come. */
 void relay_local_collect(struct relay *r, uint64_t now_ms);
-/* The job's client is gone or its time is over. True: the job was taken back, nothing is or will be delivered; false: it is being
- * written and its result will come. */
+/* The job's client is gone or its time is over. True: the job was taken back, nothing is or will be delivered; false:
+ * it is being written and its result will come. */
 bool relay_local_cancel(struct relay *r, struct relay_job *job) MUST_USE;
 /* For relay_free(): waits for what is being written. */
 void relay_local_release(struct relay *r);

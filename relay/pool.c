@@ -160,8 +160,8 @@ static unsigned waiting(const struct relay *r)
 	return r->deliveries.jobs + r->probe_queue.jobs;
 }
 
-enum relay_borrow relay_pool_borrow(struct relay *r, struct relay_pool *p, const struct relay_job *job, uint64_t now_ms,
-				    struct relay_link **link_r)
+enum relay_borrow relay_pool_borrow(
+	struct relay *r, struct relay_pool *p, const struct relay_job *job, uint64_t now_ms, struct relay_link **link_r)
 {
 	struct relay_link *link = *link_r = idle_for(r, p, job);
 	if (link) {
@@ -189,8 +189,8 @@ bool relay_pool_usable(const struct relay_pool *p, uint64_t now_ms)
 static bool worn(const struct relay *r, const struct relay_link *link, uint64_t now_ms)
 {
 	return link->retire || link->settings != r->settings || link->refusals >= RELAY_RETIRE_REFUSALS ||
-		link->rsets >= RELAY_RETIRE_RSETS || link->uses >= RELAY_RETIRE_USES ||
-		now_ms - link->opened_ms >= RELAY_RETIRE_AGE_MS;
+	       link->rsets >= RELAY_RETIRE_RSETS || link->uses >= RELAY_RETIRE_USES ||
+	       now_ms - link->opened_ms >= RELAY_RETIRE_AGE_MS;
 }
 
 void relay_pool_return(struct relay *r, struct relay_link *link, uint64_t now_ms)
@@ -213,7 +213,8 @@ void relay_pool_share(struct relay *r, struct relay_pool *p, uint64_t now_ms)
 		relay_pool_retire(r, p, true, now_ms);
 	if (waiting(r) == 0) {
 		relay_permit_hunger(b, r->worker, false);
-		while (atomic_load(&b->share[r->worker].granted) && relay_permit_take(b, r->worker, r->settings->c.connections))
+		while (atomic_load(&b->share[r->worker].granted) &&
+			relay_permit_take(b, r->worker, r->settings->c.connections))
 			give_permit(r, p);
 	}
 	/* one for each that hungers, no more: the rest of the idle ones may be needed in a moment */

@@ -15,8 +15,8 @@ struct relay;
 struct relay_link;
 
 enum {
-	RELAY_STOCK = 2,           /* fresh connections kept ready where each serves one client only */
-	RELAY_POOL_LOOK = 16,      /* lanes looked at for a job that may run */
+	RELAY_STOCK = 2,	   /* fresh connections kept ready where each serves one client only */
+	RELAY_POOL_LOOK = 16,	   /* lanes looked at for a job that may run */
 	RELAY_RETIRE_REFUSALS = 8, /* Postfix slows a connection down after 10 (smtpd_soft_error_limit) */
 	RELAY_RETIRE_RSETS = 80,   /* and after 100 (smtpd_junk_command_limit) */
 	RELAY_RETIRE_USES = 10000, /* no connection lives for ever: settings and resources of the backend move on */
@@ -38,7 +38,7 @@ enum relay_borrow {
 	RELAY_BORROW_NONE  /* the backend is out of order and no connection is left */
 };
 enum relay_borrow relay_pool_borrow(struct relay *r, struct relay_pool *p, const struct relay_job *job, uint64_t now_ms,
-                                    struct relay_link **link_r) MUST_USE;
+	struct relay_link **link_r) MUST_USE;
 /* A link has done its job, or is ready for its first: keep it, hand its permit on, or retire it. */
 void relay_pool_return(struct relay *r, struct relay_link *link, uint64_t now_ms);
 /* Out of the idle stack, if it is in it. */

@@ -8,8 +8,9 @@
 #include "relay/local.h"
 #include "smtp/ext.h"
 
-/* What a backend can do is asked anew this often; it may have been changed without our losing a connection. */
-enum { REFRESH_MS = 5 * 60 * 1000 };
+/* What a backend can do is asked anew this often; it may have been changed without our losing a connection. One that
+ * does not work is looked after sooner, so that no mail is needed to find it back. */
+enum { REFRESH_MS = 5 * 60 * 1000, REVIVE_MS = RELAY_BACKOFF_MAX_MS };
 
 /* ---- life ---- */
 
@@ -31,18 +32,25 @@ struct relay_pool *relay_pool_of(struct relay *r, struct relay_backend *b)
 /* One connection to each backend, so that it is known before the first mail what it can do. */
 static void refresh(struct relay *r, uint64_t now_ms)
 {
+	bool all_work = true, due = now_ms >= r->refresh_due_ms;
 	for (size_t i = 0; i < r->settings->c.backends_n && !r->draining; i++) {
 		struct relay_pool *p = relay_pool_of(r, r->settings->backends[i]);
 		if (!p || p->backend->kind != RELAY_SMTP)
 			continue;
-		atomic_store(&p->backend->no_reuse, false);
-		if (!p->opening_n)
+		bool works = atomic_load(&p->backend->state) == RELAY_UP;
+		all_work &= works;
+		if (due)
+			atomic_store(&p->backend->no_reuse, false);
+		if ((due || !works) && !p->opening_n)
 			relay_pool_open(r, p, now_ms);
 	}
-	net_wheel_arm(&r->wheel, &r->refresh, now_ms + REFRESH_MS);
+	if (due)
+		r->refresh_due_ms = now_ms + REFRESH_MS;
+	net_wheel_arm(&r->wheel, &r->refresh, all_work ? r->refresh_due_ms : now_ms + REVIVE_MS);
 }
 
-struct relay *relay_new(struct relay_shared *s, struct net_loop *l, struct net_wake *wake, unsigned worker, uint64_t now_ms)
+struct relay *relay_new(
+	struct relay_shared *s, struct net_loop *l, struct net_wake *wake, unsigned worker, uint64_t now_ms)
 {
 	struct relay *r = worker < RELAY_WORKERS_MAX ? mem_zalloc(sizeof *r) : NULL;
 	if (!r)
@@ -74,6 +82,7 @@ void relay_configure(struct relay *r, uint64_t now_ms)
 	for (struct relay_pool *p = r->pools; p; p = p->next)
 		relay_pool_retire(r, p, false, now_ms);
 	relay_settings_unref(&old);
+	r->refresh_due_ms = 0;
 	if (r->worker == 0)
 		refresh(r, now_ms);
 	r->pump = true;
@@ -153,8 +162,8 @@ static enum relay_check ask(struct relay *r, struct relay_job *job, uint64_t now
 	return RELAY_ASKED;
 }
 
-enum relay_check relay_check_rcpt(struct relay *r, const struct relay_client *client, struct slice sender, struct slice rcpt,
-				  uint64_t ticket, uint64_t now_ms, struct relay_done *answer_r)
+enum relay_check relay_check_rcpt(struct relay *r, const struct relay_client *client, struct slice sender,
+	struct slice rcpt, uint64_t ticket, uint64_t now_ms, struct relay_done *answer_r)
 {
 	r->now_ms = now_ms;
 	*answer_r = (struct relay_done){ .question = RELAY_RCPT, .failed_rcpt = UINT16_MAX };
@@ -208,8 +217,7 @@ static bool cannot_be_stopped(struct relay *r, struct relay_job *job)
 
 static void cancel_delivery(struct relay *r, struct relay_job *job)
 {
-	bool out = job->state == RELAY_JOB_DONE ||
-		(job->state == RELAY_JOB_RUNNING && cannot_be_stopped(r, job));
+	bool out = job->state == RELAY_JOB_DONE || (job->state == RELAY_JOB_RUNNING && cannot_be_stopped(r, job));
 	job->mail = NULL;
 	if (out) {
 		relay_job_disown(job);
@@ -271,7 +279,8 @@ static void job_is_late(struct relay *r, struct relay_job *job, uint64_t now_ms)
 {
 	if (job->state == RELAY_JOB_RUNNING) {
 		if (cannot_be_stopped(r, job))
-			return; /* it may be delivered: only the backend's word, or its silence of 10 minutes, ends it */
+			return; /* it may be delivered: only the backend's word, or its silence of 10 minutes, ends it
+				 */
 		if (job->link)
 			break_off(r, job);
 	} else if (job->state == RELAY_JOB_QUEUED) {

@@ -40,8 +40,8 @@
 enum {
 	RELAY_BACKENDS_MAX = 16,
 	RELAY_WORKERS_MAX = 256,
-	RELAY_TEXT_MAX = 1000,         /* bytes of a reply that are kept; an enemy's reply cannot grow us */
-	RELAY_PROBE_WITHIN_MS = 20000, /* a recipient question is answered by then, 451 4.3.2 if by us */
+	RELAY_TEXT_MAX = 1000,		 /* bytes of a reply that are kept; an enemy's reply cannot grow us */
+	RELAY_PROBE_WITHIN_MS = 20000,	 /* a recipient question is answered by then, 451 4.3.2 if by us */
 	RELAY_ANSWER_WITHIN_MS = 240000, /* and a delivery, unless our own dot is out: then 10 min more */
 };
 
@@ -54,7 +54,7 @@ enum relay_identity { RELAY_XCLIENT, RELAY_XFORWARD, RELAY_NONE };
 struct relay_target {
 	enum relay_kind kind;
 	struct slice name; /* as written, for log and journal: "smtp://127.0.0.1:10025" */
-	struct ip ip;      /* RELAY_SMTP */
+	struct ip ip;	   /* RELAY_SMTP */
 	uint16_t port;
 	struct slice path; /* RELAY_MAILDIR: absolute, or relative to the working directory */
 };
@@ -66,11 +66,12 @@ bool relay_target_parse(struct slice url, struct relay_target *t_r, const char *
 /* Filled by the server from the settings; copied whole by relay_shared_new and _configure. */
 struct relay_config {
 	struct slice hostname; /* our EHLO */
-	const struct relay_target *backends; /* in order of preference: a later one is used while those before it are down */
-	size_t backends_n;                   /* 1..RELAY_BACKENDS_MAX */
+	const struct relay_target
+		*backends; /* in order of preference: a later one is used while those before it are down */
+	size_t backends_n; /* 1..RELAY_BACKENDS_MAX */
 	enum relay_identity identity;
-	unsigned connections; /* at most, to each backend, over all workers; at least 1 */
-	uint64_t idle_ms;     /* an unused connection is closed after this */
+	unsigned connections;	     /* at most, to each backend, over all workers; at least 1 */
+	uint64_t idle_ms;	     /* an unused connection is closed after this */
 	const struct slice *domains; /* ours, any case; none: the backend decides */
 	size_t domains_n;
 	const struct ip_prefix *clients; /* may relay anywhere */
@@ -99,22 +100,22 @@ void relay_shared_free(struct relay_shared **s);
 
 /* `smtpguardctl backend`. */
 enum relay_state {
-	RELAY_UNTRIED,  /* nothing heard yet */
+	RELAY_UNTRIED, /* nothing heard yet */
 	RELAY_UP,
-	RELAY_DOWN,     /* cannot be reached or turns us away; tried again at the end of its back-off (at most 5 s) */
+	RELAY_DOWN,	/* cannot be reached or turns us away; tried again at the end of its back-off (at most 5 s) */
 	RELAY_UNHEALTHY /* reached, but it does not do what the settings need (XCLIENT with ADDR) */
 };
 struct relay_backend_info {
 	char name[128];
 	enum relay_state state;
-	unsigned open, limit;  /* connections now */
-	unsigned probes;       /* recipient questions under way */
-	bool reusable;         /* one connection serves any client */
-	uint32_t exts;         /* SMTP_EXT_* of its EHLO */
+	unsigned open, limit; /* connections now */
+	unsigned probes;      /* recipient questions under way */
+	bool reusable;	      /* one connection serves any client */
+	uint32_t exts;	      /* SMTP_EXT_* of its EHLO */
 	uint64_t size;
 	uint64_t connects, failures, delivered, refused, probed, doubtful; /* since the start */
-	uint64_t retry_in_ms;  /* RELAY_DOWN: until the next try */
-	char error[160];       /* the last failure in words; may hold foreign bytes, escape it */
+	uint64_t retry_in_ms;						   /* RELAY_DOWN: until the next try */
+	char error[160]; /* the last failure in words; may hold foreign bytes, escape it */
 };
 /* Returns how many were filled in. */
 size_t relay_shared_info(struct relay_shared *s, uint64_t now_ms, struct relay_backend_info *info_r, size_t max);
@@ -128,18 +129,19 @@ bool relay_shared_forget(struct relay_shared *s, struct slice rcpt);
 struct relay;
 
 /* `worker`: 0..RELAY_WORKERS_MAX-1, each once; worker 0 also looks after the backends' health. `wake` is rung by other
- * workers and must live until relay_free. */
-struct relay *relay_new(struct relay_shared *s, struct net_loop *l, struct net_wake *wake, unsigned worker,
-                        uint64_t now_ms) MUST_USE;
+ * workers and must live until the last of them has called relay_free(). */
+struct relay *relay_new(
+	struct relay_shared *s, struct net_loop *l, struct net_wake *wake, unsigned worker, uint64_t now_ms) MUST_USE;
 /* Takes on what relay_shared_configure() set; connections under the old settings are retired as they come free. */
 void relay_configure(struct relay *r, uint64_t now_ms);
 /* Closes everything; questions still open are forgotten. A mail whose dot is out may then have been taken. */
 void relay_free(struct relay **r);
 
 /* What may be announced in EHLO because every backend takes it: SMTP_EXT_* bits of smtp/ext.h and, in
- * *size_r, the smallest SIZE limit (0: no limit known). Learned by asking the backends (at the start, with each new connection, every
- * 5 minutes); until all have been heard it is PIPELINING and ENHANCEDSTATUSCODES, which are our own work, alone. A Maildir
- * takes 8BITMIME and any size. A backend that is down keeps what it said last. Cheap: ask at each EHLO. */
+ * *size_r, the smallest SIZE limit (0: no limit known). Learned by asking the backends (at the start, with each new
+ * connection, every 5 minutes); until all have been heard it is PIPELINING and ENHANCEDSTATUSCODES, which are our own
+ * work, alone. A Maildir takes 8BITMIME and any size. A backend that is down keeps what it said last. Cheap: ask at
+ * each EHLO. */
 uint32_t relay_caps(const struct relay *r, uint64_t *size_r);
 
 /* The open-relay guard: may this client send to this domain? Yes when no domains are set (the backend
@@ -163,43 +165,44 @@ enum relay_question { RELAY_RCPT, RELAY_DELIVER };
 struct relay_done {
 	uint64_t ticket;
 	enum relay_question question;
-	enum relay_from from;  /* whose words `text` are */
-	uint16_t code;         /* 200..599 */
-	bool bad_recipient;    /* the refusal says that the recipient does not exist: count it as such */
-	bool cached;           /* no backend was asked for this */
-	bool doubtful;         /* our dot went out and no reply came: the mail may come twice. To be logged */
-	bool orphan;           /* the ticket was cancelled after the dot; for the journal only */
-	uint16_t failed_rcpt;  /* first refused recipient when some were refused, else UINT16_MAX */
-	char backend[128];     /* which one; "" when none was reached */
-	uint32_t backend_ms;   /* from the first byte we sent for this question to the last of the reply */
-	uint32_t waited_ms;    /* before that: for a connection */
+	enum relay_from from; /* whose words `text` are */
+	uint16_t code;	      /* 200..599 */
+	bool bad_recipient;   /* the refusal says that the recipient does not exist: count it as such */
+	bool cached;	      /* no backend was asked for this */
+	bool doubtful;	      /* our dot went out and no reply came: the mail may come twice. To be logged */
+	bool orphan;	      /* the ticket was cancelled after the dot; for the journal only */
+	uint16_t failed_rcpt; /* first refused recipient when some were refused, else UINT16_MAX */
+	char backend[128];    /* which one; "" when none was reached */
+	uint32_t backend_ms;  /* from the first byte we sent for this question to the last of the reply */
+	uint32_t waited_ms;   /* before that: for a connection */
 	uint16_t text_n;
-	char text[RELAY_TEXT_MAX]; /* with its enhanced code ("5.1.1 No such user"), lines joined by '\n', no CR, code not repeated */
+	char text[RELAY_TEXT_MAX]; /* with its enhanced code ("5.1.1 No such user"), lines joined by '\n', no CR, code
+				      not repeated */
 };
 
 enum relay_check {
 	RELAY_KNOWN, /* *answer_r is filled; nothing will be popped */
 	RELAY_ASKED  /* the answer comes out of relay_pop() with this ticket */
 };
-/* May `rcpt` (address without brackets) have mail of `sender` (empty: null sender)? Cache first, then the backend. All slices are
- * copied: the caller's memory is free at return. A recipient that a delivery has just seen refused is asked for even when
- * `ask_backend` is off. 250 with RELAY_FROM_US is said where nobody needs to be asked. */
-enum relay_check relay_check_rcpt(struct relay *r, const struct relay_client *client, struct slice sender, struct slice rcpt,
-                                  uint64_t ticket, uint64_t now_ms, struct relay_done *answer_r) MUST_USE;
+/* May `rcpt` (address without brackets) have mail of `sender` (empty: null sender)? Cache first, then the backend. All
+ * slices are copied: the caller's memory is free at return. A recipient that a delivery has just seen refused is asked
+ * for even when `ask_backend` is off. 250 with RELAY_FROM_US is said where nobody needs to be asked. */
+enum relay_check relay_check_rcpt(struct relay *r, const struct relay_client *client, struct slice sender,
+	struct slice rcpt, uint64_t ticket, uint64_t now_ms, struct relay_done *answer_r) MUST_USE;
 
 /* A mail as it was taken in: no dot-stuffing, every line ends in CR LF. */
 struct relay_body {
 	struct slice head; /* goes out first: our Received: line, with its CR LF */
 	struct slice mem;  /* then this */
-	int fd;            /* then all of this file, by pread from 0; -1: none. Not closed here */
+	int fd;		   /* then all of this file, by pread from 0; -1: none. Not closed here */
 	uint64_t fd_size;
-	bool eight_bit;    /* some byte is above 127: BODY=8BITMIME is said where offered */
+	bool eight_bit; /* some byte is above 127: BODY=8BITMIME is said where offered */
 };
 struct relay_mail {
 	struct relay_client client;
-	struct slice sender;       /* without brackets; empty: <> */
+	struct slice sender;	   /* without brackets; empty: <> */
 	const struct slice *rcpts; /* without brackets */
-	size_t rcpts_n;            /* at least 1 */
+	size_t rcpts_n;		   /* at least 1 */
 	struct relay_body body;
 	uint64_t ticket;
 };
@@ -208,15 +211,15 @@ struct relay_mail {
  * The answer is one reply for the whole mail:
  *   2xx from the backend            taken, all recipients
  *   the backend's refusal           of MAIL, DATA, the body, or of every recipient
- *   451 4.3.0 .. by us, failed_rcpt set   some recipients were refused: nothing was delivered; they are asked for again at the retry's RCPT
- *   451 4.3.0 by us                 the backend spoke nonsense
- *   451 4.3.2 by us                 no backend can be reached, or no connection came free in time
- *   451 4.4.2 by us                 lost twice before the dot; or after it (doubtful) */
+ *   451 4.3.0 .. by us, failed_rcpt set   some recipients were refused: nothing was delivered; they are asked for again
+ * at the retry's RCPT 451 4.3.0 by us                 the backend spoke nonsense 451 4.3.2 by us                 no
+ * backend can be reached, or no connection came free in time 451 4.4.2 by us                 lost twice before the dot;
+ * or after it (doubtful) */
 bool relay_deliver(struct relay *r, const struct relay_mail *m, uint64_t now_ms) MUST_USE;
 
-/* The client is gone. A question that waits is dropped; a delivery whose dot is not out is broken off, so that nothing is delivered;
- * one whose dot is out runs to its end without its owner and is popped as orphan. In every case the caller's memory is not
- * touched after this returns. An unknown ticket is fine. */
+/* The client is gone. A question that waits is dropped; a delivery whose dot is not out is broken off, so that nothing
+ * is delivered; one whose dot is out runs to its end without its owner and is popped as orphan. In every case the
+ * caller's memory is not touched after this returns. An unknown ticket is fine. */
 void relay_cancel(struct relay *r, uint64_t ticket, uint64_t now_ms);
 
 void relay_on_io(struct relay *r, struct net_io *io, unsigned events, uint64_t now_ms);

@@ -100,7 +100,7 @@ bool relay_settings_has_domain(const struct relay_settings *s, struct slice doma
 bool relay_settings_may_relay(const struct relay_settings *s, const struct ip *client, struct slice domain)
 {
 	return s->c.domains_n == 0 || relay_settings_has_domain(s, domain) ||
-		ip_prefixes_have(s->c.clients, s->c.clients_n, client);
+	       ip_prefixes_have(s->c.clients, s->c.clients_n, client);
 }
 
 bool relay_settings_unknown_user(const struct relay_settings *s, unsigned code)

@@ -18,7 +18,8 @@ struct relay_settings {
 	atomic_uint refs;
 	struct arena memory;
 	struct relay_config c; /* what it points to lies in `memory`; domains are sorted */
-	struct relay_backend *backends[RELAY_BACKENDS_MAX]; /* c.backends_n; they live as long as the process' relay_shared */
+	struct relay_backend
+		*backends[RELAY_BACKENDS_MAX]; /* c.backends_n; they live as long as the process' relay_shared */
 };
 
 /* NULL: memory. The caller has checked relay_config_fault(). */

@@ -7,7 +7,7 @@ enum { CACHE_BYTES = 16 << 20 };
 static bool same_target(const struct relay_backend *b, const struct relay_target *t)
 {
 	return b->kind == t->kind && b->port == t->port && memcmp(&b->ip, &t->ip, sizeof b->ip) == 0 &&
-		slice_eq(slice_str(b->path), t->path);
+	       slice_eq(slice_str(b->path), t->path);
 }
 
 /* A backend that was there before keeps its state over a reload. Called under the lock. */

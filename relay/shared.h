@@ -21,7 +21,7 @@ struct relay_shared {
 	struct hash_key key; /* of identities and probe slots */
 	struct relay_rcpt_cache *cache;
 	struct net_wake *_Atomic wakes[RELAY_WORKERS_MAX];
-	atomic_uint waiting; /* jobs in all queues */
+	atomic_uint waiting;			   /* jobs in all queues */
 	atomic_uchar probes_of[RELAY_PROBE_SLOTS]; /* recipient questions under way, by client */
 };
 

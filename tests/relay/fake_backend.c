@@ -40,7 +40,8 @@ static bool ruled(struct conn *c, const char *line)
 	struct fake_rule rule = { 0 };
 	pthread_mutex_lock(&f->lock);
 	for (size_t i = 0; i < 8 && !rule.on; i++)
-		if (f->rules[i].on && f->rules[i].times >= 0 && strncmp(line, f->rules[i].on, strlen(f->rules[i].on)) == 0) {
+		if (f->rules[i].on && f->rules[i].times >= 0 &&
+			strncmp(line, f->rules[i].on, strlen(f->rules[i].on)) == 0) {
 			rule = f->rules[i];
 			if (f->rules[i].times == 1)
 				f->rules[i].times = -1;
@@ -70,10 +71,12 @@ static void ehlo(struct conn *c)
 	const char *x = "";
 	if (c->f->xclient == FAKE_XCLIENT_NO_ADDR)
 		x = "250-XCLIENT NAME\r\n";
-	else if (c->f->xclient == FAKE_XCLIENT_ANY || c->f->xclient == FAKE_XCLIENT_LIES || (c->f->xclient == FAKE_XCLIENT_ONCE && !c->xclient_done))
+	else if (c->f->xclient == FAKE_XCLIENT_ANY || c->f->xclient == FAKE_XCLIENT_LIES ||
+		 (c->f->xclient == FAKE_XCLIENT_ONCE && !c->xclient_done))
 		x = "250-XCLIENT NAME ADDR PROTO HELO PORT LOGIN\r\n";
-	snprintf(text, sizeof text, "250-fake\r\n%s%s250-XFORWARD NAME ADDR PROTO HELO SOURCE PORT\r\n250-SIZE 1000000\r\n250 8BITMIME\r\n",
-		 c->f->no_pipelining ? "" : "250-PIPELINING\r\n", x);
+	snprintf(text, sizeof text,
+		"250-fake\r\n%s%s250-XFORWARD NAME ADDR PROTO HELO SOURCE PORT\r\n250-SIZE 1000000\r\n250 8BITMIME\r\n",
+		c->f->no_pipelining ? "" : "250-PIPELINING\r\n", x);
 	say(c, text);
 }
 
@@ -224,11 +227,14 @@ static void *accepting(void *arg)
 
 static int listening(uint16_t *port)
 {
-	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = htons(*port), .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	struct sockaddr_in sa = {
+		.sin_family = AF_INET, .sin_port = htons(*port), .sin_addr = { htonl(INADDR_LOOPBACK) }
+	};
 	socklen_t len = sizeof sa;
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-	if (bind(fd, (struct sockaddr *)&sa, sizeof sa) || listen(fd, 256) || getsockname(fd, (struct sockaddr *)&sa, &len))
+	if (bind(fd, (struct sockaddr *)&sa, sizeof sa) || listen(fd, 256) ||
+		getsockname(fd, (struct sockaddr *)&sa, &len))
 		abort();
 	*port = ntohs(sa.sin_port);
 	return fd;

@@ -20,7 +20,7 @@ struct fake_rule {
 	const char *on;
 	enum fake_act act;
 	const char *say; /* with CR LF */
-	int times;       /* 0: always; n: only the first n times */
+	int times;	 /* 0: always; n: only the first n times */
 	int delay_ms;
 };
 

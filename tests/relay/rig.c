@@ -19,11 +19,23 @@ void rig_add_backend(struct rig *g, uint16_t port)
 
 void rig_init(struct rig *g, struct fake *f)
 {
-	*g = (struct rig){ .fake = f, .domains = { SLICE_INIT("example.test") }, .unknown_user = { 550 }, .next_ticket = 1 };
+	*g = (struct rig){
+		.fake = f, .domains = { SLICE_INIT("example.test") }, .unknown_user = { 550 }, .next_ticket = 1
+	};
 	g->config = (struct relay_config){
-		.hostname = SLICE("mx.test"), .backends = g->targets, .identity = RELAY_NONE, .connections = 4, .idle_ms = 60000,
-		.domains = g->domains, .domains_n = 1, .ask_backend = true, .recipient_ok_ms = 3600000, .recipient_bad_ms = 600000,
-		.unknown_user = g->unknown_user, .unknown_user_n = 1, .cache_bytes = 1 << 16,
+		.hostname = SLICE("mx.test"),
+		.backends = g->targets,
+		.identity = RELAY_NONE,
+		.connections = 4,
+		.idle_ms = 60000,
+		.domains = g->domains,
+		.domains_n = 1,
+		.ask_backend = true,
+		.recipient_ok_ms = 3600000,
+		.recipient_bad_ms = 600000,
+		.unknown_user = g->unknown_user,
+		.unknown_user_n = 1,
+		.cache_bytes = 1 << 16,
 	};
 	if (f)
 		rig_add_backend(g, f->port);
@@ -107,7 +119,9 @@ struct relay_mail *rig_mail(struct rig *g, const char *client, const char *from,
 	unsigned i = used++ % 4096;
 	struct relay_mail *m = &pool[i].mail;
 	struct slice *list = pool[i].rcpts;
-	*m = (struct relay_mail){ .client = rig_client(client), .sender = slice_str(from), .rcpts = list, .ticket = g->next_ticket++ };
+	*m = (struct relay_mail){
+		.client = rig_client(client), .sender = slice_str(from), .rcpts = list, .ticket = g->next_ticket++
+	};
 	m->body = (struct relay_body){ .head = SLICE("Received: by mx.test\r\n"), .mem = slice_str(body), .fd = -1 };
 	for (struct slice rest = slice_str(rcpts); rest.n;)
 		list[m->rcpts_n++] = slice_cut(&rest, ',');
@@ -125,7 +139,8 @@ uint64_t rig_ask(struct rig *g, const char *client, const char *rcpt, struct rel
 {
 	struct relay_client c = rig_client(client);
 	uint64_t ticket = g->next_ticket++;
-	*known_r = relay_check_rcpt(g->relay, &c, SLICE("from@a.test"), slice_str(rcpt), ticket, clock_mono_ms(), done_r) == RELAY_KNOWN;
+	*known_r = relay_check_rcpt(g->relay, &c, SLICE("from@a.test"), slice_str(rcpt), ticket, clock_mono_ms(),
+			   done_r) == RELAY_KNOWN;
 	return ticket;
 }
 

@@ -94,7 +94,8 @@ static void refusals_pass_unchanged(void **state)
 		{ ".", FAKE_SAY, "554-5.6.0 no\r\n554 5.6.0 really\r\n", 0, 0 },
 		{ "RCPT", FAKE_SAY, "550 5.7.1 no relay\r\n", 0, 0 },
 	};
-	static const char *const WANT[] = { "4.7.1 not you", "4.3.1 disk full", "5.6.0 no\n5.6.0 really", "5.7.1 no relay" };
+	static const char *const WANT[] = { "4.7.1 not you", "4.3.1 disk full", "5.6.0 no\n5.6.0 really",
+		"5.7.1 no relay" };
 	static const unsigned CODE[] = { 450, 452, 554, 550 };
 	for (size_t i = 0; i < 4; i++) {
 		begin(FAKE_NO_XCLIENT, RULES[i]);
@@ -121,7 +122,8 @@ static void lost_before_the_dot_is_tried_again(void **state)
 		begin(FAKE_NO_XCLIENT, RULE(WHERE[i], FAKE_CLOSE, NULL, 1, 0));
 		struct relay_done d = rig_deliver(&g, "192.0.2.1", "u@example.test");
 		assert_int_equal(d.code, i < 3 ? 250 : 451);
-		/* a small body has its dot in the same write: the backend had it all, so it is doubtful and not tried again */
+		/* a small body has its dot in the same write: the backend had it all, so it is doubtful and not tried
+		 * again */
 		assert_int_equal(d.doubtful, i == 3);
 		assert_int_equal(fake_mails(g.fake), i < 3 ? 1 : 0);
 		rig_stop(&g);
@@ -270,7 +272,8 @@ static void partly_refused_delivers_nothing(void **state)
 static void refused_recipient_with_354_gets_no_body(void **state)
 {
 	(void)state;
-	struct fake_rule rules[] = { { "RCPT", FAKE_SAY, "550 5.1.1 no\r\n", 0, 0 }, { "DATA", FAKE_SAY, "354 go\r\n", 0, 0 } };
+	struct fake_rule rules[] = { { "RCPT", FAKE_SAY, "550 5.1.1 no\r\n", 0, 0 },
+		{ "DATA", FAKE_SAY, "354 go\r\n", 0, 0 } };
 	rig_init(&g, fake_start(FAKE_NO_XCLIENT, rules, 2));
 	rig_start(&g);
 	struct relay_done d = rig_deliver(&g, "192.0.2.1", "u@example.test");

@@ -45,7 +45,8 @@ static void known_ones_are_not_asked_again(void **state)
 static void other_refusals_are_this_clients_alone(void **state)
 {
 	(void)state;
-	static const char *const SAY[] = { "450 4.1.1 try later\r\n", "554 5.7.1 client blocked\r\n", "550 5.7.1 no\r\n", "551 plain\r\n" };
+	static const char *const SAY[] = { "450 4.1.1 try later\r\n", "554 5.7.1 client blocked\r\n",
+		"550 5.7.1 no\r\n", "551 plain\r\n" };
 	for (size_t i = 0; i < 4; i++) {
 		begin(RULE("RCPT", FAKE_SAY, SAY[i], 0, 0), 4);
 		struct relay_done d = rig_check(&g, "192.0.2.1", "u@example.test");
@@ -157,7 +158,7 @@ static void worn_connections_retire(void **state)
 		rig_check(&g, "192.0.2.1", rcpt);
 	}
 	assert_int_equal(g.fake->conns, 4); /* 80 RSETs */
-	for (int i = 0; i < 20; i++) { /* a delivered mail makes it new */
+	for (int i = 0; i < 20; i++) {	    /* a delivered mail makes it new */
 		snprintf(rcpt, sizeof rcpt, "bad9%d@example.test", i);
 		rig_check(&g, "192.0.2.1", rcpt);
 		if (i % 5 == 0)
@@ -171,8 +172,8 @@ static void slow_or_leaving_connections_are_replaced(void **state)
 {
 	(void)state;
 	struct fake_rule rules[] = { { "RCPT TO:<bad", FAKE_SAY, "550 5.1.1 unknown\r\n", 0, 0 },
-				     { "RCPT TO:<slow", FAKE_SAY, "250 ok\r\n", 1, 1500 },
-				     { "MAIL FROM:<leave", FAKE_SAY_AND_CLOSE, "421 4.7.0 too many errors\r\n", 1, 0 } };
+		{ "RCPT TO:<slow", FAKE_SAY, "250 ok\r\n", 1, 1500 },
+		{ "MAIL FROM:<leave", FAKE_SAY_AND_CLOSE, "421 4.7.0 too many errors\r\n", 1, 0 } };
 	rig_init(&g, fake_start(FAKE_NO_XCLIENT, rules, 3));
 	rig_start(&g);
 	rig_check(&g, "192.0.2.1", "bad@example.test");
@@ -182,7 +183,9 @@ static void slow_or_leaving_connections_are_replaced(void **state)
 	assert_in_range(clock_mono_ms() - start, 850, 1300);
 	assert_int_equal(g.fake->conns, 2);
 	struct relay_client c = rig_client("192.0.2.1");
-	assert_int_equal(relay_check_rcpt(g.relay, &c, SLICE("leave@a.test"), SLICE("u@example.test"), 999, clock_mono_ms(), &d), RELAY_ASKED);
+	assert_int_equal(
+		relay_check_rcpt(g.relay, &c, SLICE("leave@a.test"), SLICE("u@example.test"), 999, clock_mono_ms(), &d),
+		RELAY_ASKED);
 	d = rig_wait(&g, 999);
 	assert_int_equal(d.code, 250);
 	assert_int_equal(g.fake->conns, 3);

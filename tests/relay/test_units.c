@@ -110,7 +110,7 @@ static void a_freed_permit_goes_to_the_hungriest(void **state)
 	assert_false(relay_permit_take(b, 0, 3)); /* nobody snatches it */
 	assert_true(relay_permit_take(b, 2, 3));
 	assert_false(relay_permit_owed(b, 0, true, 99)); /* worker 1 has as many as we */
-	assert_true(relay_permit_owed(b, 0, false, 0));  /* but we need ours not */
+	assert_true(relay_permit_owed(b, 0, false, 0));	 /* but we need ours not */
 	relay_backend_free(&b);
 }
 
@@ -160,19 +160,38 @@ static void which_refusals_mean_unknown_user(void **state)
 		const char *text;
 		bool unknown;
 	} CASES[] = {
-		{ 550, "5.1.1 no such user", true },	{ 550, "5.1.2 bad domain", true },  { 550, "5.1.3 syntax", true },
-		{ 550, "5.1.6 moved", true },		{ 556, "5.1.10 null MX", true },    { 550, "5.2.1 disabled", true },
-		{ 550, "5.1.0 other", false },		{ 550, "5.1.8 bad sender", false }, { 550, "5.2.2 full", false },
-		{ 554, "5.7.1 denied", false },		{ 450, "4.1.1 greylisted", false }, { 450, "5.1.1 odd", false },
-		{ 550, "No such user", true },		{ 553, "No such user", false },	    { 550, "", true },
-		{ 550, "5.1.11 what", false },		{ 550, "5.1.1", true },		    { 550, "5.1.1\n5.1.1 more", true },
-		{ 250, "2.1.5 ok", false },		{ 550, "4.1.1 odd", false },	    { 550, "5.1 short", true },
+		{ 550, "5.1.1 no such user", true },
+		{ 550, "5.1.2 bad domain", true },
+		{ 550, "5.1.3 syntax", true },
+		{ 550, "5.1.6 moved", true },
+		{ 556, "5.1.10 null MX", true },
+		{ 550, "5.2.1 disabled", true },
+		{ 550, "5.1.0 other", false },
+		{ 550, "5.1.8 bad sender", false },
+		{ 550, "5.2.2 full", false },
+		{ 554, "5.7.1 denied", false },
+		{ 450, "4.1.1 greylisted", false },
+		{ 450, "5.1.1 odd", false },
+		{ 550, "No such user", true },
+		{ 553, "No such user", false },
+		{ 550, "", true },
+		{ 550, "5.1.11 what", false },
+		{ 550, "5.1.1", true },
+		{ 550, "5.1.1\n5.1.1 more", true },
+		{ 250, "2.1.5 ok", false },
+		{ 550, "4.1.1 odd", false },
+		{ 550, "5.1 short", true },
 	};
 	struct relay_target t = { .kind = RELAY_MAILDIR, .name = SLICE("maildir://x"), .path = SLICE("x") };
 	const uint16_t codes[] = { 550 };
 	const struct slice domains[] = { SLICE_INIT("b.test"), SLICE_INIT("A.test") };
-	struct relay_config c = { .backends = &t, .backends_n = 1, .connections = 1, .unknown_user = codes, .unknown_user_n = 1,
-				  .domains = domains, .domains_n = 2 };
+	struct relay_config c = { .backends = &t,
+		.backends_n = 1,
+		.connections = 1,
+		.unknown_user = codes,
+		.unknown_user_n = 1,
+		.domains = domains,
+		.domains_n = 2 };
 	struct relay_settings *s = relay_settings_new(&c);
 	assert_non_null(s);
 	for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++)
@@ -188,7 +207,9 @@ static void no_open_relay_by_settings(void **state)
 	(void)state;
 	struct relay_target t = { .name = SLICE("smtp://127.0.0.1:1"), .port = 1 };
 	const struct slice domains[] = { SLICE_INIT("b.test") };
-	struct relay_config c = { .backends = &t, .backends_n = 1, .connections = 1, .identity = RELAY_XCLIENT, .ask_backend = true };
+	struct relay_config c = {
+		.backends = &t, .backends_n = 1, .connections = 1, .identity = RELAY_XCLIENT, .ask_backend = true
+	};
 	assert_null(relay_config_fault(&c));
 	c.identity = RELAY_NONE;
 	assert_non_null(relay_config_fault(&c));
@@ -214,7 +235,13 @@ static void the_guard(void **state)
 	const struct slice domains[] = { SLICE_INIT("zz.test"), SLICE_INIT("B.test"), SLICE_INIT("a.b.test") };
 	struct ip_prefix clients[1];
 	assert_true(ip_prefix_parse(SLICE("198.51.100.0/24"), &clients[0]));
-	struct relay_config c = { .backends = &t, .backends_n = 1, .connections = 1, .domains = domains, .domains_n = 3, .clients = clients, .clients_n = 1 };
+	struct relay_config c = { .backends = &t,
+		.backends_n = 1,
+		.connections = 1,
+		.domains = domains,
+		.domains_n = 3,
+		.clients = clients,
+		.clients_n = 1 };
 	struct relay_settings *s = relay_settings_new(&c);
 	struct ip stranger, ours;
 	assert_true(ip_parse(SLICE("192.0.2.1"), &stranger) && ip_parse(SLICE("198.51.100.7"), &ours));
@@ -243,8 +270,9 @@ static void backends_as_written(void **state)
 	assert_int_equal(t.port, 26);
 	assert_true(relay_target_parse(SLICE("maildir:///var/mail"), &t, &why));
 	assert_true(t.kind == RELAY_MAILDIR && slice_eq(t.path, SLICE("/var/mail")));
-	static const char *const BAD[] = { "smtp://", "smtp://host:25", "smtp://127.0.0.1:0", "smtp://127.0.0.1:99999", "smtp://127.0.0.1:",
-					   "smtp://[::1", "smtp://[", "maildir://", "lmtp://127.0.0.1:24", "lmtp+unix:///x", "http://x", "" };
+	static const char *const BAD[] = { "smtp://", "smtp://host:25", "smtp://127.0.0.1:0", "smtp://127.0.0.1:99999",
+		"smtp://127.0.0.1:", "smtp://[::1", "smtp://[", "maildir://", "lmtp://127.0.0.1:24", "lmtp+unix:///x",
+		"http://x", "" };
 	for (size_t i = 0; i < sizeof BAD / sizeof *BAD; i++) {
 		why = NULL;
 		if (relay_target_parse(slice_str(BAD[i]), &t, &why) || !why)

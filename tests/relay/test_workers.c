@@ -55,7 +55,8 @@ static void *work(void *arg)
 		asked[m->ticket % 1000] = clock_mono_ms();
 		struct relay_done d;
 		if (w->probes && i % 2) {
-			if (relay_check_rcpt(w->rig.relay, &m->client, m->sender, slice_str(rcpt), m->ticket, clock_mono_ms(), &d) != RELAY_ASKED)
+			if (relay_check_rcpt(w->rig.relay, &m->client, m->sender, slice_str(rcpt), m->ticket,
+				    clock_mono_ms(), &d) != RELAY_ASKED)
 				abort();
 		} else if (!relay_deliver(w->rig.relay, m, clock_mono_ms())) {
 			abort();
@@ -90,7 +91,9 @@ static void run(unsigned connections, const int mails[WORKERS], bool probes, int
 	atomic_int running = WORKERS;
 	pthread_barrier_init(&begun, NULL, WORKERS);
 	for (unsigned i = 0; i < WORKERS; i++) {
-		workers[i] = (struct worker){ .rig = g, .number = i, .mails = mails[i], .probes = probes, .running = &running };
+		workers[i] = (struct worker){
+			.rig = g, .number = i, .mails = mails[i], .probes = probes, .running = &running
+		};
 		pthread_create(&workers[i].thread, NULL, work, &workers[i]);
 	}
 	for (unsigned i = 0; i < WORKERS; i++)
