@@ -99,24 +99,22 @@ static bool take_in_place(struct smtp_reply_in *r, struct slice *in, struct smtp
 	return true;
 }
 
-/* Adds the line's text, which lies in the buffer behind the text kept so far, to that text. */
+/* Adds the line's text, which lies in the buffer behind the text kept so far, to that text; one that does not fit is
+ * left out whole, so that no word of an EHLO line is cut. */
 static void keep_text(struct smtp_reply_in *r, struct slice text)
 {
 	char *to = r->kept.data + r->kept.start + r->text_n;
-	size_t room = SMTP_REPLY_TEXT - r->text_n, n = text.n;
-	if (r->lines > 1 && room) {
-		/* the line's code leaves room for it: to is at least four bytes before the text */
-		*to++ = '\n';
-		r->text_n++, room--;
+	bool joined = r->lines > 1;
+	if (r->text_n + joined + text.n <= SMTP_REPLY_TEXT) {
+		if (joined)
+			*to++ = '\n'; /* there the line's code lies, never its text */
+		if (text.n)
+			memmove(to, text.p, text.n);
+		for (size_t i = 0; i < text.n; i++)
+			if (!is_harmless(to[i]))
+				to[i] = '?';
+		r->text_n = (uint16_t)(r->text_n + joined + text.n);
 	}
-	if (n > room)
-		n = room;
-	if (n)
-		memmove(to, text.p, n);
-	for (size_t i = 0; i < n; i++)
-		if (!is_harmless(to[i]))
-			to[i] = '?';
-	r->text_n = (uint16_t)(r->text_n + n);
 	r->kept.end = r->kept.start + r->text_n;
 }
 

@@ -159,7 +159,7 @@ static void a_reply_is_bounded_in_lines_and_text(void **state)
 	t = many_lines(SMTP_REPLY_LINES + 1, 8);
 	assert_string_equal(t.text, "GARBAGE");
 	t = many_lines(SMTP_REPLY_LINES, 1000);
-	assert_int_equal(t.n, strlen("250 0.0.0 |") + SMTP_REPLY_TEXT);
+	assert_int_equal(t.n, strlen("250 0.0.0 |") + 8 * 994 + 7); /* a ninth does not fit */
 }
 
 static void memory_is_owned_only_in_the_midst_of_a_reply(void **state)
