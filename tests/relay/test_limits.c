@@ -49,7 +49,7 @@ static void a_question_waits_20_seconds(void **state)
 	while (rig_pop(&g, &d)) {
 		assert_int_equal(d.code, 451);
 		assert_true(slice_starts(slice_of(d.text, d.text_n), SLICE("4.3.2")));
-		heard |= (d.ticket == first) | (d.ticket == second) << 1 | (d.ticket == third) << 2;
+		heard |= (d.ticket == first ? 1u : 0u) | (d.ticket == second ? 2u : 0u) | (d.ticket == third ? 4u : 0u);
 	}
 	assert_int_equal(heard, 7);
 	rig_stop(&g);
