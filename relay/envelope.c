@@ -228,7 +228,9 @@ static void on_rcpt(struct relay *r, struct relay_link *l, const struct smtp_cli
 	l->refusals++;
 	if (l->env.mail_refused)
 		return; /* whatever it says, it does not speak of the recipient */
-	if (l->env.refused++ == 0)
+	/* one reply stands for the whole mail: if any recipient may be reached later, it must not say "never" */
+	bool milder = job->done.code >= 500 && reply->code < 500;
+	if (l->env.refused++ == 0 || milder)
 		keep(job, reply, reply->index);
 	/* its answer had aged: the retry must be told at RCPT, so that it is never half delivered */
 	if (!is_probe(job))

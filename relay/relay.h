@@ -172,7 +172,7 @@ struct relay_done {
 	bool cached;	      /* no backend was asked for this */
 	bool doubtful;	      /* our dot went out and no reply came: the mail may come twice. To be logged */
 	bool orphan;	      /* the ticket was cancelled after the dot; for the journal only */
-	uint16_t failed_rcpt; /* first refused recipient when some were refused, else UINT16_MAX */
+	uint16_t failed_rcpt; /* a refused recipient when some were refused (text is its), else UINT16_MAX */
 	char backend[128];    /* which one; "" when none was reached */
 	uint32_t backend_ms;  /* from the first byte we sent for this question to the last of the reply */
 	uint32_t waited_ms;   /* before that: for a connection */
@@ -211,11 +211,11 @@ struct relay_mail {
  * cancelled. False: no memory, nothing will be popped; answer 451 4.3.0.
  * The answer is one reply for the whole mail:
  *   2xx from the backend            taken, all recipients
- *   the backend's refusal           of MAIL, DATA, the body, or of every recipient
- *   451 4.3.0 .. by us, failed_rcpt set   some recipients were refused: nothing was delivered; they are asked for again
- * at the retry's RCPT 451 4.3.0 by us                 the backend spoke nonsense 451 4.3.2 by us                 no
- * backend can be reached, or no connection came free in time 451 4.4.2 by us                 lost twice before the dot;
- * or after it (doubtful) */
+ *   the backend's refusal           of MAIL, DATA, the body, or of every recipient (a 4xx of one stands before a 5xx of
+ * others) 451 4.3.0 .. by us, failed_rcpt set   some recipients were refused: nothing was delivered; they are asked for
+ * again at the retry's RCPT 451 4.3.0 by us                 the backend spoke nonsense 451 4.3.2 by us no backend can
+ * be reached, or no connection came free in time 451 4.4.2 by us                 lost twice before the dot; or after it
+ * (doubtful) */
 bool relay_deliver(struct relay *r, const struct relay_mail *m, uint64_t now_ms) MUST_USE;
 
 /* The client is gone. A question that waits is dropped; a delivery whose dot is not out is broken off, so that nothing

@@ -269,6 +269,23 @@ static void partly_refused_delivers_nothing(void **state)
 	rig_stop(&g);
 }
 
+static void a_mild_refusal_stands_for_all(void **state)
+{
+	(void)state;
+	struct fake_rule rules[] = { { "RCPT TO:<gone", FAKE_SAY, "550 5.1.1 gone\r\n", 0, 0 },
+		{ "RCPT TO:<full", FAKE_SAY, "452 4.2.2 full\r\n", 0, 0 } };
+	rig_init(&g, fake_start(FAKE_NO_XCLIENT, rules, 2));
+	rig_start(&g);
+	struct relay_done d = rig_deliver(&g, "192.0.2.1", "gone@example.test,full@example.test,gone2@example.test");
+	starts(&d, 452, "4.2.2 full");
+	assert_int_equal(d.failed_rcpt, 1);
+	rig_run(&g, 20);
+	d = rig_deliver(&g, "192.0.2.1", "gone@example.test,gone2@example.test");
+	starts(&d, 550, "5.1.1 gone");
+	assert_true(d.bad_recipient);
+	rig_stop(&g);
+}
+
 static void refused_recipient_with_354_gets_no_body(void **state)
 {
 	(void)state;
@@ -421,6 +438,7 @@ int main(void)
 		cmocka_unit_test(second_backend_takes_over),
 		cmocka_unit_test(stale_connections_cost_nothing),
 		cmocka_unit_test(partly_refused_delivers_nothing),
+		cmocka_unit_test(a_mild_refusal_stands_for_all),
 		cmocka_unit_test(refused_recipient_with_354_gets_no_body),
 		cmocka_unit_test(large_bodies_come_from_a_file),
 		cmocka_unit_test(a_short_file_is_never_ended_with_a_dot),
