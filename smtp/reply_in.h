@@ -6,8 +6,8 @@
  * then text, and ends at CR LF; a bare LF is garbage, since who ends lines in two ways can be made to
  * say two things. All lines of one reply carry the same code.
  * The text is made harmless here: bytes outside of TAB and 0x20..0x7e become '?'. It still has its
- * enhanced code, lines are joined by '\n'. A line that would pass
- * SMTP_REPLY_TEXT is read and left out.
+ * enhanced code, lines are joined by '\n'. A line that would pass SMTP_REPLY_TEXT
+ * is read and left out.
  * However the bytes are cut, the results are the same. Thread: the owner's.
  */
 #ifndef SMTP_REPLY_IN_H
