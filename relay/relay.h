@@ -209,13 +209,16 @@ struct relay_mail {
 };
 /* Queues the mail. *m and all it points to stay the caller's and must not change until the ticket was popped or
  * cancelled. False: no memory, nothing will be popped; answer 451 4.3.0.
+ *
  * The answer is one reply for the whole mail:
- *   2xx from the backend            taken, all recipients
- *   the backend's refusal           of MAIL, DATA, the body, or of every recipient (a 4xx of one stands before a 5xx of
- * others) 451 4.3.0 .. by us, failed_rcpt set   some recipients were refused: nothing was delivered; they are asked for
- * again at the retry's RCPT 451 4.3.0 by us                 the backend spoke nonsense 451 4.3.2 by us no backend can
- * be reached, or no connection came free in time 451 4.4.2 by us                 lost twice before the dot; or after it
- * (doubtful) */
+ * - 2xx from the backend: taken, all recipients.
+ * - The backend's refusal of MAIL, DATA, the body, or of every recipient (then a 4xx of one stands before a 5xx of others).
+ * - 451 4.3.0 by us with failed_rcpt set: some recipients were refused, nothing was delivered; those refused are asked
+ *   for again at the retry's RCPT.
+ * - 451 4.3.0 by us: the backend spoke nonsense, or the body cannot be read back.
+ * - 451 4.3.2 by us: no backend can be reached, or no connection came free in time.
+ * - 451 4.4.2 by us: lost twice before the dot; or lost after it (doubtful).
+ * The code 421 may be among the backend's: it has closed its connection to us; the session need not. */
 bool relay_deliver(struct relay *r, const struct relay_mail *m, uint64_t now_ms) MUST_USE;
 
 /* The client is gone. A question that waits is dropped; a delivery whose dot is not out is broken off, so that nothing
