@@ -8,7 +8,7 @@ packages() {
 	build) echo gcc libc6-dev make cmake ninja-build pkg-config libmimalloc-dev libssl-dev libconfig-dev libpcre2-dev \
 		libjansson-dev ;;
 	run) echo curl ;;
-	test) echo libcmocka-dev binutils python3 python3-pytest postfix swaks curl openssl procps iproute2 mandoc ;;
+	test) echo libcmocka-dev binutils python3 python3-pytest postfix swaks curl openssl mandoc ;;
 	fuzz) echo clang libclang-rt-14-dev llvm ;;
 	bench) echo python3 postfix haproxy ;;
 	*)
