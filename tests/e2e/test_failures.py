@@ -5,7 +5,7 @@ import pytest
 
 from harness import mails, ports, wait
 from harness.backend import CLOSE, SILENCE, Slowly
-from harness.client import Client
+from harness.client import Client, stuffed
 
 XCLIENT = "XCLIENT NAME ADDR PORT PROTO HELO LOGIN"
 
@@ -184,8 +184,9 @@ def test_slow_replies_byte_by_byte(guard, backend):
     assert attempt(guard(b).port).text == "2.0.0 taken"
 
 
-def test_some_recipients_refused_after_our_250(guard, backend):
-    """The probe said yes to both, the delivery to one: nothing lost, nothing doubled, completed on the retry."""
+@pytest.mark.parametrize("refusal", ["550 5.1.1 gone meanwhile", "450 4.2.1 full"])
+def test_some_recipients_refused_after_our_250(guard, backend, refusal):
+    """The probe said yes to both, the delivery to one: nothing is handed on, and the retry tells them apart."""
     b = backend()
     g = guard(b)
     rcpts = ["one@example.test", "two@example.test"]
@@ -193,33 +194,59 @@ def test_some_recipients_refused_after_our_250(guard, backend):
     with Client(g.port) as c:
         c.ehlo()
         c.envelope(rcpts=rcpts)
-        b.script["RCPT"] = lambda conn, line: "550 5.1.1 gone meanwhile" if "two@" in line else None
+        b.script["RCPT"] = lambda conn, line: refusal if "two@" in line else None
         assert c.cmd("DATA").code == 354
-        reply = c.body(content)
-        assert 400 <= reply.code < 500, reply
-        assert [m.recipients for m in b.mails] == [["one@example.test"]]
-        b.script.clear()
-        assert c.mail(content, rcpts=rcpts).code == 250
-    assert [m.recipients for m in b.mails] == [["one@example.test"], ["two@example.test"]]
+        assert 400 <= c.body(content).code < 500
+        assert not b.taken
+        c.cmd("MAIL FROM:<sender@client.test>")
+        assert [c.cmd(f"RCPT TO:<{r}>").lines[0] for r in rcpts][1] == refusal
+        assert c.cmd("DATA").code == 354
+        assert c.body(content).code == 250
+    assert [m.recipients for m in b.taken] == [["one@example.test"]]
 
 
-def test_a_partial_delivery_is_remembered_over_a_restart(guard, backend):
+@pytest.mark.parametrize("refused", [["one"], ["two"], ["two", "three"], ["one", "two", "three"]], ids="+".join)
+def test_each_recipient_once_whatever_was_refused(guard, backend, refused):
+    """A client that repeats the whole mail until all is said: each has it once in the end."""
     b = backend()
     g = guard(b)
-    rcpts, content = ["one@example.test", "two@example.test"], mails.content("partial")
+    rcpts = [f"{r}@example.test" for r in ("one", "two", "three")]
+    left, tries, full = list(rcpts), 0, "450 4.2.1 full"
+    while left:
+        with Client(g.port) as c:
+            c.ehlo()
+            c.cmd("MAIL FROM:<sender@client.test>")
+            taken = [r for r in left if c.cmd(f"RCPT TO:<{r}>").code == 250]
+            if tries == 0:
+                b.script["RCPT"] = lambda conn, line: full if any(f"<{r}@" in line for r in refused) else None
+            if taken and c.cmd("DATA").code == 354 and c.body(mails.content("whole")).code == 250:
+                left = [r for r in left if r not in taken]
+        tries += 1
+        assert tries < 10
+        if tries == 3:
+            b.script.clear()
+    assert sorted(r for m in b.mails for r in m.recipients) == sorted(rcpts)
+    assert len(b.taken) == len(b.mails)
+
+
+def test_a_reply_that_never_arrived(guard, backend):
+    """The client was gone before our 250: its retry is answered from memory, the mail is not handed on twice."""
+    b = backend({"dot": [0.5, "250 2.0.0 Ok"]})
+    g = guard(b)
+    content = mails.content("lost reply")
     with Client(g.port) as c:
         c.ehlo()
-        c.envelope(rcpts=rcpts)
-        b.script["RCPT"] = lambda conn, line: "450 4.2.1 full" if "two@" in line else None
+        c.envelope()
         c.cmd("DATA")
-        assert 400 <= c.body(content).code < 500
-    g.kill()
-    b.script.clear()
-    g.start()
+        c.send(stuffed(content))
+        wait.until(lambda: b.taken, 10, "the body at the backend")
+        c.reset()
+    wait.until(lambda: b.mails, 10, "the mail")
+    g.journaled("mail")
     with Client(g.port) as c:
         c.ehlo()
-        assert c.mail(content, rcpts=rcpts).code == 250
-    assert [m.recipients for m in b.mails] == [["one@example.test"], ["two@example.test"]]
+        assert c.mail(content).code == 250
+    assert len(b.taken) == 1
 
 
 @pytest.mark.parametrize("stage", ["RCPT", "dot"])

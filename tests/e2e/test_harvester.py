@@ -47,7 +47,7 @@ def test_slowed_then_deferred_and_the_one_beside_is_not(guard, postfix):
     assert good.code == 250 and seconds < 0.9
     assert postfix.one_mail(mark)
     found = ID.search(reply.text)[1]
-    record = next(r for r in g.journaled("mail") if r["id"] == found)
+    record = g.journaled("mail", id=found)[0]
     assert record["client"] == "127.66.6.6" and record["by"] == "hold-off"
     assert "hold-off" in str(record["rules"]) and float(record["score"]) >= 80
 

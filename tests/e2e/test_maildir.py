@@ -3,7 +3,7 @@ import os
 import pathlib
 import shutil
 
-from harness import mails
+from harness import mails, wait
 from harness.client import Client
 from harness.guard import elapsed
 from harness.queuefile import cut_trace
@@ -72,7 +72,7 @@ def test_a_folder_that_cannot_be_written(guard, folder):
     reply = mails.send(g.port, "x")
     assert 400 <= reply.code < 500, reply
     os.unlink(folder / "inbox")
-    assert mails.send(g.port, "x").code == 250
+    wait.until(lambda: mails.send(g.port, "x").code == 250, 20, "a mail taken", pause=0.2)
     assert len(box(folder)) == 1
 
 

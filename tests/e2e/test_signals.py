@@ -115,7 +115,6 @@ def test_term_lets_a_mail_finish(guard, backend):
         g.signal(signal.SIGTERM)
         wait.until(lambda: not ports.listening(g.port), 10, "the listener closed")
         assert c.body(b"after\r\n").code == 250
-        c.at_end(15)
     assert g.wait_end(20) == 0
     assert b.one_mail().body.endswith(b"after\r\n")
     assert g.journal("mail", verdict="accepted")
