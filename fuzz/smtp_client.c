@@ -1,7 +1,6 @@
-/* Any bytes as a server's replies, cut in any way, while commands go out: the same events as uncut, only harmless text, and
- * only whole command lines in the output.
- * Input: a byte that chooses the cuts, a length, so many bytes of commands, then the replies. A command is a byte (low half: which,
- * high half: length of its word) and its word. */
+/* Any bytes as a server's replies, cut in any way, while commands go out: the same events as uncut, only harmless text,
+ * and only whole command lines in the output. Input: a byte that chooses the cuts, a length, so many bytes of commands,
+ * then the replies. A command is a byte (low half: which, high half: length of its word) and its word. */
 #include "smtp/client.h"
 
 #include <stdlib.h>
@@ -35,27 +34,49 @@ static void must(bool holds)
 /* One command; its path or name are the bytes that follow, which may be anything. */
 static void say(struct smtp_client *c, unsigned kind, struct slice word)
 {
-	struct smtp_identity id = { .port = 25, .name = word, .helo = word, .proto = word, .login = word, .ident = word };
+	struct smtp_identity id = {
+		.port = 25, .name = word, .helo = word, .proto = word, .login = word, .ident = word
+	};
 	struct smtp_mail_options o = { .size = word.n, .eight_bit = true };
 	size_t held = buf_len(c->out), due = smtp_client_due(c);
 	bool done = false, silent = false;
 	switch (kind % 10) {
-	case 0: done = smtp_client_ehlo(c, word); break;
-	case 1: done = smtp_client_starttls(c); break;
-	case 2: done = smtp_client_xclient(c, &id); break;
-	case 3: done = smtp_client_xforward(c, &id); break;
-	case 4: done = smtp_client_mail(c, word, &o); break;
-	case 5: done = smtp_client_rcpt(c, word); break;
-	case 6: done = smtp_client_data(c); break;
-	case 7: done = smtp_client_body_sent(c), silent = true; break;
-	case 8: done = smtp_client_rset(c); break;
-	case 9: done = smtp_client_quit(c); break;
+	case 0:
+		done = smtp_client_ehlo(c, word);
+		break;
+	case 1:
+		done = smtp_client_starttls(c);
+		break;
+	case 2:
+		done = smtp_client_xclient(c, &id);
+		break;
+	case 3:
+		done = smtp_client_xforward(c, &id);
+		break;
+	case 4:
+		done = smtp_client_mail(c, word, &o);
+		break;
+	case 5:
+		done = smtp_client_rcpt(c, word);
+		break;
+	case 6:
+		done = smtp_client_data(c);
+		break;
+	case 7:
+		done = smtp_client_body_sent(c), silent = true;
+		break;
+	case 8:
+		done = smtp_client_rset(c);
+		break;
+	case 9:
+		done = smtp_client_quit(c);
+		break;
 	}
 	struct slice said = slice_skip(buf_slice(c->out), held);
 	must(smtp_client_due(c) == due + done);
-	must(done && !silent ? said.n > 2 && slice_find(said, '\n') == said.n - 1 && slice_find(said, '\r') == said.n - 2 &&
-	                               slice_find(said, 0) == said.n :
-	                       said.n == 0);
+	must(done && !silent ? said.n > 2 && slice_find(said, '\n') == said.n - 1 &&
+				       slice_find(said, '\r') == said.n - 2 && slice_find(said, 0) == said.n
+			     : said.n == 0);
 }
 
 static void put(struct buf *log, const struct smtp_client_reply *r)
@@ -63,8 +84,8 @@ static void put(struct buf *log, const struct smtp_client_reply *r)
 	must(r->code >= 200 && r->code < 600 && r->text.n <= SMTP_REPLY_TEXT);
 	for (size_t i = 0; i < r->text.n; i++)
 		must((r->text.p[i] >= 0x20 && r->text.p[i] < 0x7f) || r->text.p[i] == '\t' || r->text.p[i] == '\n');
-	must(buf_printf(log, "%d %u %u %u.%u.%u ", (int)r->to, r->index, r->code, r->enhanced.class, r->enhanced.subject,
-	                r->enhanced.detail));
+	must(buf_printf(log, "%d %u %u %u.%u.%u ", (int)r->to, r->index, r->code, r->enhanced.class,
+		r->enhanced.subject, r->enhanced.detail));
 	must(buf_put(log, r->text) && buf_put(log, SLICE("|")));
 }
 

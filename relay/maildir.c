@@ -131,7 +131,7 @@ static void make_name(struct relay_maildir *m, struct relay_maildir_job *job)
 	uint64_t wall = clock_wall_ms(), chance;
 	rand_bytes(&chance, sizeof chance);
 	snprintf(job->name, sizeof job->name, "%llu.M%03uP%ldQ%luR%016llx.%s", (unsigned long long)(wall / 1000),
-	         (unsigned)(wall % 1000), (long)getpid(), ++m->delivered, (unsigned long long)chance, m->host);
+		(unsigned)(wall % 1000), (long)getpid(), ++m->delivered, (unsigned long long)chance, m->host);
 }
 
 static void write_mail(struct relay_maildir *m, struct relay_maildir_job *job)

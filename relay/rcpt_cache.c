@@ -108,7 +108,9 @@ static void empty(const struct place *p, struct slot *s)
 /* How soon an entry goes; the lowest first, among equals the oldest. */
 static int worth(const struct slot *s, uint64_t now_ms)
 {
-	static const int worths[] = { [RELAY_RCPT_UNKNOWN] = 0, [RELAY_RCPT_BAD] = 2, [RELAY_RCPT_OK] = 3, [RELAY_RCPT_SUSPECT] = 4 };
+	static const int worths[] = {
+		[RELAY_RCPT_UNKNOWN] = 0, [RELAY_RCPT_BAD] = 2, [RELAY_RCPT_OK] = 3, [RELAY_RCPT_SUSPECT] = 4
+	};
 	return s->state && s->until_ms <= now_ms ? 1 : worths[s->state];
 }
 
@@ -133,8 +135,8 @@ static struct slot *make_room(const struct place *p, uint64_t now_ms)
 	return least;
 }
 
-static void put(struct relay_rcpt_cache *c, struct slice rcpt, enum relay_rcpt_state state, unsigned code, struct slice text,
-                uint64_t now_ms, uint64_t until_ms)
+static void put(struct relay_rcpt_cache *c, struct slice rcpt, enum relay_rcpt_state state, unsigned code,
+	struct slice text, uint64_t now_ms, uint64_t until_ms)
 {
 	struct place p;
 	if (!enter(c, rcpt, &p))
@@ -157,8 +159,8 @@ void relay_rcpt_cache_put_ok(struct relay_rcpt_cache *c, struct slice rcpt, uint
 	put(c, rcpt, RELAY_RCPT_OK, 0, SLICE(""), now_ms, until_ms);
 }
 
-void relay_rcpt_cache_put_bad(struct relay_rcpt_cache *c, struct slice rcpt, unsigned code, struct slice text, uint64_t now_ms,
-                              uint64_t until_ms)
+void relay_rcpt_cache_put_bad(struct relay_rcpt_cache *c, struct slice rcpt, unsigned code, struct slice text,
+	uint64_t now_ms, uint64_t until_ms)
 {
 	put(c, rcpt, RELAY_RCPT_BAD, code, text, now_ms, until_ms);
 }
@@ -168,8 +170,8 @@ void relay_rcpt_cache_put_suspect(struct relay_rcpt_cache *c, struct slice rcpt,
 	put(c, rcpt, RELAY_RCPT_SUSPECT, 0, SLICE(""), now_ms, until_ms);
 }
 
-enum relay_rcpt_state relay_rcpt_cache_get(struct relay_rcpt_cache *c, struct slice rcpt, uint64_t now_ms,
-                                           struct relay_rcpt_known *known_r)
+enum relay_rcpt_state relay_rcpt_cache_get(
+	struct relay_rcpt_cache *c, struct slice rcpt, uint64_t now_ms, struct relay_rcpt_known *known_r)
 {
 	struct place p;
 	known_r->state = RELAY_RCPT_UNKNOWN;

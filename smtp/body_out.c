@@ -22,8 +22,8 @@ static size_t find_special(const char *p, size_t i, size_t n)
 	return i;
 }
 
-/* How much of p[0..n) can go out as it is: up to the end, or to a line that begins with a dot. *at moves along; AT_FAULT when a
- * byte is not allowed. */
+/* How much of p[0..n) can go out as it is: up to the end, or to a line that begins with a dot. *at moves along;
+ * AT_FAULT when a byte is not allowed. */
 static size_t scan(const char *p, size_t n, enum at *at)
 {
 	size_t i = 0;
@@ -51,7 +51,8 @@ void smtp_body_out_init(struct smtp_body_out *w)
 	w->at = AT_LINE_START;
 }
 
-enum smtp_body_out_result smtp_body_out_write(struct smtp_body_out *w, struct slice *chunk, struct buf *out, size_t max_out)
+enum smtp_body_out_result smtp_body_out_write(
+	struct smtp_body_out *w, struct slice *chunk, struct buf *out, size_t max_out)
 {
 	enum at at = (enum at)w->at;
 	while (chunk->n && at < AT_FAULT) {
@@ -76,7 +77,9 @@ enum smtp_body_out_result smtp_body_out_write(struct smtp_body_out *w, struct sl
 
 enum smtp_body_out_result smtp_body_out_end(struct smtp_body_out *w, struct buf *out)
 {
-	static const struct slice ends[] = { [AT_LINE_START] = SLICE_INIT(".\r\n"), [AT_MID_LINE] = SLICE_INIT("\r\n.\r\n") };
+	static const struct slice ends[] = {
+		[AT_LINE_START] = SLICE_INIT(".\r\n"), [AT_MID_LINE] = SLICE_INIT("\r\n.\r\n")
+	};
 	if (w->at != AT_LINE_START && w->at != AT_MID_LINE)
 		return SMTP_BODY_OUT_FAULT;
 	if (!buf_put(out, ends[w->at]))

@@ -14,9 +14,9 @@
 #include "base/result.h"
 
 enum smtp_body_out_result {
-	SMTP_BODY_OUT_MORE,     /* *chunk is used up */
-	SMTP_BODY_OUT_FULL,     /* `out` holds all but one byte of max_out or more, *chunk shows what is left */
-	SMTP_BODY_OUT_FAULT,    /* a byte that must not be there; also at every call from then on */
+	SMTP_BODY_OUT_MORE,	/* *chunk is used up */
+	SMTP_BODY_OUT_FULL,	/* `out` holds all but one byte of max_out or more, *chunk shows what is left */
+	SMTP_BODY_OUT_FAULT,	/* a byte that must not be there; also at every call from then on */
 	SMTP_BODY_OUT_NO_MEMORY /* *chunk shows what is left; may be tried again */
 };
 
@@ -27,10 +27,10 @@ struct smtp_body_out {
 void smtp_body_out_init(struct smtp_body_out *w);
 /* Takes as much off *chunk as fits until `out` holds max_out bytes, what was there before included. On
  * SMTP_BODY_OUT_FAULT the bytes before the fault may have been written. */
-enum smtp_body_out_result smtp_body_out_write(struct smtp_body_out *w, struct slice *chunk, struct buf *out,
-                                              size_t max_out) MUST_USE;
-/* The last line's end where it is missing, and the dot. MORE: done, the writer is used up. FAULT: a CR was the last byte, or a
- * fault before. */
+enum smtp_body_out_result smtp_body_out_write(
+	struct smtp_body_out *w, struct slice *chunk, struct buf *out, size_t max_out) MUST_USE;
+/* The last line's end where it is missing, and the dot. MORE: done, the writer is used up. FAULT: a CR was the last
+ * byte, or a fault before. */
 enum smtp_body_out_result smtp_body_out_end(struct smtp_body_out *w, struct buf *out) MUST_USE;
 
 #endif

@@ -17,19 +17,19 @@ enum smtp_xattr {
 	SMTP_XATTR_PORT = 1u << 2,
 	SMTP_XATTR_PROTO = 1u << 3,
 	SMTP_XATTR_HELO = 1u << 4,
-	SMTP_XATTR_LOGIN = 1u << 5,        /* XCLIENT alone, to REVERSE_NAME */
+	SMTP_XATTR_LOGIN = 1u << 5, /* XCLIENT alone, to REVERSE_NAME */
 	SMTP_XATTR_DESTADDR = 1u << 6,
 	SMTP_XATTR_DESTPORT = 1u << 7,
 	SMTP_XATTR_REVERSE_NAME = 1u << 8,
-	SMTP_XATTR_IDENT = 1u << 9,        /* XFORWARD alone */
+	SMTP_XATTR_IDENT = 1u << 9, /* XFORWARD alone */
 	SMTP_XATTR_SOURCE = 1u << 10
 };
 
 struct smtp_caps {
-	unsigned ext;      /* SMTP_EXT_* */
-	uint16_t xclient;  /* SMTP_XATTR_* offered; SMTP_EXT_XCLIENT may be there with none (smtp-sink) */
+	unsigned ext;	  /* SMTP_EXT_* */
+	uint16_t xclient; /* SMTP_XATTR_* offered; SMTP_EXT_XCLIENT may be there with none (smtp-sink) */
 	uint16_t xforward;
-	uint64_t size;     /* SMTP_EXT_SIZE: largest mail in bytes; 0: no limit said */
+	uint64_t size; /* SMTP_EXT_SIZE: largest mail in bytes; 0: no limit said */
 };
 
 /* `text`: of the whole reply, lines joined by '\n', as smtp/reply_in.h gives it. */

@@ -36,8 +36,8 @@ static struct smtp_client_run *last_run(struct smtp_client *c)
 	return c->runs ? &c->ring[(c->first + c->runs - 1u) % SMTP_CLIENT_RUNS] : NULL;
 }
 
-/* May a command be sent now? What follows DATA could be read as a body, what follows STARTTLS goes out in the clear, and
- * a reply that began before it was asked for would be taken for the answer. */
+/* May a command be sent now? What follows DATA could be read as a body, what follows STARTTLS goes out in the clear,
+ * and a reply that began before it was asked for would be taken for the answer. */
 static bool may_say(struct smtp_client *c)
 {
 	const struct smtp_client_run *last = last_run(c);
@@ -93,8 +93,8 @@ static bool say_verb(struct smtp_client *c, enum smtp_client_command to, struct 
 	return say(c, to, &verb, 1);
 }
 
-/* Could the server read this path in another way than we mean it? Outside of quotes a blank or a bracket would end it and begin a
- * parameter of the client's choice. say() refuses control and 8-bit bytes. */
+/* Could the server read this path in another way than we mean it? Outside of quotes a blank or a bracket would end it
+ * and begin a parameter of the client's choice. say() refuses control and 8-bit bytes. */
 static bool is_one_path(struct slice s)
 {
 	bool quoted = false;
@@ -142,13 +142,14 @@ bool smtp_client_mail(struct smtp_client *c, struct slice sender, const struct s
 		snprintf(size, sizeof size, " SIZE=%llu", (unsigned long long)o->size);
 	bool eight_bit = o && o->eight_bit && (c->caps.ext & SMTP_EXT_8BITMIME);
 	struct slice body = eight_bit ? SLICE(" BODY=8BITMIME") : SLICE("");
-	return is_one_path(sender) &&
-	       say(c, SMTP_TO_MAIL, (struct slice[]){ SLICE("MAIL FROM:<"), sender, SLICE(">"), slice_str(size), body }, 5);
+	struct slice parts[] = { SLICE("MAIL FROM:<"), sender, SLICE(">"), slice_str(size), body };
+	return is_one_path(sender) && say(c, SMTP_TO_MAIL, parts, sizeof parts / sizeof *parts);
 }
 
 bool smtp_client_rcpt(struct smtp_client *c, struct slice rcpt)
 {
-	return rcpt.n && is_one_path(rcpt) && say(c, SMTP_TO_RCPT, (struct slice[]){ SLICE("RCPT TO:<"), rcpt, SLICE(">") }, 3);
+	return rcpt.n && is_one_path(rcpt) &&
+	       say(c, SMTP_TO_RCPT, (struct slice[]){ SLICE("RCPT TO:<"), rcpt, SLICE(">") }, 3);
 }
 
 bool smtp_client_data(struct smtp_client *c)
@@ -176,8 +177,8 @@ bool smtp_client_quit(struct smtp_client *c)
 
 /* ---- replies ----------------------------------------------------------------------------------- */
 
-static enum smtp_client_event lose(struct smtp_client *c, enum smtp_client_event how, struct slice why,
-                                   struct smtp_client_reply *reply_r)
+static enum smtp_client_event lose(
+	struct smtp_client *c, enum smtp_client_event how, struct slice why, struct smtp_client_reply *reply_r)
 {
 	c->lost = (uint8_t)how;
 	*reply_r = (struct smtp_client_reply){ .text = why };
@@ -231,8 +232,8 @@ static void take_note(struct smtp_client *c, struct smtp_client_reply *reply)
 	}
 }
 
-static enum smtp_client_event give(struct smtp_client *c, struct slice in, const struct smtp_reply *got,
-                                   struct smtp_client_reply *reply_r)
+static enum smtp_client_event give(
+	struct smtp_client *c, struct slice in, const struct smtp_reply *got, struct smtp_client_reply *reply_r)
 {
 	enum smtp_client_command to = pop_due(c);
 	if (to == SMTP_TO_NOTHING && got->code != 421)

@@ -1,7 +1,7 @@
 /* smtp/client.h - sans-IO core of an SMTP client: commands out, replies in
  *
- * Source: RFC 5321 (commands, replies), 1870 SIZE, 2920 PIPELINING, 3207 STARTTLS, 6152 8BITMIME; XCLIENT and XFORWARD as
- * Postfix has them.
+ * Source: RFC 5321 (commands, replies), 1870 SIZE, 2920 PIPELINING, 3207 STARTTLS, 6152 8BITMIME; XCLIENT and XFORWARD
+ * as Postfix has them.
  *
  *   smtp_client_init(&c, &conn.out);           expects the greeting
  *   smtp_client_mail(&c, ..); smtp_client_rcpt(&c, ..); smtp_client_data(&c);   queued: one write for the group
@@ -14,9 +14,10 @@
  * ended even if no recipient was taken: body_out's end alone (RFC 2920 3.1).
  * LMTP, later, fits in: LHLO instead of EHLO, and SMTP_TO_BODY once for each accepted recipient with its index.
  *
- * Every command function returns false when the command would not be one line of that command (CR, LF, NUL, other control
- * or 8-bit bytes, a path that could be misread, too long), when it is not allowed now (behind DATA, STARTTLS or QUIT
- * whose reply is due, in a body, in the midst of a reply that nobody asked for), when too many different commands are under way, or when memory is out. Then nothing was appended.
+ * Every command function returns false when the command would not be one line of that command (CR, LF, NUL, other
+ * control or 8-bit bytes, a path that could be misread, too long), when it is not allowed now (behind DATA, STARTTLS or
+ * QUIT whose reply is due, in a body, in the midst of a reply that nobody asked for), when too many different commands
+ * are under way, or when memory is out. Then nothing was appended.
  * Memory: none of its own but a half-read reply. Thread: the owner's.
  */
 #ifndef SMTP_CLIENT_H
@@ -27,8 +28,8 @@
 #include "smtp/reply_in.h"
 
 enum {
-	SMTP_CLIENT_RUNS = 16,   /* different commands in a row that may be under way; a mail needs five */
-	SMTP_CLIENT_PATH = 500   /* longest address: what a command line of 512 bytes can bring in */
+	SMTP_CLIENT_RUNS = 16, /* different commands in a row that may be under way; a mail needs five */
+	SMTP_CLIENT_PATH = 500 /* longest address: what a command line of 512 bytes can bring in */
 };
 
 /* What a reply answers. */
@@ -48,20 +49,22 @@ enum smtp_client_command {
 };
 
 enum smtp_client_event {
-	SMTP_CLIENT_MORE,     /* *in is used up, an unfinished line included: the core keeps it */
+	SMTP_CLIENT_MORE, /* *in is used up, an unfinished line included: the core keeps it */
 	SMTP_CLIENT_REPLY,
-	SMTP_CLIENT_GARBAGE,  /* unparsable, endless or unasked, or bytes behind the 220 of STARTTLS: drop the connection. reply_r->text
-	                       * says what, in our words; later calls give the same */
+	/* Unparsable, endless or unasked, or bytes behind the 220 of STARTTLS: drop the connection. reply_r->text says
+	 * what, in our words; later calls give the same event. */
+	SMTP_CLIENT_GARBAGE,
 	SMTP_CLIENT_NO_MEMORY /* the stream is lost: drop the connection; it is not the server's fault */
 };
 
 struct smtp_client_reply {
 	enum smtp_client_command to;
 	uint16_t index; /* SMTP_TO_RCPT: which of this mail's recipients, from 0 */
-	uint16_t code;  /* 200..599 */
+	uint16_t code;	/* 200..599 */
 	struct smtp_enhanced enhanced; /* class 0: none */
-	struct slice text; /* with its enhanced code, lines joined by '\n', harmless bytes only (smtp/reply_in.h). Valid
-	                    * until the next call, and no longer than the bytes that *in showed */
+	/* With its enhanced code, lines joined by '\n', harmless bytes only (smtp/reply_in.h). Valid until the next
+	 * call, and no longer than the bytes that *in showed. */
+	struct slice text;
 };
 
 /* One run of replies that are due. */
@@ -72,12 +75,12 @@ struct smtp_client_run {
 
 struct smtp_client {
 	struct buf *out;
-	struct smtp_caps caps; /* of the last EHLO that got a 2xx; empty before, and after STARTTLS or XCLIENT got one */
+	struct smtp_caps caps; /* of the last good EHLO; empty before it and after a good STARTTLS or XCLIENT */
 	struct smtp_reply_in reply;
-	uint16_t rcpt;         /* replies to RCPT since MAIL */
-	uint8_t first, runs;   /* the ring below */
-	bool in_body;          /* a 354 came: nothing but the body may go out until smtp_client_body_sent() */
-	uint8_t lost;          /* the event that ended the stream; SMTP_CLIENT_MORE: none */
+	uint16_t rcpt;	     /* replies to RCPT since MAIL */
+	uint8_t first, runs; /* the ring below */
+	bool in_body;	     /* a 354 came: nothing but the body may go out until smtp_client_body_sent() */
+	uint8_t lost;	     /* the event that ended the stream; SMTP_CLIENT_MORE: none */
 	struct smtp_client_run ring[SMTP_CLIENT_RUNS];
 };
 
@@ -90,15 +93,15 @@ void smtp_client_release(struct smtp_client *c);
 
 bool smtp_client_ehlo(struct smtp_client *c, struct slice name) MUST_USE;
 bool smtp_client_starttls(struct smtp_client *c) MUST_USE;
-/* With what caps offered, see smtp/client_identity.h. False also when nothing fit was offered. After a 2xx caps are empty: the
- * next command is EHLO. A 501 is about this client's values, not about the server: Postfix with inet_protocols = ipv4
- * says it to every IPv6 address. */
+/* With what caps offered, see smtp/client_identity.h. False also when nothing fit was offered. After a 2xx caps are
+ * empty: the next command is EHLO. A 501 is about this client's values, not about the server: Postfix with
+ * inet_protocols = ipv4 says it to every IPv6 address. */
 bool smtp_client_xclient(struct smtp_client *c, const struct smtp_identity *id) MUST_USE;
 bool smtp_client_xforward(struct smtp_client *c, const struct smtp_identity *id) MUST_USE;
 
 struct smtp_mail_options {
-	uint64_t size;   /* SIZE=, when the server offers it; 0: not said */
-	bool eight_bit;  /* BODY=8BITMIME, when the server offers it */
+	uint64_t size;	/* SIZE=, when the server offers it; 0: not said */
+	bool eight_bit; /* BODY=8BITMIME, when the server offers it */
 };
 /* `sender` without brackets, empty: <>. `o` may be NULL. */
 bool smtp_client_mail(struct smtp_client *c, struct slice sender, const struct smtp_mail_options *o) MUST_USE;
@@ -110,7 +113,8 @@ bool smtp_client_rset(struct smtp_client *c) MUST_USE;
 bool smtp_client_quit(struct smtp_client *c) MUST_USE;
 
 /* Takes bytes off *in up to the next event; call it until it is not SMTP_CLIENT_REPLY. */
-enum smtp_client_event smtp_client_next(struct smtp_client *c, struct slice *in, struct smtp_client_reply *reply_r) MUST_USE;
+enum smtp_client_event smtp_client_next(
+	struct smtp_client *c, struct slice *in, struct smtp_client_reply *reply_r) MUST_USE;
 /* Replies that are still due. */
 size_t smtp_client_due(const struct smtp_client *c);
 

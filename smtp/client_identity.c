@@ -164,7 +164,8 @@ static size_t least(const struct attribute *a)
 	return 1 + a->name.n + 1 + UNAVAILABLE.n;
 }
 
-static size_t write_line(char *line, struct slice verb, const struct attribute *all, unsigned offered, const struct smtp_identity *id)
+static size_t write_line(
+	char *line, struct slice verb, const struct attribute *all, unsigned offered, const struct smtp_identity *id)
 {
 	size_t n = add(line, 0, verb), reserved = 0;
 	for (size_t i = 0; i < ATTRIBUTES; i++)

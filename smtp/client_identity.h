@@ -16,31 +16,33 @@
 
 enum {
 	SMTP_IDENTITY_VALUE = 255, /* longest value, as it is written; a longer one is [UNAVAILABLE] */
-	SMTP_IDENTITY_LINE = 512  /* of the command with its CR LF (XCLIENT_README, note 1) */
+	SMTP_IDENTITY_LINE = 512   /* of the command with its CR LF (XCLIENT_README, note 1) */
 };
 
 /* All slices are borrowed for the call. Empty: unknown. */
 struct smtp_identity {
 	struct ip ip;
-	uint16_t port;         /* 0: unknown */
-	bool name_failed;      /* the lookup failed for now: an empty name is [TEMPUNAVAIL] in XCLIENT */
-	struct slice name;     /* forward-confirmed reverse DNS */
-	struct slice reverse;  /* reverse DNS as found; empty: `name` is given */
+	uint16_t port;	      /* 0: unknown */
+	bool name_failed;     /* the lookup failed for now: an empty name is [TEMPUNAVAIL] in XCLIENT */
+	struct slice name;    /* forward-confirmed reverse DNS */
+	struct slice reverse; /* reverse DNS as found; empty: `name` is given */
 	struct slice helo;
-	struct slice proto;    /* "SMTP" or "ESMTP"; XFORWARD takes any, to 64 bytes */
-	struct slice login;    /* XCLIENT: of AUTH */
-	struct slice ident;    /* XFORWARD: our id of the mail, for the backend's log */
+	struct slice proto; /* "SMTP" or "ESMTP"; XFORWARD takes any, to 64 bytes */
+	struct slice login; /* XCLIENT: of AUTH */
+	struct slice ident; /* XFORWARD: our id of the mail, for the backend's log */
 };
 
 /* Both write the command without its CR LF and return its length; 0: nothing that we could say is among the
  * attributes offered (SMTP_XATTR_* bits). smtp/client.h sends it.
  * It is one line always: a second XCLIENT may be refused for the address that the first one gave. Every attribute
  * offered is said, with [UNAVAILABLE] where it is unknown: one left out would keep the former client's value. (But not
- * LOGIN and XCLIENT's PROTO: Postfix forgets those by itself, and takes no [UNAVAILABLE] for the latter. DESTADDR and DESTPORT are not said yet.) Where all of them do not fit
- * into the line, which takes names of hundreds of bytes, the last of ADDR, PORT, PROTO, NAME, REVERSE_NAME, HELO, IDENT, LOGIN become
- * [UNAVAILABLE]. */
-size_t smtp_identity_xclient(char line_r[SMTP_IDENTITY_LINE], unsigned offered, const struct smtp_identity *id) MUST_USE;
+ * LOGIN and XCLIENT's PROTO: Postfix forgets those by itself, and takes no [UNAVAILABLE] for the latter. DESTADDR and
+ * DESTPORT are not said yet.) Where all of them do not fit into the line, which takes names of hundreds of bytes, the
+ * last of ADDR, PORT, PROTO, NAME, REVERSE_NAME, HELO, IDENT, LOGIN become [UNAVAILABLE]. */
+size_t smtp_identity_xclient(
+	char line_r[SMTP_IDENTITY_LINE], unsigned offered, const struct smtp_identity *id) MUST_USE;
 /* The same for the backend's log; SOURCE is always REMOTE. */
-size_t smtp_identity_xforward(char line_r[SMTP_IDENTITY_LINE], unsigned offered, const struct smtp_identity *id) MUST_USE;
+size_t smtp_identity_xforward(
+	char line_r[SMTP_IDENTITY_LINE], unsigned offered, const struct smtp_identity *id) MUST_USE;
 
 #endif

@@ -67,11 +67,12 @@ static bool cut_char(struct slice *s, char c)
 static struct smtp_enhanced read_enhanced(uint16_t code, struct slice text)
 {
 	struct smtp_enhanced none = { 0 }, e = none;
-	uint16_t class;
-	if (!cut_number(&text, &class) || !cut_char(&text, '.') || !cut_number(&text, &e.subject) || !cut_char(&text, '.') ||
-	    !cut_number(&text, &e.detail) || (text.n && text.p[0] != ' ') || class != code / 100)
+	uint16_t first;
+	if (!cut_number(&text, &first) || !cut_char(&text, '.') || !cut_number(&text, &e.subject) ||
+		!cut_char(&text, '.') || !cut_number(&text, &e.detail) || (text.n && text.p[0] != ' ') ||
+		first != code / 100)
 		return none;
-	e.class = (uint8_t)class;
+	e.class = (uint8_t)first;
 	return e;
 }
 

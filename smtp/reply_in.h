@@ -19,7 +19,7 @@
 enum {
 	SMTP_REPLY_LINE = 2048, /* with CR LF; RFC 5321 has 512, real servers say more */
 	SMTP_REPLY_LINES = 128, /* of one reply: endless ones end here */
-	SMTP_REPLY_TEXT = 8192  /* kept of one reply */
+	SMTP_REPLY_TEXT = 8192	/* kept of one reply */
 };
 
 /* "5.1.1"; class 0: there was none, or its class did not fit the code. Only of the reply's first line. */
@@ -36,11 +36,11 @@ struct smtp_reply {
 
 /* Zero-initialised it is ready. Owns memory only while a reply is half read or spans lines. */
 struct smtp_reply_in {
-	struct buf kept;  /* text of whole lines, then the line that has begun */
-	uint16_t text_n;  /* how much of it is text */
-	uint16_t code;    /* of the lines so far; 0: at the start of a reply */
+	struct buf kept; /* text of whole lines, then the line that has begun */
+	uint16_t text_n; /* how much of it is text */
+	uint16_t code;	 /* of the lines so far; 0: at the start of a reply */
 	uint8_t lines;
-	bool given;       /* kept holds the reply that was returned last */
+	bool given; /* kept holds the reply that was returned last */
 	struct smtp_enhanced enhanced;
 };
 
@@ -53,7 +53,8 @@ enum smtp_reply_result {
 
 /* Takes bytes off *in up to the end of one reply. reply_r->text is valid until the next call, and no longer than the
  * bytes that *in showed. */
-enum smtp_reply_result smtp_reply_in_next(struct smtp_reply_in *r, struct slice *in, struct smtp_reply *reply_r) MUST_USE;
+enum smtp_reply_result smtp_reply_in_next(
+	struct smtp_reply_in *r, struct slice *in, struct smtp_reply *reply_r) MUST_USE;
 /* True in the midst of a reply. */
 bool smtp_reply_in_began(const struct smtp_reply_in *r);
 /* Gives memory back; safe at any time, but invalidates the last reply and keeps what a half-read one needs. */

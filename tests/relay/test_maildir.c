@@ -114,7 +114,9 @@ static void assert_mail(const struct fixture *f, const struct letter *l, const c
 	free(text);
 }
 
-#define HEAD "Return-Path: <me@example.org>\nDelivered-To: one@example.test\nDelivered-To: two@example.test\nReceived: x\n\ty\n"
+#define HEAD                                                                                                           \
+	"Return-Path: <me@example.org>\nDelivered-To: one@example.test\nDelivered-To: two@example.test\nReceived: "    \
+	"x\n\ty\n"
 
 static void a_mail_is_one_file_with_unix_lines(void **state)
 {
@@ -184,12 +186,15 @@ static void only_line_ends_are_changed(void **state)
 	write_letter(f, &l, SLICE("a\rb\r\r\nc\r"));
 	l.mail.body.head = SLICE("h\r");
 	assert_int_equal(deliver(f, &l), 0);
-	assert_mail(f, &l, "Return-Path: <me@example.org>\nDelivered-To: one@example.test\nDelivered-To: two@example.test\n"
-	                   "h\ra\rb\r\nc\r");
+	assert_mail(f, &l,
+		"Return-Path: <me@example.org>\nDelivered-To: one@example.test\nDelivered-To: two@example.test\n"
+		"h\ra\rb\r\nc\r");
 	write_letter(f, &l, SLICE("\nb\r\n"));
 	l.mail.body.head = SLICE("h\r");
 	assert_int_equal(deliver(f, &l), 0);
-	assert_mail(f, &l, "Return-Path: <me@example.org>\nDelivered-To: one@example.test\nDelivered-To: two@example.test\nh\nb\n");
+	assert_mail(f, &l,
+		"Return-Path: <me@example.org>\nDelivered-To: one@example.test\nDelivered-To: "
+		"two@example.test\nh\nb\n");
 }
 
 static void a_body_that_is_cut_short_is_not_delivered(void **state)

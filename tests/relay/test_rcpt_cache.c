@@ -107,7 +107,8 @@ static void lengths_are_bounded(void **state)
 	assert_int_equal(state_of(c, "postmaster", NOW), RELAY_RCPT_UNKNOWN);
 	assert_int_equal(relay_rcpt_cache_counters(c).entries, 0);
 	memset(text, 't', sizeof text);
-	relay_rcpt_cache_put_bad(c, slice_of(address, sizeof address - 1), 553, slice_of(text, sizeof text), NOW, LATER);
+	relay_rcpt_cache_put_bad(
+		c, slice_of(address, sizeof address - 1), 553, slice_of(text, sizeof text), NOW, LATER);
 	assert_int_equal(relay_rcpt_cache_get(c, slice_of(address, sizeof address - 1), NOW, &known), RELAY_RCPT_BAD);
 	assert_int_equal(known.text_n, RELAY_RCPT_CACHE_TEXT);
 	assert_memory_equal(known.text, text, RELAY_RCPT_CACHE_TEXT);
@@ -127,7 +128,8 @@ static void a_full_set_loses_its_oldest(void **state)
 	char name[32];
 	for (int i = 0; i < 9; i++) {
 		name_of(name, "n", i);
-		relay_rcpt_cache_put_ok(c, slice_str(name), NOW + (uint64_t)((i * 5 + 3) % 9), LATER); /* the fourth is the oldest */
+		relay_rcpt_cache_put_ok(
+			c, slice_str(name), NOW + (uint64_t)((i * 5 + 3) % 9), LATER); /* the fourth is the oldest */
 	}
 	assert_int_equal(relay_rcpt_cache_counters(c).entries, 8);
 	assert_int_equal(relay_rcpt_cache_counters(c).evicted, 1);

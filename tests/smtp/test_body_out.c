@@ -30,8 +30,8 @@ static bool stuffed(struct slice in, size_t a, size_t b, struct buf *out)
 	smtp_body_out_init(&w);
 	buf_clear(out);
 	if (write_piece(&w, slice_of(in.p, a), out) == SMTP_BODY_OUT_FAULT ||
-	    write_piece(&w, slice_of(in.p + a, b - a), out) == SMTP_BODY_OUT_FAULT ||
-	    write_piece(&w, slice_of(in.p + b, in.n - b), out) == SMTP_BODY_OUT_FAULT) {
+		write_piece(&w, slice_of(in.p + a, b - a), out) == SMTP_BODY_OUT_FAULT ||
+		write_piece(&w, slice_of(in.p + b, in.n - b), out) == SMTP_BODY_OUT_FAULT) {
 		assert_int_equal(smtp_body_out_end(&w, out), SMTP_BODY_OUT_FAULT);
 		return false;
 	}
@@ -64,7 +64,7 @@ static void bodies_are_stuffed_and_ended(void **state)
 	check(SLICE("..\r\n"), "...\r\n.\r\n");
 	check(SLICE("a.b\r\n.c\r\n\r\n.\r\n.\r\nQUIT\r\n"), "a.b\r\n..c\r\n\r\n..\r\n..\r\nQUIT\r\n.\r\n");
 	check(SLICE("a line that is longer than a vector\r\n.and another one of that kind"),
-	      "a line that is longer than a vector\r\n..and another one of that kind\r\n.\r\n");
+		"a line that is longer than a vector\r\n..and another one of that kind\r\n.\r\n");
 	check(SLICE("\x80\xff\x01\t\r\n"), "\x80\xff\x01\t\r\n.\r\n");
 }
 
@@ -72,11 +72,23 @@ static void stray_line_ends_and_nul_are_refused(void **state)
 {
 	(void)state;
 	const struct slice bad[] = {
-		SLICE_INIT("\n"), SLICE_INIT("\r"), SLICE_INIT("a\n.\r\n"), SLICE_INIT("a\n.\nb\r\n"), SLICE_INIT("a\r.\r\n"),
-		SLICE_INIT("a\r\r\n"), SLICE_INIT("\r\n\r.\r\n"), SLICE_INIT("a\r\n\n"), SLICE_INIT("a\r\n.\n"),
-		SLICE_INIT("\0"), SLICE_INIT("a\0\r\n"), SLICE_INIT("a\r\0\n"), SLICE_INIT("a\r\n\0"), SLICE_INIT("a\r\n.\0"),
+		SLICE_INIT("\n"),
+		SLICE_INIT("\r"),
+		SLICE_INIT("a\n.\r\n"),
+		SLICE_INIT("a\n.\nb\r\n"),
+		SLICE_INIT("a\r.\r\n"),
+		SLICE_INIT("a\r\r\n"),
+		SLICE_INIT("\r\n\r.\r\n"),
+		SLICE_INIT("a\r\n\n"),
+		SLICE_INIT("a\r\n.\n"),
+		SLICE_INIT("\0"),
+		SLICE_INIT("a\0\r\n"),
+		SLICE_INIT("a\r\0\n"),
+		SLICE_INIT("a\r\n\0"),
+		SLICE_INIT("a\r\n.\0"),
 		SLICE_INIT("a\r\n.\r"),
-		SLICE_INIT("0123456789abcdef0123456789abcdef\nx\r\n"), SLICE_INIT("0123456789abcde\rx0123456789abcdef\r\n"),
+		SLICE_INIT("0123456789abcdef0123456789abcdef\nx\r\n"),
+		SLICE_INIT("0123456789abcde\rx0123456789abcdef\r\n"),
 		SLICE_INIT("0123456789abcdef012345678\0abcdef01\r\n"),
 	};
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)

@@ -3,7 +3,6 @@
 #include "base/mem.h"
 #include "smtp/client.h"
 
-
 struct end {
 	struct smtp_client c;
 	struct buf out;
@@ -65,7 +64,8 @@ static void a_mail_from_greeting_to_quit(void **state)
 	assert_true(smtp_client_rcpt(&e.c, SLICE("c@d")));
 	assert_true(smtp_client_rcpt(&e.c, SLICE("\"x> y<\\\"\"@d")));
 	assert_true(smtp_client_data(&e.c));
-	assert_said(&e, "MAIL FROM:<a@b> SIZE=77 BODY=8BITMIME\r\nRCPT TO:<c@d>\r\nRCPT TO:<\"x> y<\\\"\"@d>\r\nDATA\r\n");
+	assert_said(
+		&e, "MAIL FROM:<a@b> SIZE=77 BODY=8BITMIME\r\nRCPT TO:<c@d>\r\nRCPT TO:<\"x> y<\\\"\"@d>\r\nDATA\r\n");
 	assert_int_equal(smtp_client_due(&e.c), 4);
 
 	struct slice in = SLICE("250 2.1.0 Ok\r\n250 2.1.5 Ok\r\n550-5.1.1 No\r\n550 5.1.1 user\r\n354 Go\r\n");
@@ -119,9 +119,21 @@ static void what_could_be_misread_is_refused(void **state)
 {
 	(void)state;
 	static const struct slice bad[] = {
-		SLICE_INIT("a\r\nDATA"), SLICE_INIT("a\n@b"), SLICE_INIT("a\r@b"), SLICE_INIT("a\0@b"), SLICE_INIT("\"a\r\n\"@b"),
-		SLICE_INIT("\"a\0\"@b"), SLICE_INIT("a\x01@b"), SLICE_INIT("a\x7f@b"), SLICE_INIT("a\xc3\xa4@b"), SLICE_INIT("a b@c"),
-		SLICE_INIT("a@b> SIZE=1"), SLICE_INIT("<a@b"), SLICE_INIT("\"a@b"), SLICE_INIT("\"a\\\"@b"), SLICE_INIT("a\\ @b"),
+		SLICE_INIT("a\r\nDATA"),
+		SLICE_INIT("a\n@b"),
+		SLICE_INIT("a\r@b"),
+		SLICE_INIT("a\0@b"),
+		SLICE_INIT("\"a\r\n\"@b"),
+		SLICE_INIT("\"a\0\"@b"),
+		SLICE_INIT("a\x01@b"),
+		SLICE_INIT("a\x7f@b"),
+		SLICE_INIT("a\xc3\xa4@b"),
+		SLICE_INIT("a b@c"),
+		SLICE_INIT("a@b> SIZE=1"),
+		SLICE_INIT("<a@b"),
+		SLICE_INIT("\"a@b"),
+		SLICE_INIT("\"a\\\"@b"),
+		SLICE_INIT("a\\ @b"),
 		SLICE_INIT("a\t@b"),
 	};
 	struct end e;
@@ -200,9 +212,9 @@ static void runs_are_bounded(void **state)
 
 static bool says_anything(struct end *e)
 {
-	return smtp_client_ehlo(&e->c, SLICE("x")) || smtp_client_starttls(&e->c) || smtp_client_mail(&e->c, SLICE(""), NULL) ||
-	       smtp_client_rcpt(&e->c, SLICE("a@b")) || smtp_client_data(&e->c) || smtp_client_rset(&e->c) ||
-	       smtp_client_quit(&e->c);
+	return smtp_client_ehlo(&e->c, SLICE("x")) || smtp_client_starttls(&e->c) ||
+	       smtp_client_mail(&e->c, SLICE(""), NULL) || smtp_client_rcpt(&e->c, SLICE("a@b")) ||
+	       smtp_client_data(&e->c) || smtp_client_rset(&e->c) || smtp_client_quit(&e->c);
 }
 
 /* A command in a body would be part of the mail; a body where none was asked for would be commands. */
@@ -312,7 +324,8 @@ static void xclient_starts_anew(void **state)
 	assert_true(smtp_client_xforward(&e.c, &id));
 	assert_true(smtp_client_xclient(&e.c, &id));
 	assert_true(smtp_client_ehlo(&e.c, SLICE("me")));
-	assert_said(&e, "XFORWARD ADDR=192.0.2.7 PROTO=ESMTP\r\nXCLIENT ADDR=192.0.2.7 PORT=4321 HELO=me\r\nEHLO me\r\n");
+	assert_said(
+		&e, "XFORWARD ADDR=192.0.2.7 PROTO=ESMTP\r\nXCLIENT ADDR=192.0.2.7 PORT=4321 HELO=me\r\nEHLO me\r\n");
 	assert_int_equal(hear(&e, "250 ok\r\n").to, SMTP_TO_XFORWARD);
 	assert_int_equal(hear(&e, "220 mx ESMTP\r\n").to, SMTP_TO_XCLIENT);
 	assert_int_equal(e.c.caps.ext, 0);

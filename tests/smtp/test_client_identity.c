@@ -8,7 +8,9 @@ enum { ALL = 0xffff };
 
 static struct smtp_identity someone(const char *ip)
 {
-	struct smtp_identity id = { .port = 4321, .helo = SLICE("me.example"), .proto = SLICE("ESMTP"), .name = SLICE("Me.example") };
+	struct smtp_identity id = {
+		.port = 4321, .helo = SLICE("me.example"), .proto = SLICE("ESMTP"), .name = SLICE("Me.example")
+	};
 	assert_true(ip_parse(slice_str(ip), &id.ip));
 	return id;
 }
@@ -32,10 +34,12 @@ static void everything_is_said(void **state)
 	id.reverse = SLICE("ptr.example");
 	id.login = SLICE("joe=x");
 	id.ident = SLICE("7F3K9QZ2");
-	assert_xclient(ALL, &id, "XCLIENT ADDR=192.0.2.7 PORT=4321 PROTO=ESMTP NAME=Me.example REVERSE_NAME=ptr.example "
-	                         "HELO=me.example LOGIN=joe+3Dx");
-	assert_xforward(ALL, &id, "XFORWARD ADDR=192.0.2.7 PORT=4321 PROTO=ESMTP SOURCE=REMOTE NAME=Me.example HELO=me.example "
-	                          "IDENT=7F3K9QZ2");
+	assert_xclient(ALL, &id,
+		"XCLIENT ADDR=192.0.2.7 PORT=4321 PROTO=ESMTP NAME=Me.example REVERSE_NAME=ptr.example "
+		"HELO=me.example LOGIN=joe+3Dx");
+	assert_xforward(ALL, &id,
+		"XFORWARD ADDR=192.0.2.7 PORT=4321 PROTO=ESMTP SOURCE=REMOTE NAME=Me.example HELO=me.example "
+		"IDENT=7F3K9QZ2");
 }
 
 static void only_what_was_offered(void **state)
@@ -56,11 +60,12 @@ static void the_unknown_is_said_to_be_so(void **state)
 	(void)state;
 	struct smtp_identity id = { .port = 0 };
 	assert_true(ip_parse(SLICE("192.0.2.7"), &id.ip));
-	assert_xclient(ALL, &id, "XCLIENT ADDR=192.0.2.7 PORT=[UNAVAILABLE] NAME=[UNAVAILABLE] "
-	                         "REVERSE_NAME=[UNAVAILABLE] HELO=[UNAVAILABLE]");
+	assert_xclient(ALL, &id,
+		"XCLIENT ADDR=192.0.2.7 PORT=[UNAVAILABLE] NAME=[UNAVAILABLE] "
+		"REVERSE_NAME=[UNAVAILABLE] HELO=[UNAVAILABLE]");
 	id.name_failed = true;
 	assert_xclient(SMTP_XATTR_NAME | SMTP_XATTR_REVERSE_NAME | SMTP_XATTR_HELO, &id,
-	               "XCLIENT NAME=[TEMPUNAVAIL] REVERSE_NAME=[TEMPUNAVAIL] HELO=[UNAVAILABLE]");
+		"XCLIENT NAME=[TEMPUNAVAIL] REVERSE_NAME=[TEMPUNAVAIL] HELO=[UNAVAILABLE]");
 	assert_xforward(SMTP_XATTR_NAME, &id, "XFORWARD NAME=[UNAVAILABLE]");
 	id.name = SLICE("a.example");
 	assert_xclient(SMTP_XATTR_NAME | SMTP_XATTR_REVERSE_NAME, &id, "XCLIENT NAME=a.example REVERSE_NAME=a.example");
@@ -71,9 +76,20 @@ static void no_value_adds_a_line_or_an_attribute(void **state)
 	(void)state;
 	struct smtp_identity id = someone("192.0.2.7");
 	static const struct slice bad[] = {
-		SLICE_INIT("a.example\r\nMAIL"), SLICE_INIT("a b"), SLICE_INIT("a=b"), SLICE_INIT("a+b"), SLICE_INIT("a\0b"),
-		SLICE_INIT("a\x80"), SLICE_INIT("a\n"), SLICE_INIT("[UNAVAILABLE]"), SLICE_INIT("a/b"), SLICE_INIT("a:b"), SLICE_INIT(""),
-		SLICE_INIT("a@b"), SLICE_INIT("a`b"), SLICE_INIT("a{b"),
+		SLICE_INIT("a.example\r\nMAIL"),
+		SLICE_INIT("a b"),
+		SLICE_INIT("a=b"),
+		SLICE_INIT("a+b"),
+		SLICE_INIT("a\0b"),
+		SLICE_INIT("a\x80"),
+		SLICE_INIT("a\n"),
+		SLICE_INIT("[UNAVAILABLE]"),
+		SLICE_INIT("a/b"),
+		SLICE_INIT("a:b"),
+		SLICE_INIT(""),
+		SLICE_INIT("a@b"),
+		SLICE_INIT("a`b"),
+		SLICE_INIT("a{b"),
 	};
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		id.name = bad[i];
@@ -92,8 +108,10 @@ static void no_value_adds_a_line_or_an_attribute(void **state)
 static void host_names_are_those_that_postfix_takes(void **state)
 {
 	(void)state;
-	static const char *const good[] = { "a", "a_b.c", "_a.b", "1.a", "a.1", "A.B", "xn--a.b", "_", "0x1", "1-2", "a--b.c", "1_2" };
-	static const char *const bad[] = { "a..b", ".a", "a.", ".", "-a.b", "a-.b", "a.-b", "a.b-", "1.2.3.4", "123", "999.1", "-", "a.b." };
+	static const char *const good[] = { "a", "a_b.c", "_a.b", "1.a", "a.1", "A.B", "xn--a.b", "_", "0x1", "1-2",
+		"a--b.c", "1_2" };
+	static const char *const bad[] = { "a..b", ".a", "a.", ".", "-a.b", "a-.b", "a.-b", "a.b-", "1.2.3.4", "123",
+		"999.1", "-", "a.b." };
 	struct smtp_identity id = someone("192.0.2.7");
 	char label[80], wanted[100];
 	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
@@ -149,8 +167,10 @@ static void values_and_lines_are_bounded(void **state)
 	struct smtp_identity id = longest(bytes);
 	size_t n = smtp_identity_xclient(line, ALL, &id);
 	assert_in_range(n, 1, SMTP_IDENTITY_LINE - 2);
-	snprintf(wanted, sizeof wanted, "XCLIENT ADDR=IPV6:2001:db8:1111:2222:3333:4444:5555:6666 PORT=65535 PROTO=ESMTP NAME=%.255s "
-	         "REVERSE_NAME=[UNAVAILABLE] HELO=[UNAVAILABLE] LOGIN=[UNAVAILABLE]", bytes);
+	snprintf(wanted, sizeof wanted,
+		"XCLIENT ADDR=IPV6:2001:db8:1111:2222:3333:4444:5555:6666 PORT=65535 PROTO=ESMTP NAME=%.255s "
+		"REVERSE_NAME=[UNAVAILABLE] HELO=[UNAVAILABLE] LOGIN=[UNAVAILABLE]",
+		bytes);
 	assert_slice(slice_of(line, n), wanted);
 	assert_in_range(smtp_identity_xforward(line, ALL, &id), 1, SMTP_IDENTITY_LINE - 2);
 

@@ -15,7 +15,7 @@ struct told {
 static void tell(struct told *t, const struct smtp_reply *r)
 {
 	t->n += (size_t)snprintf(t->text + t->n, sizeof t->text - t->n, "%u %u.%u.%u %.*s|", r->code, r->enhanced.class,
-	                         r->enhanced.subject, r->enhanced.detail, SLICE_ARG(r->text));
+		r->enhanced.subject, r->enhanced.detail, SLICE_ARG(r->text));
 }
 
 /* False: garbage came, nothing more is to be fed. */
@@ -74,7 +74,7 @@ static void replies_are_the_same_however_they_are_cut(void **state)
 	check(SLICE("220-a\r\n220-\r\n220 c\r\n"), "220 0.0.0 a\n\nc|");
 	check(SLICE("250-a\r\n250\r\n"), "250 0.0.0 a\n|");
 	check(SLICE("250 2.1.0 Ok\r\n550-5.1.1 no\r\n550 5.1.1 user\r\n354 go\r\n"),
-	      "250 2.1.0 2.1.0 Ok|550 5.1.1 5.1.1 no\n5.1.1 user|354 0.0.0 go|");
+		"250 2.1.0 2.1.0 Ok|550 5.1.1 5.1.1 no\n5.1.1 user|354 0.0.0 go|");
 	check(SLICE("599 x"), "");
 	check(SLICE("250-x\r\n250"), "");
 }
