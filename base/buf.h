@@ -15,7 +15,7 @@ struct buf {
 
 static inline struct slice buf_slice(const struct buf *b)
 {
-	return slice_of(b->data + b->start, b->end - b->start);
+	return slice_of(b->data ? b->data + b->start : NULL, b->end - b->start);
 }
 
 static inline size_t buf_len(const struct buf *b)

@@ -83,8 +83,9 @@ void log_line(struct slice line)
 	if (the_log.running) {
 		append_locked(line);
 	} else {
-		write_all(STDERR_FILENO, line);
-		write_all(STDERR_FILENO, SLICE("\n"));
+		write_out(the_log.target, the_log.fd, line);
+		if (the_log.target != TO_SYSLOG)
+			write_all(the_log.fd, SLICE("\n"));
 	}
 	pthread_mutex_unlock(&the_log.lock);
 }
@@ -196,10 +197,13 @@ bool log_reopen(const struct log_config *c)
 	return true;
 }
 
-bool log_start(const struct log_config *c)
+bool log_open(const struct log_config *c)
 {
-	if (!log_reopen(c))
-		return false;
+	return log_reopen(c);
+}
+
+bool log_start(void)
+{
 	sigset_t all, old;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);

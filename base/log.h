@@ -5,8 +5,8 @@
  * memory under a short lock and never waits for a disk. When the memory (4 MB) is full because the
  * disk stands still, lines are dropped, counted, and the loss is told as soon as a line fits again.
  *
- * There is one log in a process. Before log_start() and after log_stop() a line is written to
- * stderr at once. Threads: any may log.
+ * There is one log in a process. Before log_open() it is stderr; before log_start() and after log_stop() a line is
+ * written at once. Threads: any may log.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
@@ -22,8 +22,11 @@ struct log_config {
 	enum log_format format;
 };
 
-/* Opens the destination and starts the writer. False (errno set) when the file cannot be opened. */
-bool log_start(const struct log_config *c) __attribute__((warn_unused_result));
+/* Opens the destination; lines are written to it at once, by whoever logs. False (errno set) when the file
+ * cannot be opened. */
+bool log_open(const struct log_config *c) __attribute__((warn_unused_result));
+/* Starts the writer. A thread of its own, so only after privileges were dropped: some of them are a thread's. */
+bool log_start(void) __attribute__((warn_unused_result));
 /* New settings, or the same: a file is opened anew, so that it can be rotated. On failure the old
  * destination stays in use. */
 bool log_reopen(const struct log_config *c) __attribute__((warn_unused_result));

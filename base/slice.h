@@ -60,6 +60,8 @@ static inline bool slice_istarts(struct slice s, struct slice prefix)
 
 static inline struct slice slice_skip(struct slice s, size_t n)
 {
+	if (!s.n)
+		return s;
 	return n >= s.n ? slice_of(s.p + s.n, 0) : slice_of(s.p + n, s.n - n);
 }
 

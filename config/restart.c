@@ -1,4 +1,4 @@
-/* What a reload cannot take on. */
+/* What differs between two settings, and what of it a reload cannot take on. */
 #include "config/write.h"
 
 /* Two values are the same when they are written alike. */
@@ -20,14 +20,15 @@ static bool name_put(struct buf *out, size_t start, const char *group, const cha
 	return group ? buf_printf(out, "%s%s.%s", comma, group, name) : buf_printf(out, "%s%s", comma, name);
 }
 
-static bool rows_compare(const struct row *rows, const char *group, const char *old, const char *new_, size_t start,
-			 struct buf *out)
+/* Of rows with one of `flags`, or of all when it is 0. */
+static bool rows_compare(const struct row *rows, const char *group, const char *old, const char *new_, unsigned flags,
+			 size_t start, struct buf *out)
 {
 	for (const struct row *row = rows; row->name; row++) {
 		bool differs = false;
 		if (row->shape == SHAPE_GROUP)
-			TRY(rows_compare(row->rows, row->name, old + row->offset, new_ + row->offset, start, out));
-		else if (row->flags & ROW_RESTART)
+			TRY(rows_compare(row->rows, row->name, old + row->offset, new_ + row->offset, flags, start, out));
+		else if (!flags || row->flags & flags)
 			TRY(row_differs(row, old + row->offset, new_ + row->offset, &differs));
 		if (differs)
 			TRY(name_put(out, start, group, row->name));
@@ -37,5 +38,10 @@ static bool rows_compare(const struct row *rows, const char *group, const char *
 
 bool settings_needs_restart(const struct settings *old, const struct settings *new_, struct buf *out)
 {
-	return rows_compare(settings_table, NULL, (const char *)old, (const char *)new_, buf_len(out), out);
+	return rows_compare(settings_table, NULL, (const char *)old, (const char *)new_, ROW_RESTART, buf_len(out), out);
+}
+
+bool settings_changed(const struct settings *old, const struct settings *new_, struct buf *out)
+{
+	return rows_compare(settings_table, NULL, (const char *)old, (const char *)new_, 0, buf_len(out), out);
 }

@@ -170,7 +170,7 @@ static void start_server(void)
 	struct settings_faults faults = { 0 };
 	struct log_config log = { .to = "/dev/null" };
 	signal(SIGPIPE, SIG_IGN);
-	MUST(log_start(&log));
+	MUST(log_open(&log) && log_start());
 	write_settings(path);
 	app.settings_path = path;
 	app.needs.host.hostname = "mx.example.test";

@@ -28,7 +28,7 @@ struct net_conn {
 	bool readable; /* not yet read dry since the last edge */
 	bool hup;      /* the peer's end was announced: read on until NET_EOF */
 	bool watching_write;
-	bool last_words; /* set before the last flush: close follows as soon as it is through */
+	bool last_words;     /* set before the last flush: close follows as soon as it is through */
 	struct net_tls *tls; /* owned; NULL in the clear */
 	struct buf out;
 };

@@ -4,6 +4,7 @@
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 #include <stdatomic.h>
 #include <stdio.h>
 
@@ -13,8 +14,9 @@ static const char CIPHERS[] = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GC
 			      "DHE-RSA-AES128-GCM-SHA256:DHE-RSA-AES256-GCM-SHA384:DHE-RSA-CHACHA20-POLY1305";
 
 struct net_tls_ctx {
-	SSL_CTX *ssl_ctx;
 	atomic_uint refs;
+	size_t n;
+	SSL_CTX *ssl_ctx[]; /* one for each certificate; every session begins with the first */
 };
 
 struct net_tls {
@@ -67,23 +69,60 @@ static void harden(SSL_CTX *c, bool tls13_only)
 		c, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 }
 
-struct net_tls_ctx *net_tls_server_ctx(const char *cert, const char *key, bool tls13_only, char error_r[256])
+static SSL_CTX *open_one(const struct net_tls_files *f, bool tls13_only, char error_r[256])
 {
-	struct net_tls_ctx *ctx = mem_zalloc(sizeof *ctx);
-	SSL_CTX *c = ctx ? SSL_CTX_new(TLS_server_method()) : NULL;
+	SSL_CTX *c = SSL_CTX_new(TLS_server_method());
 	if (!c) {
-		mem_free(&ctx);
 		snprintf(error_r, 256, "out of memory for TLS");
 		return NULL;
 	}
 	harden(c, tls13_only);
-	if (!load(c, cert, key, error_r)) {
-		SSL_CTX_free(c);
-		mem_free(&ctx);
+	if (load(c, f->cert, f->key, error_r))
+		return c;
+	SSL_CTX_free(c);
+	return NULL;
+}
+
+/* Chooses the certificate by the name that the client asked for. */
+static int choose(SSL *ssl, int *alert, void *arg)
+{
+	const struct net_tls_ctx *ctx = arg;
+	const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+	(void)alert;
+	for (size_t i = 0; name && i < ctx->n; i++) {
+		X509 *cert = SSL_CTX_get0_certificate(ctx->ssl_ctx[i]);
+		if (cert && X509_check_host(cert, name, 0, 0, NULL) == 1) {
+			SSL_set_SSL_CTX(ssl, ctx->ssl_ctx[i]);
+			return SSL_TLSEXT_ERR_OK;
+		}
+	}
+	return SSL_TLSEXT_ERR_NOACK;
+}
+
+static void ctx_free(struct net_tls_ctx *ctx)
+{
+	for (size_t i = 0; i < ctx->n; i++)
+		SSL_CTX_free(ctx->ssl_ctx[i]);
+	mem_free(&ctx);
+}
+
+struct net_tls_ctx *net_tls_server_ctx(const struct net_tls_files *files, size_t n, bool tls13_only, char error_r[256])
+{
+	struct net_tls_ctx *ctx = mem_zalloc(sizeof *ctx + n * sizeof ctx->ssl_ctx[0]);
+	if (!ctx) {
+		snprintf(error_r, 256, "out of memory for TLS");
 		return NULL;
 	}
-	ctx->ssl_ctx = c;
 	atomic_init(&ctx->refs, 1);
+	for (; ctx->n < n; ctx->n++) {
+		SSL_CTX *c = ctx->ssl_ctx[ctx->n] = open_one(&files[ctx->n], tls13_only, error_r);
+		if (!c) {
+			ctx_free(ctx);
+			return NULL;
+		}
+		SSL_CTX_set_tlsext_servername_callback(c, choose);
+		SSL_CTX_set_tlsext_servername_arg(c, ctx);
+	}
 	return ctx;
 }
 
@@ -100,14 +139,13 @@ void net_tls_ctx_unref(struct net_tls_ctx **ctx)
 	*ctx = NULL;
 	if (!c || atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) != 1)
 		return;
-	SSL_CTX_free(c->ssl_ctx);
-	mem_free(&c);
+	ctx_free(c);
 }
 
 bool net_tls_accept(struct net_conn *c, struct net_tls_ctx *ctx)
 {
 	struct net_tls *t = mem_zalloc(sizeof *t);
-	SSL *ssl = t ? SSL_new(ctx->ssl_ctx) : NULL;
+	SSL *ssl = t ? SSL_new(ctx->ssl_ctx[0]) : NULL;
 	if (!ssl || SSL_set_fd(ssl, c->io.fd) != 1) {
 		SSL_free(ssl);
 		mem_free(&t);

@@ -12,8 +12,14 @@
 
 struct net_tls_ctx;
 
-/* From a PEM certificate chain and its key. NULL: `error_r` holds a sentence for the administrator. */
-struct net_tls_ctx *net_tls_server_ctx(const char *cert, const char *key, bool tls13_only, char error_r[256]) MUST_USE;
+/* PEM files: a certificate with its chain, and its key. */
+struct net_tls_files {
+	const char *cert, *key;
+};
+/* Of one certificate or more. A client that names a host (SNI, RFC 6066 3) gets the first certificate that is good for
+ * it, all others the first. NULL: `error_r` holds a sentence for the administrator. */
+struct net_tls_ctx *net_tls_server_ctx(
+	const struct net_tls_files *files, size_t n, bool tls13_only, char error_r[256]) MUST_USE;
 struct net_tls_ctx *net_tls_ctx_ref(struct net_tls_ctx *ctx);
 void net_tls_ctx_unref(struct net_tls_ctx **ctx);
 

@@ -121,6 +121,11 @@ struct relay_backend_info {
 size_t relay_shared_info(struct relay_shared *s, uint64_t now_ms, struct relay_backend_info *info_r, size_t max);
 /* Questions that wait for a connection, and connections of all backends together; for `stress` and stats. */
 void relay_shared_load(struct relay_shared *s, unsigned *waiting_r, unsigned *open_r, unsigned *limit_r);
+/* The recipient cache, for stats. */
+struct relay_cache_info {
+	uint64_t hits, misses, entries;
+};
+void relay_shared_cache(struct relay_shared *s, struct relay_cache_info *info_r);
 /* `smtpguardctl forget`: true when the address was in the recipient cache. */
 bool relay_shared_forget(struct relay_shared *s, struct slice rcpt);
 

@@ -93,6 +93,12 @@ bool relay_shared_forget(struct relay_shared *s, struct slice rcpt)
 	return relay_rcpt_cache_forget(s->cache, rcpt);
 }
 
+void relay_shared_cache(struct relay_shared *s, struct relay_cache_info *info_r)
+{
+	struct relay_rcpt_counters c = relay_rcpt_cache_counters(s->cache);
+	*info_r = (struct relay_cache_info){ .hits = c.hits, .misses = c.misses, .entries = c.entries };
+}
+
 unsigned relay_probe_slot(const struct relay_shared *s, const struct ip *client)
 {
 	return (unsigned)(hash_bytes(&s->key, slice_of((const char *)client->b, sizeof client->b)) % RELAY_PROBE_SLOTS);

@@ -86,6 +86,12 @@ static void put_relay(struct ctl_json root, const struct app *app)
 	for (size_t i = 0; i < n; i++)
 		probed += info[i].probed;
 	ctl_json_put_count(ctl_json_put_object(root, "probes"), "sent", probed);
+	struct relay_cache_info cache;
+	relay_shared_cache(app->relay, &cache);
+	struct ctl_json at = ctl_json_put_object(root, "cache");
+	ctl_json_put_count(at, "hits", cache.hits);
+	ctl_json_put_count(at, "misses", cache.misses);
+	ctl_json_put_count(at, "entries", cache.entries);
 }
 
 static void put_store(struct ctl_json root, const struct app *app)
@@ -310,16 +316,19 @@ static bool do_reload(void *arg, struct ctl_json args, struct ctl_json_doc *data
 {
 	struct app *app = arg;
 	struct settings_faults faults = { 0 };
-	struct buf restart = { 0 };
+	struct reload r = { 0 };
 	(void)args;
-	bool ok = daemon_reload(app, &faults, &restart);
+	bool ok = daemon_reload(app, &faults, &r);
 	daemon_tell(&faults);
-	if (ok)
-		put_names(ctl_json_put_array(ctl_json_root_object(data_r), "needs_restart"), buf_slice(&restart));
-	else if (!tell_faults(&faults, error_r))
+	if (ok) {
+		struct ctl_json root = ctl_json_root_object(data_r);
+		put_names(ctl_json_put_array(root, "changed"), buf_slice(&r.changed));
+		put_names(ctl_json_put_array(root, "needs_restart"), buf_slice(&r.needs_restart));
+	} else if (!tell_faults(&faults, error_r)) {
 		buf_clear(error_r);
+	}
 	settings_faults_release(&faults);
-	buf_release(&restart);
+	reload_release(&r);
 	return ok;
 }
 

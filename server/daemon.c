@@ -69,13 +69,23 @@ void daemon_check_descriptors(const struct settings *s)
 	sessions_in_effect(s, privileges_raise_nofile());
 }
 
-bool daemon_reload(struct app *app, struct settings_faults *faults, struct buf *restart_r)
+void reload_release(struct reload *r)
+{
+	buf_release(&r->changed);
+	buf_release(&r->needs_restart);
+}
+
+static bool compare(const struct settings *old, const struct settings *fresh, struct reload *r)
+{
+	return settings_changed(old, fresh, &r->changed) && settings_needs_restart(old, fresh, &r->needs_restart);
+}
+
+bool daemon_reload(struct app *app, struct settings_faults *faults, struct reload *reload_r)
 {
 	pthread_mutex_lock(&app->lock);
 	struct generation *old = app->generation;
 	struct generation *g = generation_load(app->settings_path, &app->needs, old, faults);
-	bool ok = g && relay_shared_configure(app->relay, &g->relay) &&
-		  settings_needs_restart(old->settings, g->settings, restart_r);
+	bool ok = g && compare(old->settings, g->settings, reload_r) && relay_shared_configure(app->relay, &g->relay);
 	if (ok) {
 		struct log_config log = log_config_of(g->settings);
 		if (!log_reopen(&log))
@@ -92,20 +102,20 @@ bool daemon_reload(struct app *app, struct settings_faults *faults, struct buf *
 	return ok;
 }
 
-static void reload(struct app *app)
+static void reload_by_signal(struct app *app)
 {
 	struct settings_faults faults = { 0 };
-	struct buf restart = { 0 };
-	bool ok = daemon_reload(app, &faults, &restart);
+	struct reload r = { 0 };
+	bool ok = daemon_reload(app, &faults, &r);
 	daemon_tell(&faults);
 	if (!ok)
 		log_error("reload: %s has faults, the old settings stay in use", app->settings_path);
-	else if (buf_len(&restart))
-		log_warn("reload: done; these changes need a restart: %.*s", SLICE_ARG(buf_slice(&restart)));
+	else if (buf_len(&r.needs_restart))
+		log_warn("reload: done; these changes need a restart: %.*s", SLICE_ARG(buf_slice(&r.needs_restart)));
 	else
 		log_info("reload: done");
 	settings_faults_release(&faults);
-	buf_release(&restart);
+	reload_release(&r);
 }
 
 /* ---- start ---- */
@@ -241,7 +251,7 @@ static bool wants_end(struct app *app, int signals)
 		rings = 0; /* it was a signal */
 	while (read(signals, &si, sizeof si) == sizeof si) {
 		if (si.ssi_signo == SIGHUP)
-			reload(app);
+			reload_by_signal(app);
 		else if (si.ssi_signo == SIGUSR1)
 			log_info("SIGUSR1: snapshots are not built in this version, nothing was written");
 		else
@@ -283,6 +293,8 @@ static void *run_control(void *ctl)
 static void release(struct app *app)
 {
 	for (unsigned i = 0; app->workers && i < app->workers_n; i++)
+		worker_disconnect(&app->workers[i]);
+	for (unsigned i = 0; app->workers && i < app->workers_n; i++)
 		worker_free(&app->workers[i]);
 	mem_free(&app->workers);
 	relay_shared_free(&app->relay);
@@ -308,6 +320,8 @@ static bool prepare(struct app *app, struct ctl_server **ctl_r)
 	if (!privileges_drop(s->server.user, why))
 		return fail(why);
 	privileges_harden();
+	if (!log_start())
+		return fail("cannot start: no thread for the log");
 	if (!spool_room_open(&app->spool, s->server.spool, s->relay.open_bodies))
 		return fail_path("server.spool", s->server.spool);
 	return true;
@@ -356,7 +370,7 @@ int daemon_run(const char *settings_path, const char *hostname)
 	pthread_mutex_init(&app.lock, NULL);
 	app.generation = generation_load(settings_path, &app.needs, NULL, &faults);
 	struct log_config log = app.generation ? log_config_of(app.generation->settings) : (struct log_config){ 0 };
-	if (app.generation && !log_start(&log)) {
+	if (app.generation && !log_open(&log)) {
 		fprintf(stderr, "smtpguardd: log.to %s: %s\n", log.to, strerror(errno));
 		generation_unref(&app.generation);
 	}

@@ -234,8 +234,12 @@ static bool open_certificate(
 	if (!wants_tls(g->settings) || t->certificates.count == 0)
 		return true;
 	char why[256];
-	const struct settings_certificate *c = &t->certificates.items[0];
-	g->tls = net_tls_server_ctx(c->cert, c->key, t->minimum == SETTINGS_TLS_1_3, why);
+	struct net_tls_files *files = arena_alloc(&g->arena, t->certificates.count * sizeof *files);
+	if (!files)
+		return false;
+	for (size_t i = 0; i < t->certificates.count; i++)
+		files[i] = (struct net_tls_files){ t->certificates.items[i].cert, t->certificates.items[i].key };
+	g->tls = net_tls_server_ctx(files, t->certificates.count, t->minimum == SETTINGS_TLS_1_3, why);
 	if (g->tls)
 		return true;
 	if (old && old->tls) {

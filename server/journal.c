@@ -199,7 +199,7 @@ void journal_orphan(struct worker *w, uint64_t id, const struct relay_done *d)
 	record_begin(r, w->wall_ms, "mail");
 	put_id(r, "id", id);
 	record_text(r, "verdict", slice_str(VERDICT[v]));
-	record_text(r, "by", d->from == RELAY_FROM_BACKEND ? SLICE("backend") : SLICE("relay"));
+	record_text(r, "by", SLICE("backend"));
 	record_number(r, "code", d->code);
 	record_text(r, "reply", slice_of(d->text, d->text_n));
 	record_text(r, "backend", slice_str(d->backend));

@@ -44,8 +44,12 @@ static bool become(const struct passwd *pw, char error_r[256])
 
 bool privileges_drop(const char *user, char error_r[256])
 {
-	if (!user || !*user)
+	if (!user || !*user) {
+		if (geteuid() == 0)
+			log_warn("running as root: name an account in server.user, then root is given away after the "
+				 "start");
 		return true;
+	}
 	if (geteuid() != 0) {
 		log_info("not started as root: server.user = \"%s\" is ignored", user);
 		return true;

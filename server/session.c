@@ -245,12 +245,12 @@ static bool too_far_behind(struct session *s)
 static enum smtp_event_kind work(struct session *s, struct slice *in)
 {
 	for (;;) {
-		struct smtp_event ev;
-		enum smtp_event_kind kind = smtp_server_next(&s->smtp, in, &ev);
+		struct smtp_event *ev = s->worker->event;
+		enum smtp_event_kind kind = smtp_server_next(&s->smtp, in, ev);
 		if (kind == SMTP_EV_MORE || kind == SMTP_EV_WAIT || kind == SMTP_EV_CLOSE)
 			return kind;
 		s->heard_ms = s->worker->now_ms;
-		talk_event(s, kind, &ev);
+		talk_event(s, kind, ev);
 		if (too_far_behind(s))
 			return SMTP_EV_WAIT;
 	}

@@ -27,16 +27,27 @@ static void note_bad_recipient(struct session *s)
 	judge_event(s, SCORE_EV_BAD_RECIPIENTS, 1);
 }
 
+/* For the journal: which backend it was, and its own words. */
+static void note_backend(struct mail *m, const struct relay_done *d)
+{
+	m->outcome.backend = mail_keep(m, slice_str(d->backend));
+	m->outcome.backend_ms = d->backend_ms;
+	if (d->from == RELAY_FROM_BACKEND)
+		m->outcome.backend_reply = mail_keep(m, slice_of(d->text, d->text_n));
+}
+
 static void answer_rcpt(struct session *s, const struct relay_done *d)
 {
-	struct slice by = d->from == RELAY_FROM_BACKEND ? SLICE("backend") : SLICE("relay");
+	struct mail *m = s->mail;
 	if (d->code / 100 == 2) {
-		talk_answer_rcpt(s, 250, SLICE("2.1.5 Ok"), by);
+		talk_answer_rcpt(s, 250, SLICE("2.1.5 Ok"), SLICE("backend"));
 		return;
 	}
 	if (d->bad_recipient)
 		note_bad_recipient(s);
-	talk_answer_rcpt(s, d->code, slice_of(d->text, d->text_n), by);
+	talk_answer_rcpt(s, d->code, slice_of(d->text, d->text_n), SLICE("backend"));
+	if (m->taken == 0)
+		note_backend(m, d);
 }
 
 static void ask_relay(struct session *s)
@@ -80,7 +91,7 @@ void transfer_check_rcpt(struct session *s)
 	struct slice domain = domain_of(mail_last_rcpt(s->mail)->address);
 	if (domain.n && !relay_may_relay(s->worker->relay, &s->peer.ip, domain)) {
 		note_bad_recipient(s); /* who looks for an open relay guesses as who looks for users */
-		talk_answer_rcpt(s, 550, SLICE("5.7.1 Relaying denied"), SLICE("relay"));
+		talk_answer_rcpt(s, 550, SLICE("5.7.1 Relaying denied"), SLICE("protocol"));
 		return;
 	}
 	ask_sources(s);
@@ -135,12 +146,9 @@ static void answer_message(struct session *s, const struct relay_done *d)
 	struct mail *m = s->mail;
 	struct slice text = slice_of(d->text, d->text_n);
 	m->handed_on = false;
-	m->outcome.backend = mail_keep(m, slice_str(d->backend));
-	m->outcome.backend_ms = d->backend_ms;
-	if (d->from == RELAY_FROM_BACKEND)
-		m->outcome.backend_reply = mail_keep(m, text);
+	note_backend(m, d);
 	m->outcome.doubtful = d->doubtful;
-	talk_answer_message(s, d->code, text, d->from == RELAY_FROM_BACKEND ? SLICE("backend") : SLICE("relay"));
+	talk_answer_message(s, d->code, text, SLICE("backend"));
 }
 
 void transfer_answer(struct session *s, const struct relay_done *d)

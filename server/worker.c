@@ -17,6 +17,8 @@ enum { ACCEPT_TURN = 64 };
 /* Out of descriptors: how long the door stays shut before the next try. */
 enum { ACCEPT_PAUSE_MS = 200 };
 enum { TIMER_ACCEPT = 0 };
+/* At the start: how long the door stays shut for the backends' first word, and how often that is looked for. */
+enum { DOOR_SHUT_MS = 1000, DOOR_LOOK_MS = 5 };
 
 static size_t listener_count(const struct settings *s)
 {
@@ -69,7 +71,8 @@ bool worker_init(struct worker *w, struct app *app, unsigned number)
 	id_source_init(&w->ids, app->id_seed, number, app->workers_n);
 	w->loop = net_loop_new();
 	w->scratch = mem_alloc(WORKER_SCRATCH);
-	return w->loop && w->scratch && net_wake_init(&w->wake, w->loop);
+	w->event = mem_alloc(sizeof *w->event);
+	return w->loop && w->scratch && w->event && net_wake_init(&w->wake, w->loop);
 }
 
 static void close_listeners(struct worker *w)
@@ -82,11 +85,15 @@ static void close_listeners(struct worker *w)
 	w->listeners_n = 0;
 }
 
+void worker_disconnect(struct worker *w)
+{
+	relay_free(&w->relay);
+}
+
 void worker_free(struct worker *w)
 {
 	if (w->loop) {
 		close_listeners(w);
-		relay_free(&w->relay);
 		net_wake_close(&w->wake, w->loop);
 		net_loop_free(&w->loop);
 	}
@@ -97,6 +104,7 @@ void worker_free(struct worker *w)
 	mem_free(&w->listeners);
 	mem_free(&w->sessions);
 	mem_free(&w->scratch);
+	mem_free(&w->event);
 	pthread_mutex_destroy(&w->letterbox.lock);
 }
 
@@ -178,10 +186,28 @@ static void accept_clients(struct worker *w, struct listener *l, unsigned most)
 	}
 }
 
+/* The first clients wait a moment until the backends have said what they can do: EHLO must not announce
+ * what would be dropped. A backend that says nothing does not keep the door shut. */
+static bool door_is_shut(struct worker *w)
+{
+	if (w->door_opens_ms == 0)
+		return false;
+	struct relay_backend_info info[RELAY_BACKENDS_MAX];
+	size_t n = relay_shared_info(w->app->relay, w->now_ms, info, RELAY_BACKENDS_MAX), heard = 0;
+	for (size_t i = 0; i < n; i++)
+		heard += info[i].state != RELAY_UNTRIED;
+	if (heard < n && w->now_ms < w->door_opens_ms)
+		return true;
+	w->door_opens_ms = 0;
+	return false;
+}
+
 /* True when some listener was left before it was empty. */
 static bool accept_rest(struct worker *w)
 {
 	bool more = false;
+	if (door_is_shut(w))
+		return false;
 	for (size_t i = 0; i < w->listeners_n; i++) {
 		if (w->listeners[i].ready)
 			accept_clients(w, &w->listeners[i], ACCEPT_TURN);
@@ -369,6 +395,8 @@ static void deliver_answers(struct worker *w)
 
 static int sleep_ms(const struct worker *w)
 {
+	if (w->door_opens_ms)
+		return DOOR_LOOK_MS;
 	if (w->more_at_the_door)
 		return 0;
 	int own = net_wheel_sleep_ms(&w->wheel, w->now_ms), relay = relay_sleep_ms(w->relay, w->now_ms);
@@ -403,6 +431,7 @@ static void *run(void *arg)
 {
 	struct worker *w = arg;
 	look_at_clock(w);
+	w->door_opens_ms = w->now_ms + DOOR_SHUT_MS;
 	while (worker_turn(w, -1))
 		;
 	atomic_fetch_sub(&w->app->workers_running, 1);

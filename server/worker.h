@@ -12,6 +12,7 @@
 #include "server/id.h"
 #include "server/record.h"
 #include "server/stats.h"
+#include "smtp/server.h"
 
 #include <pthread.h>
 
@@ -57,6 +58,8 @@ struct worker {
 	struct buf words;	  /* of the refusal that is being said */
 	uint64_t now_ms, wall_ms; /* of this turn */
 	char *scratch;
+	struct smtp_event *event; /* of the session at work; large, and needed by one at a time */
+	uint64_t door_opens_ms;	  /* until then nobody is let in: what the backend can do is not known yet; 0: open */
 	bool draining, stopping, more_at_the_door;
 };
 
@@ -70,6 +73,8 @@ bool worker_start(struct worker *w) MUST_USE;			  /* the thread */
  * been drained and is done. The thread does nothing else; a test may turn a worker by hand. */
 bool worker_turn(struct worker *w, int most_ms) MUST_USE;
 void worker_join(struct worker *w);
+/* All workers' before the first worker_free(): a relay may ring the others. */
+void worker_disconnect(struct worker *w);
 void worker_free(struct worker *w);
 
 /* From other threads. */

@@ -36,7 +36,8 @@ static int remove_folder(void **state)
 
 static void start(const char *to, enum log_level level, enum log_format format)
 {
-	assert_true(log_start(&(struct log_config){ .to = to, .level = level, .format = format }));
+	assert_true(log_open(&(struct log_config){ .to = to, .level = level, .format = format }));
+	assert_true(log_start());
 }
 
 /* All of a file, to be released. */
@@ -170,7 +171,7 @@ static void a_bad_path_keeps_the_old_file(void **state)
 	struct buf b = content(f->log);
 	assert_slice(after_time(&b, sizeof "time=2026-11-22T00:51:23.123Z " - 1), "level=info msg=\"still here\"");
 	buf_release(&b);
-	assert_false(log_start(&(struct log_config){ .to = "/nonexistent/folder/log" }));
+	assert_false(log_open(&(struct log_config){ .to = "/nonexistent/folder/log" }));
 }
 
 enum { WRITERS = 4, LINES = 5000 };
