@@ -3,20 +3,22 @@ import subprocess
 
 import pytest
 
+from harness import mails
 from harness.backend import CLOSE, Slowly
 from harness.client import Client, Closed
 from harness.queuefile import cut_trace
 
 
 def test_a_mail_is_found_in_the_queue_with_its_client(postfix):
-    content = b"Subject: h1\r\n\r\n.dot\r\n..two\r\n\r\n" + b"x" * 3000 + b"\r\n.\r\n"
+    mark = mails.marker()
+    content = b"Subject: " + mark.encode() + b"\r\n\r\n.dot\r\n..two\r\n\r\n" + b"x" * 3000 + b"\r\n.\r\n"
     with Client(postfix.inner, source="127.9.8.7") as c:
         assert "XCLIENT" in c.ehlo()
         assert c.cmd("XCLIENT NAME=[UNAVAILABLE] ADDR=192.0.2.7").code == 220
         c.ehlo()
         reply = c.mail(content, rcpts=["good@example.test", "other@example.test"])
         assert reply.code == 250
-    mail = postfix.one_mail("h1")
+    mail = postfix.one_mail(mark)
     assert mail.client == "192.0.2.7" and postfix.clients()[mail.name] == "192.0.2.7"
     assert mail.sender == "sender@client.test" and mail.recipients == ["good@example.test", "other@example.test"]
     assert cut_trace(mail.content) == content

@@ -17,15 +17,17 @@ RULES = (
 
 
 def harvest(port, source, attempts, first=0):
-    """Asks for that many unknown recipients, 4 a session; (seconds, reply) of each RCPT."""
-    seen = []
+    """Asks for that many unknown recipients, 4 a session; (seconds since the reply before, reply) of each RCPT."""
+    seen, last = [], time.monotonic()
     while len(seen) < attempts:
         with Client(port, source) as c:
             c.ehlo()
             if c.cmd("MAIL FROM:<h@harvester.test>").code != 250:
                 break
             for _ in range(4):
-                seen.append(elapsed(lambda: c.cmd(f"RCPT TO:<guess{first + len(seen)}@example.test>")))
+                reply = c.cmd(f"RCPT TO:<guess{first + len(seen)}@example.test>")
+                seen.append((time.monotonic() - last, reply))
+                last = time.monotonic()
                 if seen[-1][1].code == 421:
                     break
     return seen
