@@ -1,11 +1,10 @@
 """No test sleeps unnoticed: each source of a test belongs to a registered ctest, none is disabled.
 
-Reads `ctest --show-only=json-v1` of the build folder and the sources under tests/. A pytest file is registered
-by its name; a C test belongs to a room whose program is registered, and is named in that room's CMakeLists.txt.
+Reads `ctest --show-only=json-v1` and compile_commands.json of the build folder, and the sources under tests/. A
+pytest file is registered by its name; a C test is compiled into a program, which sg_unit_test() registers.
 """
 import json
 import pathlib
-import re
 import subprocess
 
 import house
@@ -31,7 +30,7 @@ def check_properties(tests):
             yield f"{test['name']}: its program was not built"
 
 
-def check_sources(root, tests):
+def check_sources(root, tests, compiled):
     """A test file that no ctest runs."""
     commands = {part for test in tests for part in test.get("command", [])}
     words = {pathlib.Path(part).name for part in commands}
@@ -39,18 +38,13 @@ def check_sources(root, tests):
         name = str(path.relative_to(root))
         if path.suffix == ".py" and path.name not in words:
             yield f"{name}: no ctest runs it"
-        if path.suffix == ".c" and not named_in_cmake(path):
-            yield f"{name}: not named in its CMakeLists.txt"
+        if path.suffix == ".c" and str(path) not in compiled:
+            yield f"{name}: belongs to no program"
 
 
-def named_in_cmake(path):
-    cmake = path.parent / "CMakeLists.txt"
-    if not cmake.is_file():
-        return False
-    text = cmake.read_text()
-    stem = path.stem.removeprefix("test_")
-    # a loop over names may leave out the prefix and the suffix
-    return path.name in text or re.search(rf"(?<![\w.]){re.escape(stem)}(?![\w])", text) is not None
+def compiled_sources(build):
+    """What the build compiles; each test program of a room is registered together with it (sg_unit_test)."""
+    return {entry["file"] for entry in json.loads((pathlib.Path(build) / "compile_commands.json").read_text())}
 
 
 def check_corpora(root, tests):
@@ -63,7 +57,8 @@ def check_corpora(root, tests):
 
 def check(args):
     tests = registered(args.build)
-    faults = [*check_properties(tests), *check_sources(args.root, tests), *check_corpora(args.root, tests)]
+    faults = [*check_properties(tests), *check_sources(args.root, tests, compiled_sources(args.build)),
+              *check_corpora(args.root, tests)]
     return faults, len(tests)
 
 

@@ -114,12 +114,11 @@ def test_a_sleeping_test_is_found(tmp_path):
     assert "labels" in next(all_tests_run.check_properties([a_test(LABELS=[])]))
     assert "TIMEOUT" in next(all_tests_run.check_properties([a_test(TIMEOUT=None)]))
     assert "not built" in next(all_tests_run.check_properties([{**a_test(), "command": []}]))
-    cmake = "sg_unit_test(ip SOURCES test_ip.c)"
     root = tree(tmp_path, {"tests/e2e/test_a.py": "", "tests/e2e/test_b.py": "", "tests/base/test_ip.c": "",
-                           "tests/base/test_buf.c": "", "tests/base/CMakeLists.txt": cmake,
+                           "tests/base/test_buf.c": "",
                            "fuzz/corpus/addr/1": "", "fuzz/corpus/line/1": ""})
     tests = [{"name": "e2e_a", "command": ["python3", "tests/e2e/test_a.py"]},
              {"name": "fuzz_addr", "command": ["x"]}]
-    assert list(all_tests_run.check_sources(root, tests)) == [
-        "tests/base/test_buf.c: not named in its CMakeLists.txt", "tests/e2e/test_b.py: no ctest runs it"]
+    assert list(all_tests_run.check_sources(root, tests, {str(root / "tests/base/test_ip.c")})) == [
+        "tests/base/test_buf.c: belongs to no program", "tests/e2e/test_b.py: no ctest runs it"]
     assert list(all_tests_run.check_corpora(root, tests)) == ["fuzz/corpus/line: no ctest runs it"]

@@ -22,7 +22,8 @@ FILES = """fopen fclose fread fgets fgetc getc ferror feof fseek ftell rewind fi
     open close read gethostname getcwd sysconf"""
 LOCKS = """pthread_mutex_init pthread_mutex_destroy pthread_mutex_lock pthread_mutex_unlock pthread_mutex_trylock
     pthread_rwlock_init pthread_rwlock_destroy pthread_rwlock_rdlock pthread_rwlock_wrlock pthread_rwlock_unlock
-    pthread_spin_init pthread_spin_destroy pthread_spin_lock pthread_spin_unlock pthread_once"""
+    pthread_spin_init pthread_spin_destroy pthread_spin_lock pthread_spin_unlock pthread_once
+    pthread_key_create pthread_getspecific pthread_setspecific"""
 MAPS = "mmap munmap madvise aligned_alloc posix_memalign"
 
 PURE_C = set(" ".join([MEMORY, STRINGS, NUMBERS, ENDINGS]).split())
