@@ -20,16 +20,17 @@ static bool name_put(struct buf *out, size_t start, const char *group, const cha
 	return group ? buf_printf(out, "%s%s.%s", comma, group, name) : buf_printf(out, "%s%s", comma, name);
 }
 
-/* Of rows with one of `flags`, or of all when it is 0. */
-static bool rows_compare(const struct row *rows, const char *group, const char *old, const char *new_, unsigned flags,
-			 size_t start, struct buf *out)
+/* Of rows with ROW_RESTART (`restart`), or of all others. */
+static bool rows_compare(const struct row *rows, const char *group, const char *old, const char *new_, bool restart,
+	size_t start, struct buf *out)
 {
 	for (const struct row *row = rows; row->name; row++) {
 		bool differs = false;
+		const char *a = old + row->offset, *b = new_ + row->offset;
 		if (row->shape == SHAPE_GROUP)
-			TRY(rows_compare(row->rows, row->name, old + row->offset, new_ + row->offset, flags, start, out));
-		else if (!flags || row->flags & flags)
-			TRY(row_differs(row, old + row->offset, new_ + row->offset, &differs));
+			TRY(rows_compare(row->rows, row->name, a, b, restart, start, out));
+		else if (!!(row->flags & ROW_RESTART) == restart)
+			TRY(row_differs(row, a, b, &differs));
 		if (differs)
 			TRY(name_put(out, start, group, row->name));
 	}
@@ -38,10 +39,10 @@ static bool rows_compare(const struct row *rows, const char *group, const char *
 
 bool settings_needs_restart(const struct settings *old, const struct settings *new_, struct buf *out)
 {
-	return rows_compare(settings_table, NULL, (const char *)old, (const char *)new_, ROW_RESTART, buf_len(out), out);
+	return rows_compare(settings_table, NULL, (const char *)old, (const char *)new_, true, buf_len(out), out);
 }
 
 bool settings_changed(const struct settings *old, const struct settings *new_, struct buf *out)
 {
-	return rows_compare(settings_table, NULL, (const char *)old, (const char *)new_, 0, buf_len(out), out);
+	return rows_compare(settings_table, NULL, (const char *)old, (const char *)new_, false, buf_len(out), out);
 }

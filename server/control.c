@@ -111,7 +111,9 @@ static bool do_stats(void *arg, struct ctl_json args, struct ctl_json_doc *data_
 {
 	static const struct field MAILS[] = { { "accepted", STAT_MAILS_ACCEPTED }, { "deferred", STAT_MAILS_DEFERRED },
 		{ "refused", STAT_MAILS_REFUSED }, { "lost", STAT_MAILS_LOST }, { "quit", STAT_MAILS_QUIT } };
-	static const struct field RCPTS[] = { { "accepted", STAT_RCPT_ACCEPTED }, { "refused", STAT_RCPT_REFUSED } };
+	static const struct field RCPTS[] = { { "accepted", STAT_RCPT_ACCEPTED }, { "deferred", STAT_RCPT_DEFERRED },
+		{ "refused", STAT_RCPT_REFUSED } };
+	static const struct field BYTES[] = { { "received", STAT_BYTES }, { "delivered", STAT_BYTES_DELIVERED } };
 	static const struct field TLS[] = { { "handshakes", STAT_TLS_HANDSHAKES }, { "failed", STAT_TLS_FAILED } };
 	struct app *app = arg;
 	bool draining;
@@ -126,7 +128,7 @@ static bool do_stats(void *arg, struct ctl_json args, struct ctl_json_doc *data_
 	put_sessions(root, app);
 	PUT_FIELDS(ctl_json_put_object(root, "mails"), app, MAILS);
 	PUT_FIELDS(ctl_json_put_object(root, "recipients"), app, RCPTS);
-	ctl_json_put_count(ctl_json_put_object(root, "bytes"), "received", sum(app, STAT_BYTES));
+	PUT_FIELDS(ctl_json_put_object(root, "bytes"), app, BYTES);
 	put_relay(root, app);
 	put_store(root, app);
 	PUT_FIELDS(ctl_json_put_object(root, "tls"), app, TLS);

@@ -266,6 +266,14 @@ static bool all_gone(const struct app *app)
 	return atomic_load(&app->workers_running) == 0;
 }
 
+static uint64_t drain_time(struct app *app)
+{
+	pthread_mutex_lock(&app->lock);
+	uint64_t ms = app->generation->settings->server.drain_ms;
+	pthread_mutex_unlock(&app->lock);
+	return ms;
+}
+
 static void serve(struct app *app, int signals)
 {
 	struct pollfd fds[] = { { .fd = signals, .events = POLLIN }, { .fd = app->commands, .events = POLLIN } };
@@ -273,7 +281,7 @@ static void serve(struct app *app, int signals)
 		poll(fds, 2, -1);
 	while (!wants_end(app, signals));
 	drain(app);
-	uint64_t end = clock_mono_ms() + app->generation->settings->server.drain_ms;
+	uint64_t end = clock_mono_ms() + drain_time(app);
 	while (!all_gone(app) && clock_mono_ms() < end) {
 		poll(fds, 2, 50);
 		if (wants_end(app, signals))
@@ -344,9 +352,9 @@ static int serve_until_end(struct app *app, struct ctl_server *ctl, int signals)
 {
 	pthread_t control;
 	atomic_store(&app->workers_running, app->workers_n);
+	tell_ready(app); /* before there is a thread that a reload could come from */
 	if (!start_workers(app) || pthread_create(&control, NULL, run_control, ctl) != 0)
 		return 1;
-	tell_ready(app);
 	serve(app, signals);
 	for (unsigned i = 0; i < app->workers_n; i++)
 		worker_join(&app->workers[i]);

@@ -38,8 +38,10 @@ void deadline_client(struct session *s)
 {
 	uint64_t now = s->worker->now_ms, due = s->heard_ms + silence_allowed(s);
 	uint64_t left = due > now ? due - now : 0;
-	if (s->in_body && left > RATE_EVERY_MS)
-		left = RATE_EVERY_MS;
+	if (s->in_body) { /* measured at set times: bytes that trickle in do not put it off */
+		uint64_t to_measure = RATE_EVERY_MS - (now - s->mail->body_started_ms) % RATE_EVERY_MS;
+		left = left < to_measure ? left : to_measure;
+	}
 	deadline_after(s, left);
 }
 

@@ -148,6 +148,8 @@ void journal_mail(struct session *s)
 {
 	struct mail *m = s->mail;
 	write_mail(s);
+	if (m->outcome.verdict == MAIL_ACCEPTED)
+		stat_add(&s->worker->stats, STAT_BYTES_DELIVERED, m->body_bytes);
 	if (m->outcome.verdict > s->tally.verdict)
 		s->tally.verdict = m->outcome.verdict;
 	stat_add(&s->worker->stats, COUNTED_AS[m->outcome.verdict], 1);

@@ -139,7 +139,8 @@ enum judged judge_stage(struct session *s, enum score_stage stage, struct refusa
 		return JUDGED_REFUSED;
 	}
 	tell_logs(s, &v);
-	if (v.would.action > s->would.action)
+	bool same = v.would.action == v.now.action && v.would.rule == v.now.rule;
+	if (!same && v.would.action > s->would.action)
 		s->would = v.would;
 	if (v.now.action == SCORE_WAIT)
 		return hold_back(s, v.wait_ms) ? JUDGED_WAIT : JUDGED_GO;

@@ -177,6 +177,9 @@ void session_end(struct session *s, const char *by, struct slice text)
 	s->tally.by = slice_str(by);
 	s->tally.why = text;
 	transfer_cancel(s);
+	if (s->mail && s->mail->outcome.verdict == MAIL_QUIT)
+		s->mail->outcome =
+			(struct mail_outcome){ MAIL_DEFERRED, .by = slice_str(by), .code = 421, .reply = text };
 	if (s->awaiting == AWAIT_TLS) {
 		session_close(s);
 		return;

@@ -24,8 +24,10 @@ enum statistic {
 	STAT_MAILS_LOST, /* the client vanished within the mail */
 	STAT_MAILS_QUIT, /* the client gave the mail up: QUIT or RSET */
 	STAT_RCPT_ACCEPTED,
+	STAT_RCPT_DEFERRED,
 	STAT_RCPT_REFUSED,
 	STAT_BYTES, /* of bodies */
+	STAT_BYTES_DELIVERED,
 	STAT_TLS_HANDSHAKES,
 	STAT_TLS_FAILED,
 	STAT_ACCEPT_PAUSES, /* out of descriptors */

@@ -209,7 +209,7 @@ void talk_answer_rcpt(struct session *s, unsigned code, struct slice text, struc
 		stat_add(&s->worker->stats, STAT_RCPT_ACCEPTED, 1);
 	} else {
 		s->tally.refused++;
-		stat_add(&s->worker->stats, STAT_RCPT_REFUSED, 1);
+		stat_add(&s->worker->stats, code / 100 == 4 ? STAT_RCPT_DEFERRED : STAT_RCPT_REFUSED, 1);
 		if (m->taken == 0)
 			outcome(m, verdict_of(code), by, code, text);
 	}
