@@ -5,17 +5,17 @@ static const char HEX[] = "0123456789abcdef";
 /* what one byte needs */
 enum { AS_IS, QUOTE, HEXED };
 
-static int class_of(unsigned char c)
-{
-	if (c < 0x20 || c > 0x7e)
-		return HEXED;
-	return c == '"' || c == '\\' ? QUOTE : AS_IS;
-}
+static const unsigned char CLASS[256] = {
+	[0 ... 0x1f] = HEXED,
+	['"'] = QUOTE,
+	['\\'] = QUOTE,
+	[0x7f ... 0xff] = HEXED,
+};
 
 static size_t plain_run(struct slice s)
 {
 	size_t i = 0;
-	while (i < s.n && class_of((unsigned char)s.p[i]) == AS_IS)
+	while (i < s.n && CLASS[(unsigned char)s.p[i]] == AS_IS)
 		i++;
 	return i;
 }
@@ -35,7 +35,7 @@ static bool put_escaped(struct buf *out, struct slice s, size_t max, struct slic
 		unsigned char c = (unsigned char)s.p[0];
 		char text[8];
 		size_t n = 0;
-		if (class_of(c) == QUOTE) {
+		if (CLASS[c] == QUOTE) {
 			if (quotes || c == '\\')
 				text[n++] = '\\';
 			text[n++] = (char)c;

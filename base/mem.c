@@ -1,6 +1,7 @@
 #include "base/mem.h"
 
 #include <string.h>
+#include <sys/mman.h>
 
 #ifdef SG_MIMALLOC
 #include <mimalloc.h>
@@ -47,6 +48,20 @@ void *mem_zalloc(size_t n)
 void *mem_realloc(void *p, size_t n)
 {
 	return must_fail() ? NULL : raw_realloc(p, n ? n : 1);
+}
+
+void *mem_pages(size_t n)
+{
+	if (must_fail())
+		return NULL;
+	void *p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	return p == MAP_FAILED ? NULL : p;
+}
+
+void mem_pages_free_(void *p, size_t n)
+{
+	if (p)
+		munmap(p, n);
 }
 
 void mem_free_(void *p)

@@ -19,6 +19,12 @@ void mem_free_(void *p);
 /* A copy of n bytes with a NUL behind. */
 char *mem_strndup(const char *s, size_t n) __attribute__((malloc, warn_unused_result));
 
+/* Zeroed pages for a large table, from the kernel: what is never touched costs no memory. NULL: none left. Give
+ * back with the same size; *p becomes NULL. */
+void *mem_pages(size_t n) __attribute__((malloc, warn_unused_result));
+#define mem_pages_free(p, n) mem_pages_free_((void *)*(p), n), *(p) = NULL
+void mem_pages_free_(void *p, size_t n);
+
 /* Allocations of this thread from now on: `after` succeed, the next one fails, later ones succeed
  * again. Negative: none fails (the start value). For tests; returns how many have been made since
  * the last call. */

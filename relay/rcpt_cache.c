@@ -44,7 +44,7 @@ struct relay_rcpt_cache *relay_rcpt_cache_new(size_t entries)
 		return NULL;
 	c->sets = sets;
 	if (!__builtin_mul_overflow(sets, SET * sizeof(struct slot), &bytes))
-		c->slots = mem_zalloc(bytes);
+		c->slots = mem_pages(bytes);
 	if (!c->slots) {
 		mem_free(&c);
 		return NULL;
@@ -62,7 +62,7 @@ void relay_rcpt_cache_free(struct relay_rcpt_cache **c)
 		return;
 	for (size_t i = 0; i < STRIPES; i++)
 		pthread_mutex_destroy(&(*c)->stripes[i].lock);
-	mem_free(&(*c)->slots);
+	mem_pages_free(&(*c)->slots, (*c)->sets * SET * sizeof(struct slot));
 	mem_free(c);
 }
 

@@ -20,11 +20,11 @@ static bool shards_init(struct score_store *s, uint64_t slots)
 {
 	size_t shards = (size_t)1 << s->shard_bits, each = (size_t)(slots >> s->shard_bits);
 	s->memory_bytes = shards * each * sizeof(struct score_slot);
-	s->memory = mem_zalloc(s->memory_bytes + LINE); /* untouched pages cost nothing yet */
+	s->memory = mem_pages(s->memory_bytes); /* untouched pages cost nothing yet */
 	s->shards = mem_zalloc((shards + 1) * sizeof *s->shards);
 	if (!s->memory || !s->shards)
 		return false;
-	char *first = (char *)s->memory + (LINE - (uintptr_t)s->memory % LINE) % LINE;
+	char *first = s->memory; /* a page's start: the slots are cache lines */
 	for (size_t i = 0; i < shards; i++) {
 		s->shards[i].slots = (struct score_slot *)(void *)first + i * each;
 		if (pthread_mutex_init(&s->shards[i].lock, NULL) != 0)
@@ -55,7 +55,7 @@ void score_store_free(struct score_store **s)
 		if ((*s)->shards[i].slots)
 			(void)pthread_mutex_destroy(&(*s)->shards[i].lock);
 	mem_free(&(*s)->shards);
-	mem_free(&(*s)->memory);
+	mem_pages_free(&(*s)->memory, (*s)->memory_bytes);
 	mem_free(s);
 }
 

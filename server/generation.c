@@ -335,6 +335,12 @@ static bool fill(struct generation *g, const char *path, const struct generation
 {
 	struct hash_key list_key = hash_key_random();
 	g->hostname = slice_str(g->settings->server.hostname);
+	struct buf banner = { 0 };
+	bool worded = buf_printf(&banner, "%s ESMTP SmtpGuard", g->settings->server.hostname);
+	g->banner = arena_copy(&g->arena, buf_slice(&banner));
+	buf_release(&banner);
+	if (!worded || !g->banner.p)
+		return false;
 	bool ok = read_lists(g, &list_key, faults);
 	ok &= compile_rules(g, &needs->score_key, faults);
 	ok &= open_certificate(g, old, path, faults);

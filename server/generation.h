@@ -23,9 +23,9 @@ struct generation {
 	struct score_ruleset *rules;
 	const struct score_list **recipients; /* of each step of relay.recipients; NULL where it is no list */
 	size_t recipients_n;
-	struct net_tls_ctx *tls;   /* NULL: STARTTLS is not announced */
-	struct relay_config relay; /* points into `arena` and the settings */
-	struct slice hostname;
+	struct net_tls_ctx *tls;       /* NULL: STARTTLS is not announced */
+	struct relay_config relay;     /* points into `arena` and the settings */
+	struct slice hostname, banner; /* "HOSTNAME ESMTP SmtpGuard" */
 	struct arena arena;
 };
 

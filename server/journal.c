@@ -49,20 +49,26 @@ static void put_client(struct record *r, const struct session *s)
 	put_optional(r, "cipher", slice_str(net_tls_cipher(s->conn.tls)));
 }
 
+static bool format_recipient(const struct record *r, const struct mail *m, const struct mail_rcpt *to, struct buf *out)
+{
+	char code[4] = { ':', (char)('0' + to->code / 100 % 10), (char)('0' + to->code / 10 % 10),
+		(char)('0' + to->code % 10) };
+	char id[ID_TEXT];
+	TRY(record_format_address(r, out, to->address) && buf_put(out, slice_of(code, sizeof code)));
+	if (!to->sub)
+		return true;
+	id_format(m->id, id);
+	return buf_printf(out, ":%s-%u", id, to->sub);
+}
+
 /* "address:code" or "address:code:id" of each recipient. */
 static void put_recipients(struct record *r, const struct mail *m)
 {
 	struct buf item = { 0 };
-	char id[ID_TEXT];
-	id_format(m->id, id);
 	record_list_begin(r, "to");
 	for (uint32_t i = 0; i < m->rcpts_n; i++) {
-		const struct mail_rcpt *to = &m->rcpts[i];
 		buf_clear(&item);
-		bool ok = record_format_address(r, &item, to->address) && buf_printf(&item, ":%u", to->code);
-		if (ok && to->sub)
-			ok = buf_printf(&item, ":%s-%u", id, to->sub);
-		if (ok)
+		if (format_recipient(r, m, &m->rcpts[i], &item))
 			record_item(r, buf_slice(&item));
 	}
 	record_list_end(r);

@@ -15,10 +15,23 @@ static void note(struct record *r, bool ok)
 		r->broken = true;
 }
 
+/* ,"name": or  name= by hand: a line has some twenty of them, and this is what the journal's time goes into. */
 static bool put_name(struct record *r, const char *name)
 {
-	return r->format == LOG_FORMAT_JSON ? buf_printf(&r->line, ",\"%s\":", name)
-					    : buf_printf(&r->line, " %s=", name);
+	size_t n = strlen(name);
+	TRY(buf_reserve(&r->line, n + 4));
+	char *to = r->line.data + r->line.end;
+	bool json = r->format == LOG_FORMAT_JSON;
+	*to++ = json ? ',' : ' ';
+	if (json)
+		*to++ = '"';
+	memcpy(to, name, n);
+	to += n;
+	if (json)
+		*to++ = '"';
+	*to++ = json ? ':' : '=';
+	r->line.end = (uint32_t)(to - r->line.data);
+	return true;
 }
 
 static bool put_value(struct record *r, struct slice value)
@@ -33,11 +46,11 @@ void record_begin(struct record *r, uint64_t wall_ms, const char *event)
 	clock_rfc3339(wall_ms, when);
 	buf_clear(&r->line);
 	r->broken = false;
-	const char *fmt = r->format == LOG_FORMAT_JSON ? "{\"time\":\"%s\",\"event\":\"%s\"" : "time=%s event=%s";
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-	note(r, buf_printf(&r->line, fmt, when, event));
-#pragma GCC diagnostic pop
+	bool json = r->format == LOG_FORMAT_JSON;
+	note(r, buf_put(&r->line, json ? SLICE("{\"time\":\"") : SLICE("time=")));
+	note(r, buf_put(&r->line, slice_of(when, CLOCK_RFC3339 - 1)));
+	note(r, !json || buf_put(&r->line, SLICE("\"")));
+	record_text(r, "event", slice_str(event));
 }
 
 void record_text(struct record *r, const char *name, struct slice value)

@@ -41,13 +41,9 @@ static void refuse_greeting(struct session *s, const struct refusal *r)
 
 static void say_banner(struct session *s)
 {
-	struct buf *words = &s->worker->words;
 	s->asked = ASKED_NOTHING;
 	note_early_talk(s);
-	buf_clear(words);
-	if (!buf_printf(words, "%.*s ESMTP SmtpGuard", SLICE_ARG(s->generation->hostname)))
-		buf_clear(words);
-	smtp_server_greet(&s->smtp, 220, buf_slice(words));
+	smtp_server_greet(&s->smtp, 220, s->generation->banner);
 }
 
 static void judge_banner(struct session *s)

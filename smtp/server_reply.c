@@ -75,8 +75,11 @@ static bool write_line(struct buf *out, int code, char separator, struct slice t
 	to[1] = (char)('0' + code / 10 % 10);
 	to[2] = (char)('0' + code % 10);
 	to[3] = separator;
-	for (size_t i = 0; i < text.n; i++)
-		to[4 + i] = is_control((unsigned char)text.p[i]) ? '?' : text.p[i];
+	if (text.n)
+		memcpy(to + 4, text.p, text.n);
+	for (size_t i = 4; i < 4 + text.n; i++)
+		if (is_control((unsigned char)to[i]))
+			to[i] = '?';
 	to[4 + text.n] = '\r';
 	to[5 + text.n] = '\n';
 	buf_grew(out, text.n + 6);
