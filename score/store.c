@@ -2,7 +2,7 @@
 #include "score/slots.h"
 
 /* 64 KB a shard or twice that: copied in some 10 microseconds. */
-enum { SHARD_SLOTS = 1024, SHARD_BITS_MAX = 16, MEMORY_MIN = 1024 * 1024, LINE = 64 };
+enum { SHARD_SLOTS = 1024, SHARD_BITS_MAX = 16, MEMORY_MIN = 1024 * 1024 };
 /* Of score.memory, in per cent; the rest belongs to the other tables. */
 enum { SHARE_RECORDS = 60 };
 /* One point or one event is worth as much as having been seen a minute later. */

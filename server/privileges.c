@@ -12,6 +12,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static bool fault(char error_r[256], const char *what)
@@ -42,6 +43,15 @@ static bool become(const struct passwd *pw, char error_r[256])
 	return true;
 }
 
+/* Also what a service manager lent us for binding (ambient CAP_NET_BIND_SERVICE). */
+static bool give_capabilities_away(char error_r[256])
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct none[2] = { 0 };
+	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	return syscall(SYS_capset, &header, none) == 0 || fault(error_r, "capset");
+}
+
 bool privileges_drop(const char *user, char error_r[256])
 {
 	if (!user || !*user) {
@@ -52,7 +62,7 @@ bool privileges_drop(const char *user, char error_r[256])
 	}
 	if (geteuid() != 0) {
 		log_info("not started as root: server.user = \"%s\" is ignored", user);
-		return true;
+		return give_capabilities_away(error_r);
 	}
 	errno = 0;
 	const struct passwd *pw = getpwnam(user);
@@ -66,7 +76,7 @@ bool privileges_drop(const char *user, char error_r[256])
 	if (pw->pw_uid == 0)
 		return true;
 	empty_bounding_set();
-	return become(pw, error_r);
+	return become(pw, error_r) && give_capabilities_away(error_r);
 }
 
 /* Makes each missing folder above `path` too. */
