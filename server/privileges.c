@@ -54,15 +54,15 @@ static bool give_capabilities_away(char error_r[256])
 
 bool privileges_drop(const char *user, char error_r[256])
 {
-	if (!user || !*user) {
-		if (geteuid() == 0)
-			log_warn("running as root: name an account in server.user, then root is given away after the "
-				 "start");
-		return true;
-	}
+	bool named = user && *user;
 	if (geteuid() != 0) {
-		log_info("not started as root: server.user = \"%s\" is ignored", user);
+		if (named)
+			log_info("not started as root: server.user = \"%s\" is ignored", user);
 		return give_capabilities_away(error_r);
+	}
+	if (!named) {
+		log_warn("running as root: name an account in server.user, then root is given away after the start");
+		return true;
 	}
 	errno = 0;
 	const struct passwd *pw = getpwnam(user);
