@@ -402,7 +402,8 @@ bool settings_dump(const struct settings *s, struct buf *out) MUST_USE;
  * the new settings can be taken on as they are. */
 bool settings_needs_restart(const struct settings *old, const struct settings *new_, struct buf *out) MUST_USE;
 
-/* The same for every other setting that differs: what a reload does take on. `rules` stands for any change in a rule. */
+/* The same for every other setting that differs: what a reload does take on. `rules` stands for any change
+ * in a rule. */
 bool settings_changed(const struct settings *old, const struct settings *new_, struct buf *out) MUST_USE;
 
 /* All settings with type, range, default and meaning, as Markdown: docs/SETTINGS.md is this. */

@@ -46,15 +46,10 @@ static void scratch_free(void *p)
 	scratch = NULL;
 }
 
-static void scratch_main_end(void)
-{
-	scratch_free(scratch); /* thread-specific destructors do not run for the main thread */
-}
-
+/* The main thread's own is not freed: it ends with the process. */
 static void scratch_key_make(void)
 {
 	(void)pthread_key_create(&scratch_key, scratch_free);
-	(void)atexit(scratch_main_end);
 }
 
 static struct scratch *scratch_get(void)

@@ -127,7 +127,8 @@ static void what_is_no_prefix(void **state)
 {
 	(void)state;
 	static const char *const BAD[] = { "", "/", "/24", "192.0.2.0/", "192.0.2.0/33", "192.0.2.0/-1",
-		"192.0.2.0/24/24", "192.0.2.0/ 24", "192.0.2.1/24", "2001:db8::1/64", "::/129", "192.0.2.0/4294967320", "x/24" };
+		"192.0.2.0/24/24", "192.0.2.0/ 24", "192.0.2.1/24", "2001:db8::1/64", "::/129", "192.0.2.0/4294967320",
+		"x/24" };
 	struct ip_prefix out;
 	for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++)
 		assert_false(ip_prefix_parse(slice_str(BAD[i]), &out));

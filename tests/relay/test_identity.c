@@ -47,7 +47,7 @@ static void one_connection_for_all_clients(void **state)
 static void a_connection_each_with_a_stock(enum fake_xclient x)
 {
 	begin(x, RELAY_XCLIENT, NULL);
-	char ip[16];
+	char ip[24];
 	for (int i = 0; i < 12; i++) {
 		snprintf(ip, sizeof ip, "192.0.2.%d", i + 1);
 		assert_int_equal(rig_deliver(&g, ip, "u@example.test").code, 250);
