@@ -225,6 +225,18 @@ struct drain {
 	uint64_t lines, told;
 };
 
+/* A line of the log's own that says how many were lost, or one of ours. */
+static void see_line(struct drain *d, struct slice line)
+{
+	char text[200];
+	unsigned long long lost;
+	(void)snprintf(text, sizeof text, "%.*s", SLICE_ARG(line));
+	if (sscanf(text, "time=%*s level=warn msg=\"%llu log lines", &lost) == 1)
+		d->told += lost;
+	else
+		d->lines++;
+}
+
 /* Takes all that comes out of the pipe until its writers are gone. */
 static void *drain_pipe(void *arg)
 {
@@ -238,13 +250,8 @@ static void *drain_pipe(void *arg)
 			break;
 		buf_grew(&b, (size_t)n);
 		struct slice s = buf_slice(&b);
-		for (size_t end; (end = slice_find(s, '\n')) < s.n; s = slice_skip(s, end + 1)) {
-			unsigned long long lost;
-			if (s.p[0] == 't' && sscanf(s.p, "time=%*s level=warn msg=\"%llu log lines", &lost) == 1)
-				d->told += lost;
-			else
-				d->lines++;
-		}
+		for (size_t end; (end = slice_find(s, '\n')) < s.n; s = slice_skip(s, end + 1))
+			see_line(d, slice_of(s.p, end));
 		buf_consume(&b, buf_len(&b) - s.n);
 	}
 	buf_release(&b);
