@@ -45,6 +45,24 @@ bool buf_put(struct buf *b, struct slice s)
 	return true;
 }
 
+bool buf_put_all(struct buf *b, const struct slice *parts, size_t n)
+{
+	size_t total = 0;
+	for (size_t i = 0; i < n; i++)
+		if (__builtin_add_overflow(total, parts[i].n, &total))
+			return false;
+	if (!buf_reserve(b, total))
+		return false;
+	char *to = b->data + b->end;
+	for (size_t i = 0; i < n; i++) {
+		if (parts[i].n)
+			memcpy(to, parts[i].p, parts[i].n);
+		to += parts[i].n;
+	}
+	b->end += (uint32_t)total;
+	return true;
+}
+
 bool buf_printf(struct buf *b, const char *fmt, ...)
 {
 	if (!buf_reserve(b, 128))

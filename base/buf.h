@@ -32,6 +32,11 @@ static inline void buf_grew(struct buf *b, size_t n)
 }
 
 bool buf_put(struct buf *b, struct slice s) __attribute__((warn_unused_result));
+/* `n` parts, one behind the other: what a line is put together from, without a format to be read. */
+bool buf_put_all(struct buf *b, const struct slice *parts, size_t n) __attribute__((warn_unused_result));
+#define buf_puts(b, ...)                                                                                               \
+	buf_put_all(b, (const struct slice[]){ __VA_ARGS__ },                                                          \
+		sizeof((const struct slice[]){ __VA_ARGS__ }) / sizeof(struct slice))
 bool buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3), warn_unused_result));
 
 /* Drops n bytes at the front. */

@@ -113,4 +113,15 @@ static inline bool slice_u64(struct slice s, uint64_t max, uint64_t *value_r)
 	return true;
 }
 
+enum { SLICE_DIGITS = 20 }; /* of the largest 64-bit number */
+/* The number as decimal digits; they lie in `digits`. */
+static inline struct slice slice_number(uint64_t v, char digits[SLICE_DIGITS])
+{
+	size_t at = SLICE_DIGITS;
+	do
+		digits[--at] = (char)('0' + v % 10);
+	while (v /= 10);
+	return slice_of(digits + at, SLICE_DIGITS - at);
+}
+
 #endif

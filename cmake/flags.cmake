@@ -27,3 +27,10 @@ if(NOT SG_SANITIZE)
   add_compile_options("$<$<CONFIG:Release,RelWithDebInfo>:-U_FORTIFY_SOURCE;-D_FORTIFY_SOURCE=3>")
 endif()
 add_link_options(-pie -Wl,-z,relro,-z,now)
+
+# Release: across the files of all rooms, for the small functions of base/ that everything calls.
+if(CMAKE_BUILD_TYPE MATCHES "Rel" AND NOT SG_SANITIZE)
+  include(CheckIPOSupported)
+  check_ipo_supported(RESULT SG_IPO OUTPUT SG_IPO_WHY LANGUAGES C)
+  set(CMAKE_INTERPROCEDURAL_OPTIMIZATION ${SG_IPO})
+endif()

@@ -81,12 +81,8 @@ void record_address(struct record *r, const char *name, struct slice value)
 
 void record_number(struct record *r, const char *name, uint64_t value)
 {
-	char digits[24];
-	size_t at = sizeof digits;
-	do
-		digits[--at] = (char)('0' + value % 10);
-	while (value /= 10);
-	note(r, put_name(r, name) && buf_put(&r->line, slice_of(digits + at, sizeof digits - at)));
+	char digits[SLICE_DIGITS];
+	note(r, put_name(r, name) && buf_put(&r->line, slice_number(value, digits)));
 }
 
 void record_decimal(struct record *r, const char *name, double value)

@@ -23,17 +23,15 @@ static bool put_helo(struct buf *out, struct slice helo)
 bool trace_write(const struct trace *t, struct buf *out)
 {
 	char ip[IP_TEXT], date[CLOCK_RFC5322];
-	ip_format(&t->ip, ip);
-	clock_rfc5322(t->wall_ms, date);
+	size_t ip_n = ip_format(&t->ip, ip), date_n = clock_rfc5322(t->wall_ms, date);
 	struct slice name = t->name.n ? t->name : SLICE("unknown");
-	TRY(buf_put(out, SLICE("Received: from ")));
-	TRY(put_helo(out, t->helo));
-	TRY(buf_printf(out, " (%.*s [%s%s])\r\n", SLICE_ARG(name), ip_is_v4(&t->ip) ? "" : "IPv6:", ip));
+	struct slice literal = ip_is_v4(&t->ip) ? SLICE("") : SLICE("IPv6:");
+	TRY(buf_put(out, SLICE("Received: from ")) && put_helo(out, t->helo));
+	TRY(buf_puts(out, SLICE(" ("), name, SLICE(" ["), literal, slice_of(ip, ip_n), SLICE("])\r\n")));
 	if (t->tls.n)
-		TRY(buf_printf(out, "\t(using %.*s with cipher %.*s)\r\n", SLICE_ARG(t->tls), SLICE_ARG(t->cipher)));
-	TRY(buf_printf(out, "\tby %.*s (SmtpGuard) with %.*s id %.*s", SLICE_ARG(t->hostname), SLICE_ARG(t->protocol),
-		SLICE_ARG(t->id)));
+		TRY(buf_puts(out, SLICE("\t(using "), t->tls, SLICE(" with cipher "), t->cipher, SLICE(")\r\n")));
+	TRY(buf_puts(out, SLICE("\tby "), t->hostname, SLICE(" (SmtpGuard) with "), t->protocol, SLICE(" id "), t->id));
 	if (t->recipient.n)
-		TRY(buf_printf(out, "\r\n\tfor <%.*s>", SLICE_ARG(t->recipient)));
-	return buf_printf(out, "; %s\r\n", date);
+		TRY(buf_puts(out, SLICE("\r\n\tfor <"), t->recipient, SLICE(">")));
+	return buf_puts(out, SLICE("; "), slice_of(date, date_n), SLICE("\r\n"));
 }

@@ -99,14 +99,15 @@ bool smtp_reply_write(struct buf *out, int code, struct slice text, bool more)
 
 bool smtp_reply_write_ehlo(struct buf *out, struct slice text, unsigned ext, uint64_t size_max)
 {
-	char size[32];
-	int n = size_max ? snprintf(size, sizeof size, "SIZE %" PRIu64, size_max) : snprintf(size, sizeof size, "SIZE");
+	char size[sizeof "SIZE " + SLICE_DIGITS] = "SIZE ", digits[SLICE_DIGITS];
+	struct slice most = slice_number(size_max, digits);
+	memcpy(size + 5, most.p, most.n);
 	const struct {
 		unsigned bit;
 		struct slice line;
 	} lines[] = {
 		{ SMTP_EXT_PIPELINING, SLICE("PIPELINING") },
-		{ SMTP_EXT_SIZE, slice_of(size, (size_t)n) },
+		{ SMTP_EXT_SIZE, slice_of(size, size_max ? 5 + most.n : 4) },
 		{ SMTP_EXT_STARTTLS, SLICE("STARTTLS") },
 		{ SMTP_EXT_ENHANCEDSTATUSCODES, SLICE("ENHANCEDSTATUSCODES") },
 		{ SMTP_EXT_8BITMIME, SLICE("8BITMIME") },
