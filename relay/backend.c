@@ -190,6 +190,13 @@ bool relay_backend_down(struct relay_backend *b, enum relay_state state, struct 
 	return !same;
 }
 
+void relay_backend_reuse(struct relay_backend *b, bool any)
+{
+	int found = any ? RELAY_REUSE_ANY : RELAY_REUSE_ONE_CLIENT;
+	if (atomic_load_explicit(&b->reuse, memory_order_relaxed) != found)
+		atomic_store_explicit(&b->reuse, found, memory_order_relaxed);
+}
+
 void relay_backend_heard(struct relay_backend *b, uint32_t exts, uint64_t size)
 {
 	atomic_store_explicit(&b->exts, exts, memory_order_relaxed);

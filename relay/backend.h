@@ -93,6 +93,8 @@ bool relay_backend_out(const struct relay_backend *b, uint64_t now_ms);
 bool relay_backend_up(struct relay_backend *b);
 /* It failed. True when this is news (for the log). `state`: RELAY_DOWN or RELAY_UNHEALTHY. */
 bool relay_backend_down(struct relay_backend *b, enum relay_state state, struct slice why, uint64_t now_ms);
+/* One of its connections serves any client, or one alone. */
+void relay_backend_reuse(struct relay_backend *b, bool any);
 void relay_backend_heard(struct relay_backend *b, uint32_t exts, uint64_t size);
 void relay_backend_info(struct relay_backend *b, unsigned limit, uint64_t now_ms, struct relay_backend_info *info_r);
 

@@ -1,112 +1,7 @@
-/* From XCLIENT to the reply to DATA. */
-#include "base/log.h"
+/* From XFORWARD and MAIL to the reply to DATA. */
 #include "relay/identity.h"
 #include "relay/known.h"
 #include "relay/link_inside.h"
-
-#include <stdio.h>
-
-/* ---- XCLIENT ---- */
-
-static bool speaks_for(const struct relay_link *l, const struct relay_whom *whom)
-{
-	return l->whom.key == whom->key && (l->whom.port == whom->port || !l->takes_xclient);
-}
-
-static void envelope_start(struct relay *r, struct relay_link *l, uint64_t now_ms);
-
-void relay_envelope_begin(struct relay *r, struct relay_link *l, uint64_t now_ms)
-{
-	const struct relay_client *c = &l->job->mail->client;
-	struct relay_whom whom = relay_identity_of(r->shared, c);
-	if (l->settings->c.identity != RELAY_XCLIENT || speaks_for(l, &whom)) {
-		envelope_start(r, l, now_ms);
-		return;
-	}
-	struct smtp_identity id = relay_identity_smtp(c);
-	if (!smtp_client_xclient(&l->client, &id)) {
-		relay_link_unsayable(r, l, now_ms);
-		return;
-	}
-	l->whom = whom;
-	relay_link_enter(r, l, RELAY_LINK_IDENTIFY, now_ms);
-}
-
-static void keep(struct relay_job *job, const struct smtp_client_reply *reply, unsigned rcpt)
-{
-	relay_answer(&job->done, RELAY_FROM_BACKEND, reply->code, reply->text);
-	job->done.failed_rcpt = (uint16_t)rcpt;
-}
-
-/* The backend turns this client away as such. The connection speaks for it alone: retired. */
-static void client_refused(
-	struct relay *r, struct relay_link *l, const struct smtp_client_reply *reply, uint64_t now_ms)
-{
-	keep(l->job, reply, UINT16_MAX);
-	l->retire = true;
-	relay_finish_refusal(r, l->job, now_ms);
-	relay_link_release(r, l, false, now_ms);
-}
-
-/* Postfix: 550 not authorised, 501 syntax, 503 in mid-transaction; 500, 502 unknown command. Other codes are its
- * verdict on the client (smtpd_delay_reject = no). */
-static bool means_not_allowed(unsigned code)
-{
-	return code == 500 || code == 501 || code == 502 || code == 503 || code == 550;
-}
-
-static void identity_refused(
-	struct relay *r, struct relay_link *l, const char *verb, const struct smtp_client_reply *reply, uint64_t now_ms)
-{
-	char text[160];
-	snprintf(text, sizeof text, "UNHEALTHY: it refuses %s: %u %.*s", verb, reply->code, SLICE_ARG(reply->text));
-	relay_link_unhealthy(r, l, slice_str(text), now_ms);
-}
-
-static void note_reuse(struct relay_backend *b, bool reusable)
-{
-	int found = reusable ? RELAY_REUSE_ANY : RELAY_REUSE_ONE_CLIENT;
-	if (atomic_load_explicit(&b->reuse, memory_order_relaxed) != found)
-		atomic_store_explicit(&b->reuse, found, memory_order_relaxed);
-}
-
-void relay_envelope_identified(
-	struct relay *r, struct relay_link *l, const struct smtp_client_reply *reply, uint64_t now_ms)
-{
-	if (relay_is_2xx(reply->code)) {
-		const struct relay_client *c = &l->job->mail->client;
-		l->xclients++;
-		if (!smtp_client_ehlo(&l->client, relay_identity_helo(c, l->settings->c.hostname)))
-			relay_link_unsayable(r, l, now_ms);
-		else
-			relay_link_enter(r, l, RELAY_LINK_REHELLO, now_ms);
-	} else if (!means_not_allowed(reply->code)) {
-		client_refused(r, l, reply, now_ms);
-	} else if (l->xclients == 0) {
-		identity_refused(r, l, "XCLIENT", reply, now_ms);
-	} else {
-		/* offered again, but not meant: from now on each connection serves one client. The job lost nothing */
-		atomic_store(&l->pool->backend->no_reuse, true);
-		note_reuse(l->pool->backend, false);
-		relay_finish_lost(r, l->job, true, false, false, now_ms);
-		relay_link_close(r, l);
-	}
-}
-
-void relay_envelope_rehello(
-	struct relay *r, struct relay_link *l, const struct smtp_client_reply *reply, uint64_t now_ms)
-{
-	struct relay_backend *b = l->pool->backend;
-	if (!relay_is_2xx(reply->code)) {
-		client_refused(r, l, reply, now_ms);
-		return;
-	}
-	l->takes_xclient = (l->client.caps.xclient & SMTP_XATTR_ADDR) != 0 && !atomic_load(&b->no_reuse);
-	note_reuse(b, l->takes_xclient);
-	envelope_start(r, l, now_ms);
-}
-
-/* ---- MAIL, RCPT, DATA ---- */
 
 static bool is_probe(const struct relay_job *job)
 {
@@ -147,7 +42,7 @@ static bool say_next(struct relay_link *l)
 	const struct relay_mail *m = l->job->mail;
 	uint32_t i = l->env.next++;
 	if (i == 0) {
-		struct smtp_identity id = relay_identity_smtp(&m->client);
+		struct smtp_identity id = relay_identity_smtp(l->job);
 		return l->settings->c.identity != RELAY_XFORWARD || smtp_client_xforward(&l->client, &id);
 	}
 	if (i == 1)
@@ -166,7 +61,7 @@ static bool say(struct relay_link *l)
 	return true;
 }
 
-static void envelope_start(struct relay *r, struct relay_link *l, uint64_t now_ms)
+void relay_envelope_start(struct relay *r, struct relay_link *l, uint64_t now_ms)
 {
 	l->env = (struct relay_envelope){ 0 };
 	relay_link_enter(r, l, RELAY_LINK_ENVELOPE, now_ms);
@@ -212,7 +107,7 @@ static void on_mail(struct relay_link *l, const struct smtp_client_reply *reply)
 {
 	if (relay_is_2xx(reply->code))
 		return;
-	keep(l->job, reply, UINT16_MAX);
+	relay_link_keep(l, reply, UINT16_MAX);
 	l->env.mail_refused = true;
 	l->refusals++;
 }
@@ -222,7 +117,7 @@ static void on_rcpt(struct relay *r, struct relay_link *l, const struct smtp_cli
 	struct relay_job *job = l->job;
 	if (relay_is_2xx(reply->code) && !l->env.mail_refused) {
 		if (l->env.accepted++ == 0 && is_probe(job))
-			keep(job, reply, UINT16_MAX);
+			relay_link_keep(l, reply, UINT16_MAX);
 		return;
 	}
 	l->refusals++;
@@ -231,7 +126,7 @@ static void on_rcpt(struct relay *r, struct relay_link *l, const struct smtp_cli
 	/* one reply stands for the whole mail: if any recipient may be reached later, it must not say "never" */
 	bool milder = job->done.code >= 500 && reply->code < 500;
 	if (l->env.refused++ == 0 || milder)
-		keep(job, reply, reply->index);
+		relay_link_keep(l, reply, reply->index);
 	/* its answer had aged: the retry must be told at RCPT, so that it is never half delivered */
 	if (!is_probe(job))
 		relay_known_suspect(r, job->mail->rcpts[reply->index]);
@@ -253,24 +148,22 @@ void relay_envelope_data(struct relay *r, struct relay_link *l, const struct smt
 	}
 	l->refusals++;
 	if (wanted && reply->code < 400) {
-		relay_finish_garbage(r, l->job, false, now_ms);
-		relay_link_close(r, l);
+		relay_link_nonsense(r, l, now_ms);
 		return;
 	}
 	if (wanted)
-		keep(l->job, reply, UINT16_MAX);
+		relay_link_keep(l, reply, UINT16_MAX);
 	mail_refused(r, l, now_ms);
 }
 
 void relay_envelope_reply(struct relay *r, struct relay_link *l, const struct smtp_client_reply *reply, uint64_t now_ms)
 {
 	if (reply->code / 100 == 3 && reply->to != SMTP_TO_DATA) {
-		relay_finish_garbage(r, l->job, false, now_ms);
-		relay_link_close(r, l);
+		relay_link_nonsense(r, l, now_ms);
 		return;
 	}
 	if (reply->to == SMTP_TO_XFORWARD && !relay_is_2xx(reply->code)) {
-		identity_refused(r, l, "XFORWARD", reply, now_ms);
+		relay_xforward_refused(r, l, reply, now_ms);
 		return;
 	}
 	if (reply->to == SMTP_TO_DATA) {

@@ -170,6 +170,20 @@ void relay_finish_again(struct relay *r, struct relay_job *job, uint64_t now_ms)
 	retry(r, job, now_ms);
 }
 
+bool relay_finish_untold(struct relay *r, struct relay_job *job, uint64_t now_ms)
+{
+	const struct relay_client *c = &job->mail->client;
+	if (job->nameless || (c->name.n == 0 && c->helo.n == 0) || forsaken(job)) {
+		finish_us(r, job, "4.3.2 The mail system cannot take mail from your address now, try again later",
+			now_ms);
+		return false;
+	}
+	job->nameless = true;
+	job->needs_fresh = true;
+	retry(r, job, now_ms);
+	return true;
+}
+
 void relay_finish_lost(struct relay *r, struct relay_job *job, bool used, bool heard, bool dot_is_out, uint64_t now_ms)
 {
 	if (dot_is_out) {

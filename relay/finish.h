@@ -19,6 +19,10 @@ void relay_finish_partly(struct relay *r, struct relay_job *job, uint64_t now_ms
 void relay_finish_lost(struct relay *r, struct relay_job *job, bool used, bool heard, bool dot_is_out, uint64_t now_ms);
 /* It must be asked once more on a fresh connection, through no fault of anybody; at most once, then as lost. */
 void relay_finish_again(struct relay *r, struct relay_job *job, uint64_t now_ms);
+/* The backend does not take the form of what it was told of the client. True: it is tried once more on a fresh
+ * connection, without the client's names; false: they were left out already or there are none, the answer is 451 4.3.2.
+ */
+bool relay_finish_untold(struct relay *r, struct relay_job *job, uint64_t now_ms);
 /* The backend speaks nonsense. */
 void relay_finish_garbage(struct relay *r, struct relay_job *job, bool dot_is_out, uint64_t now_ms);
 /* It cannot be said to the backend: memory is out, or a value is not fit for a command or body. */

@@ -7,21 +7,26 @@ static uint64_t add(const struct relay_shared *s, uint64_t so_far, struct slice 
 	return hash_bytes(&key, value);
 }
 
-struct relay_whom relay_identity_of(const struct relay_shared *s, const struct relay_client *c)
+struct relay_whom relay_identity_of(const struct relay_shared *s, const struct relay_job *job)
 {
-	uint64_t h = add(s, 0, slice_of((const char *)c->ip.b, sizeof c->ip.b));
-	h = add(s, h, c->name);
-	h = add(s, h, c->helo);
-	h = add(s, h, c->proto);
-	h = add(s, h, c->login);
-	return (struct relay_whom){ .key = h ? h : 1, .port = c->port };
+	struct smtp_identity id = relay_identity_smtp(job);
+	uint64_t h = add(s, 0, slice_of((const char *)id.ip.b, sizeof id.ip.b));
+	h = add(s, h, id.name);
+	h = add(s, h, id.helo);
+	h = add(s, h, id.proto);
+	h = add(s, h, id.login);
+	return (struct relay_whom){ .key = h ? h : 1, .port = id.port };
 }
 
-struct smtp_identity relay_identity_smtp(const struct relay_client *c)
+struct smtp_identity relay_identity_smtp(const struct relay_job *job)
 {
-	return (struct smtp_identity){
-		.ip = c->ip, .port = c->port, .name = c->name, .helo = c->helo, .proto = c->proto, .login = c->login
-	};
+	const struct relay_client *c = &job->mail->client;
+	struct smtp_identity id = { .ip = c->ip, .port = c->port, .proto = c->proto, .login = c->login };
+	if (!job->nameless) {
+		id.name = c->name;
+		id.helo = c->helo;
+	}
+	return id;
 }
 
 struct slice relay_identity_helo(const struct relay_client *c, struct slice ours)

@@ -4,7 +4,7 @@
  *   relay.c   the API: asks, cancels, events and time in  -> dispatch.c, link.c
  *   dispatch.c  brings waiting jobs and links together    -> pool.c, link.c
  *   pool.c    the links to one backend, their permits     -> backend.c, link.c
- *   link.c    one connection's state machine              -> envelope.c, finish.c, pool.c
+ *   link.c    one connection's state machine              -> xclient.c, envelope.c, body.c, finish.c, pool.c
  *   finish.c  what a reply or a loss means for the job: answer, second try, cache, merged questions
  * Whatever may let a waiting job run sets `pump`; dispatch runs once at the end of each API call, so nothing re-enters.
  */

@@ -40,6 +40,7 @@ struct relay_job {
 	uint8_t tries;		       /* that failed */
 	uint8_t stale;		       /* tries on an idle connection that the backend had closed meanwhile */
 	bool needs_fresh;	       /* only a connection that did nothing yet will do */
+	bool nameless;		       /* the backend is not told the client's NAME and HELO */
 	bool alone;		       /* asks for itself, is not merged */
 	bool leads;		       /* is in relay.asking */
 	bool dropped;		       /* DONE, and nobody wants to hear it */

@@ -24,8 +24,8 @@ static const struct phase {
 	[RELAY_LINK_GREETING] = { "waiting for the greeting", 5 * MINUTE, on_greeting },
 	[RELAY_LINK_HELLO] = { "waiting for the reply to EHLO", 5 * MINUTE, on_hello },
 	[RELAY_LINK_IDLE] = { "idle", 0, NULL },
-	[RELAY_LINK_IDENTIFY] = { "waiting for the reply to XCLIENT", 5 * MINUTE, relay_envelope_identified },
-	[RELAY_LINK_REHELLO] = { "waiting for the reply to EHLO", 5 * MINUTE, relay_envelope_rehello },
+	[RELAY_LINK_IDENTIFY] = { "waiting for the reply to XCLIENT", 5 * MINUTE, relay_xclient_reply },
+	[RELAY_LINK_REHELLO] = { "waiting for the reply to EHLO", 5 * MINUTE, relay_xclient_rehello },
 	[RELAY_LINK_ENVELOPE] = { "waiting for the replies to MAIL and RCPT", 5 * MINUTE, relay_envelope_reply },
 	[RELAY_LINK_DATA] = { "waiting for the reply to DATA", 2 * MINUTE, relay_envelope_data },
 	[RELAY_LINK_BODY] = { "sending the body", 3 * MINUTE, relay_body_early },
@@ -148,6 +148,19 @@ static void garbage(struct relay *r, struct relay_link *l, struct slice what, ui
 		relay_finish_garbage(r, l->job, relay_link_dot_is_out(l), now_ms);
 	}
 	relay_link_close(r, l);
+}
+
+void relay_link_nonsense(struct relay *r, struct relay_link *l, uint64_t now_ms)
+{
+	relay_finish_garbage(r, l->job, false, now_ms);
+	relay_link_close(r, l);
+}
+
+void relay_link_keep(struct relay_link *l, const struct smtp_client_reply *reply, unsigned rcpt)
+{
+	struct relay_done *d = &l->job->done;
+	relay_answer(d, RELAY_FROM_BACKEND, reply->code, reply->text);
+	d->failed_rcpt = (uint16_t)rcpt;
 }
 
 void relay_link_unsayable(struct relay *r, struct relay_link *l, uint64_t now_ms)
@@ -274,7 +287,7 @@ void relay_link_start(struct relay *r, struct relay_link *l, struct relay_job *j
 	if (!job->began_ms)
 		job->began_ms = now_ms;
 	snprintf(job->done.backend, sizeof job->done.backend, "%s", l->pool->backend->name);
-	relay_envelope_begin(r, l, now_ms);
+	relay_xclient_begin(r, l, now_ms);
 	flush(r, l, now_ms);
 }
 

@@ -1,7 +1,7 @@
 /* relay/link_inside.h - what the files that make up a link's state machine share
  *
- * link.c: life, events, opening and closing; envelope.c: from XCLIENT to DATA; body.c: from 354 to the last reply.
- * A handler may end with the link GONE: callers look at the state before they go on.
+ * link.c: life, events, opening and closing; xclient.c: who the client is; envelope.c: from MAIL to DATA; body.c: from
+ * 354 to the last reply. A handler may end with the link GONE: callers look at the state before they go on.
  */
 #ifndef RELAY_LINK_INSIDE_H
 #define RELAY_LINK_INSIDE_H
@@ -20,11 +20,22 @@ void relay_link_unsayable(struct relay *r, struct relay_link *link, uint64_t now
 /* The job is off. Back to the pool; `reset`: a transaction is open, RSET first. */
 void relay_link_release(struct relay *r, struct relay_link *link, bool reset, uint64_t now_ms);
 
-void relay_envelope_begin(struct relay *r, struct relay_link *link, uint64_t now_ms);
-void relay_envelope_identified(
+/* A reply in good form that cannot answer what was said: the job gets 451 4.3.0, the link is closed. Before the dot. */
+void relay_link_nonsense(struct relay *r, struct relay_link *link, uint64_t now_ms);
+/* The reply's words become the job's answer so far. `rcpt`: of which recipient, or UINT16_MAX. */
+void relay_link_keep(struct relay_link *link, const struct smtp_client_reply *reply, unsigned rcpt);
+
+/* The job's first words: XCLIENT where it is needed, else the envelope's. */
+void relay_xclient_begin(struct relay *r, struct relay_link *link, uint64_t now_ms);
+void relay_xclient_reply(
 	struct relay *r, struct relay_link *link, const struct smtp_client_reply *reply, uint64_t now_ms);
-void relay_envelope_rehello(
+void relay_xclient_rehello(
 	struct relay *r, struct relay_link *link, const struct smtp_client_reply *reply, uint64_t now_ms);
+/* The envelope is on its way behind it: the link is closed in every case. */
+void relay_xforward_refused(
+	struct relay *r, struct relay_link *link, const struct smtp_client_reply *reply, uint64_t now_ms);
+
+void relay_envelope_start(struct relay *r, struct relay_link *link, uint64_t now_ms);
 void relay_envelope_reply(
 	struct relay *r, struct relay_link *link, const struct smtp_client_reply *reply, uint64_t now_ms);
 void relay_envelope_data(

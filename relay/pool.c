@@ -112,7 +112,7 @@ static bool fits(const struct relay *r, const struct relay_link *link, const str
 		return false;
 	if (r->settings->c.identity != RELAY_XCLIENT)
 		return true;
-	struct relay_whom whom = relay_identity_of(r->shared, &job->mail->client);
+	struct relay_whom whom = relay_identity_of(r->shared, job);
 	if (link->whom.key == whom.key && (link->whom.port == whom.port || !link->takes_xclient))
 		return true;
 	return !same_client && link->takes_xclient;

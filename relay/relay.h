@@ -221,7 +221,8 @@ struct relay_mail {
  * - 451 4.3.0 by us with failed_rcpt set: some recipients were refused, nothing was delivered; those refused are asked
  *   for again at the retry's RCPT.
  * - 451 4.3.0 by us: the backend spoke nonsense, or the body cannot be read back.
- * - 451 4.3.2 by us: no backend can be reached, or no connection came free in time.
+ * - 451 4.3.2 by us: no backend can be reached, no connection came free in time, or the backend cannot be told this
+ *   client's address (501 to XCLIENT or XFORWARD, also without the client's names).
  * - 451 4.4.2 by us: lost twice before the dot; or lost after it (doubtful).
  * The code 421 may be among the backend's: it has closed its connection to us; the session need not. */
 bool relay_deliver(struct relay *r, const struct relay_mail *m, uint64_t now_ms) MUST_USE;

@@ -34,14 +34,18 @@ static void note(struct conn *c, const char *line)
 	pthread_mutex_unlock(&f->lock);
 }
 
+static bool matches(const char *line, const char *on)
+{
+	return on[0] == '*' ? strstr(line, on + 1) != NULL : strncmp(line, on, strlen(on)) == 0;
+}
+
 static bool ruled(struct conn *c, const char *line)
 {
 	struct fake *f = c->f;
 	struct fake_rule rule = { 0 };
 	pthread_mutex_lock(&f->lock);
 	for (size_t i = 0; i < 8 && !rule.on; i++)
-		if (f->rules[i].on && f->rules[i].times >= 0 &&
-			strncmp(line, f->rules[i].on, strlen(f->rules[i].on)) == 0) {
+		if (f->rules[i].on && f->rules[i].times >= 0 && matches(line, f->rules[i].on)) {
 			rule = f->rules[i];
 			if (f->rules[i].times == 1)
 				f->rules[i].times = -1;

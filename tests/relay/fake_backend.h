@@ -2,8 +2,8 @@
  *
  * It listens on a loopback port of the kernel's choice, serves each connection in a thread, and notes
  * every command and every mail. Rules are looked through in order for the first whose `on` begins the
- * command ("RCPT TO:<bad"; "GREETING"; "." is the end of a body; "BODY" its first line); without one it
- * answers as a good server does.
+ * command ("RCPT TO:<bad"; "GREETING"; "." is the end of a body; "BODY" its first line) or, behind a
+ * '*', is anywhere in it; without one it answers as a good server does.
  */
 #ifndef FAKE_BACKEND_H
 #define FAKE_BACKEND_H
