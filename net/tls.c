@@ -33,8 +33,8 @@ const char *net_tls_error(void)
 
 static void note_error(const char *otherwise)
 {
-	unsigned long e = ERR_peek_last_error();
-	const char *reason = e ? ERR_reason_error_string(e) : NULL;
+	unsigned long e = ERR_peek_error(); /* the first is the cause; behind it are the calls that it passed through */
+	const char *reason = ERR_SYSTEM_ERROR(e) ? strerror(ERR_GET_REASON(e)) : e ? ERR_reason_error_string(e) : NULL;
 	snprintf(last_error, sizeof last_error, "%s", reason ? reason : otherwise);
 	ERR_clear_error();
 }
