@@ -176,6 +176,7 @@ void session_end(struct session *s, const char *by, struct slice text)
 	s->tally.code = 421;
 	s->tally.by = slice_str(by);
 	s->tally.why = text;
+	judge_end_delay(s);
 	transfer_cancel(s);
 	if (s->mail && s->mail->outcome.verdict == MAIL_QUIT)
 		s->mail->outcome =
