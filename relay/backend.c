@@ -6,8 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* A worker with work of its own gives its last connections to one that has none after so many jobs. */
-enum { TURNS = 8 };
+/* A connection that has done so many jobs in a row while another worker hungered goes to it: soon when that one has
+ * none or this one has no more work; late when this one merely has more, since the other's few may be stuck. */
+enum { TURNS_SOON = 8, TURNS_LATE = 64 };
 
 struct relay_backend *relay_backend_new(const struct relay_target *t)
 {
@@ -122,16 +123,20 @@ void relay_permit_hunger(struct relay_backend *b, unsigned worker, bool hungry)
 		atomic_fetch_sub(&b->hungry_n, 1);
 }
 
-bool relay_permit_owed(const struct relay_backend *b, unsigned worker, bool wanted, unsigned turns)
+enum relay_owed relay_permit_owed(const struct relay_backend *b, unsigned worker, bool wanted, unsigned turns)
 {
 	if (!atomic_load_explicit(&b->hungry_n, memory_order_relaxed))
-		return false;
+		return RELAY_OWED_NOT;
 	int to = hungriest(b, worker);
 	if (to < 0)
-		return false;
+		return RELAY_OWED_NOT;
 	unsigned theirs = atomic_load_explicit(&b->share[to].open, memory_order_relaxed);
 	unsigned ours = atomic_load_explicit(&b->share[worker].open, memory_order_relaxed);
-	return !wanted || theirs + 1 < ours || (theirs == 0 && turns >= TURNS);
+	bool at_once = theirs + 1 < ours || (theirs == 0 && !wanted);
+	bool soon = theirs == 0 || !wanted;
+	if (at_once || (soon && turns >= TURNS_SOON) || (theirs < ours && turns >= TURNS_LATE))
+		return RELAY_OWED;
+	return wanted ? RELAY_OWED_NOT : RELAY_OWED_IF_IDLE;
 }
 
 int relay_permit_idler(const struct relay_backend *b, unsigned worker)

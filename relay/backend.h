@@ -4,6 +4,9 @@
  * says that it is hungry; another one whose connection comes free hands its permit over (a grant,
  * so that nobody can snatch it in between) and wakes it. Idle connections are given up first, then
  * the worker that has most gives to the one that has least.
+ * What is given up is closed and made anew by the other worker, which costs more than a short wait. So a worker whose
+ * connections are all busy waits RELAY_PATIENCE_MS for one of its own before it hungers, and one that has no more
+ * than the hungry one lets go only of what has been idle for RELAY_LULL_MS: small swings of load move nothing.
  *
  * Health: UNTRIED and UP are used freely. After a failure it is DOWN (or UNHEALTHY) until its
  * back-off ends; then one worker at a time tries it, all others fail over or fail fast.
@@ -21,7 +24,9 @@
 enum {
 	RELAY_BACKOFF_MIN_MS = 1000,
 	RELAY_BACKOFF_MAX_MS = 5000, /* a backend that is back is in use again this soon */
-	RELAY_PROBE_SLOTS = 4096,    /* counters of probes under way, by a keyed hash of the client */
+	RELAY_PATIENCE_MS = 10,
+	RELAY_LULL_MS = 10,
+	RELAY_PROBE_SLOTS = 4096, /* counters of probes under way, by a keyed hash of the client */
 };
 
 /* With xclient: is it taken again on the same connection? */
@@ -78,9 +83,11 @@ bool relay_permit_take(struct relay_backend *b, unsigned worker, unsigned limit)
 int relay_permit_give(struct relay_backend *b, unsigned worker, unsigned limit);
 /* This worker wants a permit, or wants none any more. */
 void relay_permit_hunger(struct relay_backend *b, unsigned worker, bool hungry);
-/* Should this worker, one of whose connections is free, let another one have its permit? `wanted`: it has work of its
- * own for it; `turns`: jobs that the connection has done in a row while others hungered. */
-bool relay_permit_owed(const struct relay_backend *b, unsigned worker, bool wanted, unsigned turns);
+enum relay_owed { RELAY_OWED_NOT, RELAY_OWED_IF_IDLE, RELAY_OWED };
+/* Should this worker, one of whose connections is free, let another one have its permit? RELAY_OWED_IF_IDLE: when it
+ * has been idle for RELAY_LULL_MS. `wanted`: it has work of its own for it; `turns`: jobs that the connection has done
+ * in a row while others hungered. */
+enum relay_owed relay_permit_owed(const struct relay_backend *b, unsigned worker, bool wanted, unsigned turns);
 /* A worker that sits on an idle connection, to be woken by a hungry one; -1: none. */
 int relay_permit_idler(const struct relay_backend *b, unsigned worker);
 

@@ -124,6 +124,12 @@ static void publish(struct relay *r)
 	r->published = waiting;
 }
 
+void relay_look_at(struct relay *r, uint64_t due_ms)
+{
+	if (!r->look_ms || due_ms < r->look_ms)
+		r->look_ms = due_ms;
+}
+
 void relay_dispatch(struct relay *r, uint64_t now_ms)
 {
 	if (!r->pump)
@@ -135,7 +141,7 @@ void relay_dispatch(struct relay *r, uint64_t now_ms)
 	}
 	for (struct relay_pool *p = r->pools; p; p = p->next)
 		relay_pool_share(r, p, now_ms);
-	if (r->probe_queue.jobs && !r->probes && !net_timer_armed(&r->poll))
-		net_wheel_arm(&r->wheel, &r->poll, now_ms + POLL_MS);
+	if (r->probe_queue.jobs && !r->probes)
+		relay_look_at(r, now_ms + POLL_MS);
 	publish(r);
 }

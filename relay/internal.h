@@ -24,7 +24,7 @@ enum {
 };
 
 /* Timers of the relay's wheel are told apart by kind. */
-enum { RELAY_TIMER_LINK, RELAY_TIMER_JOB, RELAY_TIMER_POLL, RELAY_TIMER_REFRESH };
+enum { RELAY_TIMER_LINK, RELAY_TIMER_JOB, RELAY_TIMER_REFRESH };
 
 struct relay {
 	struct relay_shared *shared;
@@ -37,8 +37,8 @@ struct relay {
 	unsigned probes;    /* of this worker, under way */
 	unsigned published; /* our part of shared->waiting */
 	uint64_t now_ms;
+	uint64_t look_ms; /* then dispatch looks again, whatever happens; 0: not. Finer than the wheel's ticks */
 	struct net_wheel wheel;
-	struct net_timer poll;	  /* looks again for what other workers' probes held */
 	struct net_timer refresh; /* worker 0: backends are asked anew what they can do, */
 	uint64_t refresh_due_ms;  /* all of them then; sooner those that do not work */
 	struct relay_jobs jobs;
@@ -55,6 +55,8 @@ struct relay {
 void relay_dispatch(struct relay *r, uint64_t now_ms);
 /* A recipient question has left its connection: the next may have its place. */
 void relay_probe_over(struct relay *r, struct relay_job *job);
+/* It looks again at that time, or sooner. */
+void relay_look_at(struct relay *r, uint64_t due_ms);
 /* relay.c; NULL: no memory when it was to be made. */
 struct relay_pool *relay_pool_of(struct relay *r, struct relay_backend *b);
 

@@ -76,7 +76,7 @@ struct relay_link {
 	struct relay_envelope env;
 	struct relay_feed feed;
 	unsigned uses, xclients, refusals, rsets, turns; /* refusals and rsets: since the last delivered mail */
-	uint64_t opened_ms;
+	uint64_t opened_ms, idle_ms;			 /* since when it is idle */
 };
 
 /* Opens a connection with the permit that the caller has taken. NULL: it failed at once (the permit is

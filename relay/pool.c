@@ -35,12 +35,24 @@ void relay_pool_unidle(struct relay *r, struct relay_link *link)
 
 /* ---- opening ---- */
 
-static bool permit(struct relay *r, struct relay_pool *p)
+/* May it ask other workers for a permit already? Not while one of our own connections may come free in time. */
+static bool patience_is_over(struct relay *r, const struct relay_pool *p, const struct relay_job *job, uint64_t now_ms)
+{
+	if (!job)
+		return false;
+	if (p->links_n == p->quitting_n || now_ms - job->asked_ms >= RELAY_PATIENCE_MS)
+		return true;
+	relay_look_at(r, job->asked_ms + RELAY_PATIENCE_MS);
+	return false;
+}
+
+static bool permit(struct relay *r, struct relay_pool *p, const struct relay_job *job, uint64_t now_ms)
 {
 	struct relay_backend *b = p->backend;
 	unsigned limit = r->settings->c.connections;
 	if (relay_permit_take(b, r->worker, limit))
 		return true;
+	TRY(patience_is_over(r, p, job, now_ms));
 	/* say so first, then look again: whoever gives back in between sees either the hunger or nobody */
 	relay_permit_hunger(b, r->worker, true);
 	if (relay_permit_take(b, r->worker, limit)) {
@@ -56,13 +68,13 @@ static void give_permit(struct relay *r, struct relay_pool *p)
 	relay_shared_wake(r->shared, relay_permit_give(p->backend, r->worker, r->settings->c.connections));
 }
 
-bool relay_pool_open(struct relay *r, struct relay_pool *p, uint64_t now_ms)
+bool relay_pool_open(struct relay *r, struct relay_pool *p, const struct relay_job *job, uint64_t now_ms)
 {
 	/* until the backend has shown that it works, one try at a time */
 	bool proven = atomic_load_explicit(&p->backend->state, memory_order_relaxed) == RELAY_UP;
 	if (!proven && p->opening_n)
 		return false;
-	if (relay_backend_out(p->backend, now_ms) || !permit(r, p))
+	if (relay_backend_out(p->backend, now_ms) || !permit(r, p, job, now_ms))
 		return false;
 	if (relay_backend_use(p->backend, now_ms) == RELAY_USE_NOT) {
 		give_permit(r, p);
@@ -151,7 +163,8 @@ static void restock(struct relay *r, struct relay_pool *p, uint64_t now_ms)
 		fresh += link->uses == 0;
 	/* not the last permits: a stock of fresh ones must not keep a waiting mail of another worker out */
 	for (; fresh < RELAY_STOCK && !r->draining; fresh++)
-		if (atomic_load(&b->open) + RELAY_STOCK > r->settings->c.connections || !relay_pool_open(r, p, now_ms))
+		if (atomic_load(&b->open) + RELAY_STOCK > r->settings->c.connections ||
+			!relay_pool_open(r, p, NULL, now_ms))
 			return;
 }
 
@@ -170,7 +183,7 @@ enum relay_borrow relay_pool_borrow(
 			restock(r, p, now_ms);
 		return RELAY_BORROWED;
 	}
-	if (p->opening_n < waiting(r) && !relay_pool_open(r, p, now_ms) && !p->opening_n) {
+	if (p->opening_n < waiting(r) && !relay_pool_open(r, p, job, now_ms) && !p->opening_n) {
 		/* all permits are out; an idle connection that cannot serve this job gives way to one that can */
 		link = oldest_idle(p);
 		if (link && p->quitting_n < waiting(r))
@@ -198,10 +211,11 @@ void relay_pool_return(struct relay *r, struct relay_link *link, uint64_t now_ms
 	struct relay_backend *b = link->pool->backend;
 	link->turns = atomic_load_explicit(&b->hungry_n, memory_order_relaxed) ? link->turns + 1 : 0;
 	r->pump = true;
-	if (worn(r, link, now_ms) || relay_permit_owed(b, r->worker, waiting(r) != 0, link->turns)) {
+	if (worn(r, link, now_ms) || relay_permit_owed(b, r->worker, waiting(r) != 0, link->turns) == RELAY_OWED) {
 		relay_link_quit(r, link, now_ms);
 		return;
 	}
+	link->idle_ms = now_ms;
 	push_idle(r, link->pool, link);
 	net_wheel_arm(&r->wheel, &link->timer, now_ms + r->settings->c.idle_ms);
 }
@@ -220,7 +234,11 @@ void relay_pool_share(struct relay *r, struct relay_pool *p, uint64_t now_ms)
 	/* one for each that hungers, no more: the rest of the idle ones may be needed in a moment */
 	unsigned hungry = atomic_load(&b->hungry_n);
 	for (struct relay_link *link; hungry && (link = oldest_idle(p)); hungry--) {
-		if (!relay_permit_owed(b, r->worker, waiting(r) != 0, 0))
+		enum relay_owed owed = relay_permit_owed(b, r->worker, waiting(r) != 0, 0);
+		bool soon = owed == RELAY_OWED_IF_IDLE && now_ms - link->idle_ms < RELAY_LULL_MS;
+		if (soon)
+			relay_look_at(r, link->idle_ms + RELAY_LULL_MS);
+		if (soon || owed == RELAY_OWED_NOT)
 			return;
 		relay_link_quit(r, link, now_ms);
 	}

@@ -49,8 +49,9 @@ void relay_pool_forget(struct relay *r, struct relay_link *link);
 void relay_pool_share(struct relay *r, struct relay_pool *p, uint64_t now_ms);
 /* Retires the idle links under old settings, or (`all`) every idle link. */
 void relay_pool_retire(struct relay *r, struct relay_pool *p, bool all, uint64_t now_ms);
-/* One more connection where permits allow it. */
-bool relay_pool_open(struct relay *r, struct relay_pool *p, uint64_t now_ms);
+/* One more connection where permits allow it. `job`: the one that waits for it, for which other workers are asked for
+ * a permit when its time has come; NULL: nobody waits. */
+bool relay_pool_open(struct relay *r, struct relay_pool *p, const struct relay_job *job, uint64_t now_ms);
 /* Is the backend fit to be given jobs, now, by this worker? */
 bool relay_pool_usable(const struct relay_pool *p, uint64_t now_ms);
 

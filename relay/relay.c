@@ -42,7 +42,7 @@ static void refresh(struct relay *r, uint64_t now_ms)
 		if (due)
 			atomic_store(&p->backend->no_reuse, false);
 		if ((due || !works) && !p->opening_n)
-			relay_pool_open(r, p, now_ms);
+			relay_pool_open(r, p, NULL, now_ms);
 	}
 	if (due)
 		r->refresh_due_ms = now_ms + REFRESH_MS;
@@ -61,7 +61,6 @@ struct relay *relay_new(
 	r->worker = worker;
 	r->now_ms = now_ms;
 	r->settings = relay_shared_settings(s);
-	r->poll.kind = RELAY_TIMER_POLL;
 	r->refresh.kind = RELAY_TIMER_REFRESH;
 	net_wheel_init(&r->wheel, now_ms);
 	relay_jobs_init(&r->jobs);
@@ -300,10 +299,12 @@ void relay_on_time(struct relay *r, uint64_t now_ms)
 			relay_link_on_time(r, container_of(t, struct relay_link, timer), now_ms);
 		else if (t->kind == RELAY_TIMER_JOB)
 			job_is_late(r, container_of(t, struct relay_job, timer), now_ms);
-		else if (t->kind == RELAY_TIMER_REFRESH)
-			refresh(r, now_ms);
 		else
-			r->pump = true;
+			refresh(r, now_ms);
+	}
+	if (r->look_ms && now_ms >= r->look_ms) {
+		r->look_ms = 0;
+		r->pump = true;
 	}
 	relay_dispatch(r, now_ms);
 }
@@ -318,7 +319,13 @@ void relay_on_wake(struct relay *r, uint64_t now_ms)
 
 int relay_sleep_ms(const struct relay *r, uint64_t now_ms)
 {
-	return r->jobs.done ? 0 : net_wheel_sleep_ms(&r->wheel, now_ms);
+	if (r->jobs.done)
+		return 0;
+	int sleep = net_wheel_sleep_ms(&r->wheel, now_ms);
+	if (!r->look_ms)
+		return sleep;
+	int look = r->look_ms > now_ms ? (int)(r->look_ms - now_ms) : 0;
+	return sleep < 0 || look < sleep ? look : sleep;
 }
 
 bool relay_pop(struct relay *r, struct relay_done *done_r)

@@ -105,12 +105,16 @@ static void a_freed_permit_goes_to_the_hungriest(void **state)
 	assert_true(relay_permit_take(b, 1, 3));
 	relay_permit_hunger(b, 1, true);
 	relay_permit_hunger(b, 2, true);
-	assert_true(relay_permit_owed(b, 0, true, 0)); /* we have 2, worker 2 none */
+	assert_int_equal(relay_permit_owed(b, 0, true, 0), RELAY_OWED); /* we have 2, worker 2 none */
 	assert_int_equal(relay_permit_give(b, 0, 3), 2);
 	assert_false(relay_permit_take(b, 0, 3)); /* nobody snatches it */
 	assert_true(relay_permit_take(b, 2, 3));
-	assert_false(relay_permit_owed(b, 0, true, 99)); /* worker 1 has as many as we */
-	assert_true(relay_permit_owed(b, 0, false, 0));	 /* but we need ours not */
+	assert_int_equal(relay_permit_owed(b, 0, true, 99), RELAY_OWED_NOT);	 /* worker 1 has as many as we */
+	assert_int_equal(relay_permit_owed(b, 0, false, 0), RELAY_OWED_IF_IDLE); /* but we may not need ours */
+	assert_int_equal(relay_permit_owed(b, 0, false, 8), RELAY_OWED);	 /* and it has hungered for long */
+	assert_true(relay_permit_take(b, 0, 4));
+	assert_int_equal(relay_permit_owed(b, 0, true, 8), RELAY_OWED_NOT);
+	assert_int_equal(relay_permit_owed(b, 0, true, 64), RELAY_OWED); /* its only one may be stuck */
 	relay_backend_free(&b);
 }
 
@@ -120,8 +124,9 @@ static void the_last_permit_is_shared_in_turns(void **state)
 	struct relay_backend *b = backend();
 	assert_true(relay_permit_take(b, 0, 1));
 	relay_permit_hunger(b, 1, true);
-	assert_false(relay_permit_owed(b, 0, true, 1));
-	assert_true(relay_permit_owed(b, 0, true, 8));
+	assert_int_equal(relay_permit_owed(b, 0, true, 1), RELAY_OWED_NOT);
+	assert_int_equal(relay_permit_owed(b, 0, true, 8), RELAY_OWED);
+	assert_int_equal(relay_permit_owed(b, 0, false, 1), RELAY_OWED); /* it has none at all */
 	assert_int_equal(relay_permit_give(b, 0, 1), 1);
 	relay_backend_free(&b);
 }
