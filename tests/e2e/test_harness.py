@@ -6,6 +6,7 @@ import pytest
 from harness import mails
 from harness.backend import CLOSE, Slowly
 from harness.client import Client, Closed
+from harness.guard import Guard, run_guard
 from harness.queuefile import cut_trace
 
 
@@ -68,3 +69,26 @@ def test_postfix_ends_without_a_trace(own_postfix):
     own_postfix.stop()
     assert not own_postfix.processes()
     own_postfix.start()
+
+
+REPORTS = ["==7==ERROR: AddressSanitizer: heap-use-after-free", "==7==ERROR: LeakSanitizer: detected memory leaks",
+           "server/talk.c:7:3: runtime error: signed integer overflow", "WARNING: ThreadSanitizer: data race (pid=7)"]
+
+
+@pytest.mark.parametrize("report", REPORTS)
+def test_what_a_sanitizer_reports_fails_a_test(folder, monkeypatch, report):
+    """Also where the program was to fail, and where it was killed before it could."""
+    program = folder / "program"
+    program.write_text(f"#!/bin/sh\necho '{report}' >&2\nexit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("SMTPGUARDD", str(program))
+    monkeypatch.setenv("SMTPGUARDCTL", str(program))
+    with pytest.raises(AssertionError, match="a sanitizer found something"):
+        run_guard("--check", "x")
+    g = Guard(folder / "guard", [1], start=False)
+    with pytest.raises(AssertionError, match="a sanitizer found something"):
+        g.ctl("stats")
+    with pytest.raises(AssertionError, match="Sanitizer|runtime error"):
+        g.start()
+    with pytest.raises(AssertionError, match="a sanitizer found something"):
+        g.kill()

@@ -22,10 +22,22 @@ def program(name):
     return path
 
 
+def check_report(text):
+    """A sanitizer ends a program with code 1, as a refusal of ours does: only its words tell the two apart."""
+    assert not SANITIZER.search(text), f"a sanitizer found something:\n{text[-6000:]}"
+
+
+def run(*command, timeout=20):
+    """A program of ours that ends by itself; its exit code and its output are the caller's to judge."""
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True,
+                          timeout=timeout * wait.PATIENCE, env={**os.environ, **ENVIRONMENT})
+    check_report(done.stderr)
+    return done
+
+
 def run_guard(*arguments, timeout=20):
     """smtpguardd with other arguments than a server's: --check, --dump, --version."""
-    return subprocess.run([program("SMTPGUARDD"), *map(str, arguments)], capture_output=True, text=True,
-                          timeout=timeout * wait.PATIENCE, env={**os.environ, **ENVIRONMENT})
+    return run(program("SMTPGUARDD"), *arguments, timeout=timeout)
 
 
 class Guard:
@@ -119,8 +131,7 @@ class Guard:
         return "".join(p.read_text(errors="replace") for p in sorted(self.folder.glob("stderr.*")))
 
     def check_stderr(self):
-        text = self.told()
-        assert not SANITIZER.search(text), f"a sanitizer found something:\n{text[-6000:]}"
+        check_report(self.told())
 
     def records(self):
         """Every line of the log: journal records and messages."""
@@ -152,9 +163,7 @@ class Guard:
 
     def ctl(self, *arguments):
         """smtpguardctl on this server's socket."""
-        return subprocess.run([program("SMTPGUARDCTL"), "--socket", self.settings["server"]["control"], *arguments],
-                              capture_output=True, text=True, timeout=20 * wait.PATIENCE,
-                              env={**os.environ, **ENVIRONMENT})
+        return run(program("SMTPGUARDCTL"), "--socket", self.settings["server"]["control"], *arguments)
 
     def ctl_json(self, *arguments):
         done = self.ctl("--json", *arguments)
