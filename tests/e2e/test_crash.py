@@ -96,6 +96,17 @@ def test_kill_the_server(guard, postfix):
     judge(run_load(g.port, disturb), postfix.mails())
 
 
+def kill_all(postfix):
+    """Also those that were born while the others were looked up. Returns whom it found."""
+    found = postfix.processes()
+    for pid in found:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    return found
+
+
 def test_kill_the_backend(guard, own_postfix):
     """Postfix dies with all its processes, mid-mail, and comes back; the server lives on."""
     g = guard(own_postfix.inner)
@@ -105,12 +116,7 @@ def test_kill_the_backend(guard, own_postfix):
             before = accepted()
             wait.until(lambda: accepted() >= before + 8, 30, "some mails")
             threading.Event().wait(random.random() * 0.05)
-            for pid in own_postfix.processes():
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
-            wait.until(lambda: not own_postfix.processes() and not ports.listening(own_postfix.inner), 10, "its end")
+            wait.until(lambda: not kill_all(own_postfix) and not ports.listening(own_postfix.inner), 10, "its end")
             own_postfix.start()
         before = accepted()
         wait.until(lambda: accepted() >= before + 8, 60, "mails after the last start")
