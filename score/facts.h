@@ -37,15 +37,36 @@ enum score_fact {
 	SCORE_HAS_HELO = 1 << 3,
 	SCORE_HAS_SENDER = 1 << 4,
 	SCORE_HAS_RECIPIENT = 1 << 5,
+	SCORE_HAS_PORT = 1 << 6,
+	SCORE_HAS_CONNECTIONS = 1 << 7,
+	SCORE_HAS_KNOWN_GOOD = 1 << 8,
+	SCORE_HAS_AGE = 1 << 9,
+	SCORE_HAS_EARLY_TALKER = 1 << 10,
+	SCORE_HAS_HEADERS = 1 << 11,
+	SCORE_HAS_SIZE = 1 << 12,
+	SCORE_HAS_PRESSURE = 1 << 13, /* sessions, stress, load */
+	SCORE_HAS_LATER = 1 << 14,    /* what this version never learns: never set */
+};
+
+/* One field of the message's header; of several with one name the first counts. */
+struct score_header {
+	struct slice name;  /* without the colon; compared without regard to case */
+	struct slice value; /* unfolded, trimmed */
 };
 
 struct score_facts {
 	uint32_t known; /* SCORE_HAS_... */
 	/* session */
 	struct ip client;
+	uint16_t client_port;
+	bool tls, known_good, early_talker;
+	uint32_t connections; /* open ones of this client, this one included */
+	uint32_t offences;    /* protocol faults so far */
+	uint64_t age_ms;      /* since the client was first seen */
 	struct slice listener;
-	uint32_t offences; /* protocol faults so far */
-	bool tls;
+	struct slice tls_version; /* "1.3"; p NULL: none */
+	uint32_t sessions;	  /* open ones of the server */
+	double stress, load;	  /* 0..1 and above; per core */
 	/* hello: a new EHLO replaces it */
 	struct slice helo;
 	/* mail */
@@ -53,6 +74,9 @@ struct score_facts {
 	struct slice sender_domain; /* p NULL: none */
 	uint32_t recipients;	    /* RCPT commands of this mail, the one being judged included */
 	uint32_t bad_recipients;    /* those of this mail that do not exist */
+	const struct score_header *headers;
+	uint32_t headers_n;
+	uint64_t message_size; /* bytes */
 	/* recipient */
 	struct slice recipient;
 	struct slice recipient_domain; /* p NULL: none ("postmaster") */
@@ -60,12 +84,27 @@ struct score_facts {
 
 /* Start with a zeroed struct. Each setter replaces and marks as known. */
 void score_facts_client(struct score_facts *f, const struct ip *client, struct slice listener);
+void score_facts_port(struct score_facts *f, uint16_t port);
+void score_facts_connections(struct score_facts *f, uint32_t connections);
+void score_facts_known_good(struct score_facts *f, bool known_good);
+void score_facts_age(struct score_facts *f, uint64_t age_ms);
+void score_facts_early_talker(struct score_facts *f, bool early_talker);
+/* All three at once: `sessions` open in the server, `stress` (the largest used share, 0..1), `load` per core. */
+void score_facts_pressure(struct score_facts *f, uint32_t sessions, double stress, double load);
+/* `version` "1.2" or "1.3"; p NULL: tls.version is none. score_facts_tls() leaves it none. */
 void score_facts_tls(struct score_facts *f, bool tls);
+void score_facts_tls_version(struct score_facts *f, struct slice version);
 void score_facts_helo(struct score_facts *f, struct slice helo);
 /* Also finds the domain: what is behind the last '@'. The counts of recipients begin at 0. */
 void score_facts_sender(struct score_facts *f, struct slice sender);
 /* Counts as one of `recipients`. `bad_recipients` and `offences` are simply incremented by the session. */
 void score_facts_recipient(struct score_facts *f, struct slice recipient);
+/* Known from stage data on; borrowed. */
+void score_facts_headers(struct score_facts *f, const struct score_header *headers, uint32_t n);
+/* Known at stage message. */
+void score_facts_size(struct score_facts *f, uint64_t bytes);
+/* "fqdn" (two labels or more), "literal" ([192.0.2.1], [IPv6:...]; RFC 5321 4.1.3), "bare" (one label), "invalid". */
+struct slice score_helo_form(struct slice helo);
 /* Forgets a scope and the narrower ones in it: SCORE_OF_HELLO helo, mail and recipient (EHLO, STARTTLS);
  * SCORE_OF_MAIL mail and recipient (RSET, end of mail); SCORE_OF_RECIPIENT one recipient. */
 void score_facts_drop(struct score_facts *f, enum score_scope scope);

@@ -199,7 +199,6 @@ static void decide(struct judge *j)
 	}
 	if (is_refusal(v->now.action)) {
 		v->reply = &j->set->rules[v->now.rule].reply;
-		v->even_known_good = j->set->rules[v->now.rule].even_known_good;
 	}
 	v->ok_rule = (int)j->ok - 1;
 	v->points = j->look.points;
@@ -210,7 +209,9 @@ static void begin(struct judge *j, const struct score_ruleset *set, const struct
 	struct score_store *store, uint64_t now_ms, struct score_verdict *verdict_r)
 {
 	static const struct score_decision nothing = { SCORE_NONE, SCORE_NO_RULE };
-	*verdict_r = (struct score_verdict){ .now = nothing, .would = nothing, .ok_rule = SCORE_NO_RULE };
+	*verdict_r = (struct score_verdict){
+		.now = nothing, .would = nothing, .ok_rule = SCORE_NO_RULE, .alarm_rule = SCORE_NO_RULE
+	};
 	j->set = set;
 	j->c = c;
 	j->stage = (enum score_stage)c->stage;
@@ -231,7 +232,9 @@ bool score_rules_eval(const struct score_ruleset *set, enum score_stage stage, c
 	c->stage = (uint8_t)stage;
 	if (set->n == 0) {
 		static const struct score_decision nothing = { SCORE_NONE, SCORE_NO_RULE };
-		*verdict_r = (struct score_verdict){ .now = nothing, .would = nothing, .ok_rule = SCORE_NO_RULE };
+		*verdict_r = (struct score_verdict){
+			.now = nothing, .would = nothing, .ok_rule = SCORE_NO_RULE, .alarm_rule = SCORE_NO_RULE
+		};
 		return true;
 	}
 	begin(&j, set, f, c, store, now_ms, verdict_r);

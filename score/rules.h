@@ -101,6 +101,7 @@ struct score_rules_config {
 	size_t lists_n;
 	struct hash_key key;   /* the store's: which clients are among the `percent`; keep it over reloads */
 	uint64_t half_life_ms; /* score.half_life */
+	uint64_t spike_ms;     /* score.spike_window; 0: five minutes */
 	bool enforce;	       /* false: verdicts are only told as `would` */
 };
 
@@ -118,9 +119,13 @@ const char *score_rule_name(const struct score_ruleset *set, unsigned rule);
 unsigned score_rule_stages(const struct score_ruleset *set, unsigned rule);
 enum score_scope score_rule_scope(const struct score_ruleset *set, unsigned rule);
 
+/* For --check: appends a line for each rule that reads what this version never learns (DNS, SPF, AUTH, identity),
+ * "rule "no-rdns" reads client.rdns, which is always unknown in this version\n". False: memory is out. */
+bool score_rules_notes(const struct score_ruleset *set, struct buf *out) MUST_USE;
+
 /* --- a session's own state --- */
 
-/* 32 bytes while no rule fired; zero-initialise. Belongs to one session and one rule set. */
+/* 48 bytes while no rule fired; zero-initialise. Belongs to one session and one rule set. */
 struct score_case {
 	uint64_t *sets; /* private from here on */
 	uint32_t waited_ms[SCORE_SCOPES];
@@ -129,6 +134,9 @@ struct score_case {
 	uint16_t fresh;		   /* events since the last test */
 	uint8_t stage;
 	bool accepted; /* a recipient of this mail was accepted */
+	/* public: */
+	bool dry;			  /* set at the start: nothing is counted, charged or deleted (`smtpguardctl test`) */
+	struct score_readings *readings; /* may be NULL: filled by every test, see "what was read" */
 };
 
 /* The recipient is answered: its scope ends. `accepted`: it got 250 and belongs to the mail. */
@@ -143,28 +151,37 @@ void score_case_free(struct score_case *c);
 enum { SCORE_NO_RULE = -1 };
 
 struct score_decision {
-	enum score_action action; /* SCORE_NONE, SCORE_WAIT, SCORE_DEFER or SCORE_REJECT */
+	enum score_action action; /* SCORE_NONE, SCORE_WAIT, SCORE_DEFER, SCORE_REJECT or SCORE_BLOCK */
 	int rule;		  /* its position in the list, or SCORE_NO_RULE */
 };
 
-enum { SCORE_VERDICT_LOGS = 8 }; /* `log` rules told by one verdict; more than that are a mistake in the rules */
+/* `log` (and `mail`) rules told by one verdict; more than that are a mistake in the rules */
+enum { SCORE_VERDICT_LOGS = 8 };
 
 struct score_verdict {
 	struct score_decision now;	 /* what stands, those held from earlier stages included */
 	struct score_decision would;	 /* the same had observed rules and enforce = false been in force */
 	int ok_rule;			 /* the `ok` that is in force, or SCORE_NO_RULE */
 	bool held;			 /* `now` was found at an earlier stage */
-	bool even_known_good;		 /* of now.rule */
+	int alarm_rule;			 /* its reject or block became a defer: known good; or SCORE_NO_RULE */
 	uint32_t wait_ms;		 /* with SCORE_WAIT: how long, before limits.delay */
-	const struct score_reply *reply; /* with SCORE_DEFER, SCORE_REJECT; lives as long as the set */
+	uint64_t hold_ms;		 /* with SCORE_BLOCK: how long new connections of the client are refused */
+	uint64_t rate;			 /* bytes a second, the lowest `throttle` in force; 0: none */
+	const struct score_reply *reply; /* with SCORE_DEFER, SCORE_REJECT, SCORE_BLOCK; lives as long as the set */
 	double points;			 /* in force now */
 	double score;			 /* points + record(client) */
-	unsigned logs_n;		 /* `log` rules that fired in this test */
-	uint16_t logs[SCORE_VERDICT_LOGS];
+	unsigned logs_n, mails_n;	 /* `log` and `mail` rules that fired in this test, once a scope */
+	uint16_t logs[SCORE_VERDICT_LOGS], mails[SCORE_VERDICT_LOGS];
 };
 
-/* Tests the rules of a stage in list order and says what stands after it. A defer or reject found at connect..mail
- * holds for its scope and is told again by every later verdict of it (held = true), until an `ok` above it in
+/* The known-good promise (CONFIG.md "Known good"), the one place that every automatic refusal passes: rules do
+ * within score_rules_eval(), the server asks it about stored automatic blocks and its own limits. A reject or block
+ * becomes a defer, and *alarm_r is set; anything else, and a client not known good, stays as it is.
+ * Not asked about: protocol faults, recipients that are not ours, the backend's reply, the administrator's block. */
+enum score_action score_promise(enum score_action wanted, bool known_good, bool even_known_good, bool *alarm_r);
+
+/* Tests the rules of a stage in list order and says what stands after it. A defer, reject or block found at
+ * connect..mail holds for its scope and is told again by every later verdict of it (held = true), until an `ok` above it in
  * the list cancels it; one found at rcpt or later holds for that test only. Waits are told once a scope, the longest
  * only; a wait is not told beside a refusal.
  * False: memory is out; the session ends with 421. */
@@ -173,6 +190,15 @@ bool score_rules_eval(const struct score_ruleset *set, enum score_stage stage, c
 /* What stands, without testing anything: for the journal, and for a client that leaves before its refusal. */
 void score_case_verdict(const struct score_ruleset *set, const struct score_facts *f, const struct score_case *c,
 	struct score_store *store, uint64_t now_ms, struct score_verdict *verdict_r);
+
+/* What a `mail` or alarm of this rule is about: "sender" and "spam@example.org", by the first KEY that the rule
+ * counts by, else the client. For "at most one for each rule and key". False: that is not known here, or memory is out. */
+bool score_rule_subject(const struct score_ruleset *set, unsigned rule, const struct score_facts *f,
+	const char **kind_r, struct buf *out) MUST_USE;
+/* The texts of the `tag` rules in force for this mail, in list order: those of the session, the mail and its
+ * accepted recipients. Ask when the mail is handed on, before score_case_mail_done(). *at begins at 0; NULL at the end. A text is
+ * "Name: value", printable ASCII; its {id} {client} {rule} are filled by score_reply_expand(). */
+const struct score_reply *score_case_tag(const struct score_ruleset *set, const struct score_case *c, unsigned *at);
 
 /* Facts (SCORE_HAS_...) that are not known yet and that a rule of this stage reads whose outcome can still
  * matter: rules below an `ok` in force start no lookup. Cheap: a mask when no `ok` stands. */
@@ -205,6 +231,23 @@ bool score_event(const struct score_ruleset *set, const struct score_facts *f, s
  * caller undoes its messages (or recipients) event when it says 4xx. Charges already given stay. */
 void score_event_undo(const struct score_ruleset *set, const struct score_facts *f, struct score_store *store,
 	enum score_event event, uint64_t amount, uint64_t now_ms);
+
+/* --- what was read --- */
+
+/* The counters, distincts, spikes and records that rules read: the set keeps each once. */
+enum { SCORE_PROBES_MAX = 256, SCORE_READINGS = 32 };
+
+/* Belongs to the caller (zero-initialised); the last value of each probe is kept, beyond SCORE_READINGS nothing. */
+struct score_readings {
+	unsigned n;
+	struct {
+		uint16_t probe;
+		double value;
+	} item[SCORE_READINGS];
+};
+
+/* "count(bad_recipients by client, 10m)", "record(sender)"; lives as long as the set. */
+const char *score_probe_name(const struct score_ruleset *set, unsigned probe);
 
 /* --- for the journal --- */
 
