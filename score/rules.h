@@ -27,7 +27,7 @@
 #include "score/reply.h"
 #include "score/store.h"
 
-/* More rules than an administrator can oversee; bounds a session's bitsets (7 x 125 bytes). */
+/* More rules than an administrator can oversee; bounds a session's bitsets (8 x 125 bytes). */
 enum { SCORE_RULES_MAX = 1000 };
 
 /* The rule's `do`. Of those that compete for the verdict the higher value is the stronger. */
@@ -119,9 +119,9 @@ const char *score_rule_name(const struct score_ruleset *set, unsigned rule);
 unsigned score_rule_stages(const struct score_ruleset *set, unsigned rule);
 enum score_scope score_rule_scope(const struct score_ruleset *set, unsigned rule);
 
-/* For --check: appends a line for each rule that reads what this version never learns (DNS, SPF, AUTH, identity),
- * "rule "no-rdns" reads client.rdns, which is always unknown in this version\n". False: memory is out. */
-bool score_rules_notes(const struct score_ruleset *set, struct buf *out) MUST_USE;
+/* For --check: the first thing this rule reads that this version never learns and that is always unknown ("spf";
+ * whatever needs DNS, AUTH or an identity), or NULL. */
+const char *score_rule_unknown(const struct score_ruleset *set, unsigned rule);
 
 /* --- a session's own state --- */
 
@@ -181,9 +181,10 @@ struct score_verdict {
 enum score_action score_promise(enum score_action wanted, bool known_good, bool even_known_good, bool *alarm_r);
 
 /* Tests the rules of a stage in list order and says what stands after it. A defer, reject or block found at
- * connect..mail holds for its scope and is told again by every later verdict of it (held = true), until an `ok` above it in
- * the list cancels it; one found at rcpt or later holds for that test only. Waits are told once a scope, the longest
- * only; a wait is not told beside a refusal.
+ * connect..mail holds for its scope and is told again by every later verdict of it (held = true), until an `ok`
+ * above it in the list cancels it; one found at rcpt or later holds for that test only. Waits are told once a scope, the
+ * longest only; a wait is not told beside a refusal. A `delete` forgets the record here and now (`to`, as a charge has
+ * it), once a scope.
  * False: memory is out; the session ends with 421. */
 bool score_rules_eval(const struct score_ruleset *set, enum score_stage stage, const struct score_facts *f,
 	struct score_case *c, struct score_store *store, uint64_t now_ms, struct score_verdict *verdict_r) MUST_USE;
@@ -192,12 +193,12 @@ void score_case_verdict(const struct score_ruleset *set, const struct score_fact
 	struct score_store *store, uint64_t now_ms, struct score_verdict *verdict_r);
 
 /* What a `mail` or alarm of this rule is about: "sender" and "spam@example.org", by the first KEY that the rule
- * counts by, else the client. For "at most one for each rule and key". False: that is not known here, or memory is out. */
+ * counts by, else the client. For "at most one for each rule and key". False: not known here, or memory is out. */
 bool score_rule_subject(const struct score_ruleset *set, unsigned rule, const struct score_facts *f,
 	const char **kind_r, struct buf *out) MUST_USE;
 /* The texts of the `tag` rules in force for this mail, in list order: those of the session, the mail and its
- * accepted recipients. Ask when the mail is handed on, before score_case_mail_done(). *at begins at 0; NULL at the end. A text is
- * "Name: value", printable ASCII; its {id} {client} {rule} are filled by score_reply_expand(). */
+ * accepted recipients. Ask when the mail is handed on, before score_case_mail_done(). *at begins at 0; NULL at the
+ * end. A text is "Name: value", printable ASCII; its {id} {client} {rule} are filled by score_reply_expand(). */
 const struct score_reply *score_case_tag(const struct score_ruleset *set, const struct score_case *c, unsigned *at);
 
 /* Facts (SCORE_HAS_...) that are not known yet and that a rule of this stage reads whose outcome can still
