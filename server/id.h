@@ -6,7 +6,7 @@
 #ifndef SERVER_ID_H
 #define SERVER_ID_H
 
-#include <stdint.h>
+#include "base/slice.h"
 
 enum { ID_TEXT = 9 }; /* eight characters and a NUL */
 
@@ -18,5 +18,8 @@ struct id_source {
 void id_source_init(struct id_source *s, uint64_t seed, unsigned worker, unsigned workers);
 uint64_t id_next(struct id_source *s);
 void id_format(uint64_t id, char text_r[ID_TEXT]);
+/* As it was read out: case is folded, O is 0, I and L are 1. "ID-3" names recipient 3 of ID; without it *sub_r is 0.
+ * False: this is no id. */
+bool id_parse(struct slice text, uint64_t *id_r, unsigned *sub_r);
 
 #endif

@@ -1,0 +1,24 @@
+#include "score/evidence.h"
+
+#include "score/case.h"
+
+bool score_case_standing(
+	const struct score_ruleset *set, const struct score_case *c, unsigned *at, struct score_standing *standing_r)
+{
+	unsigned bits = c->sets ? SCORE_SCOPES * set->words * 64 : 0;
+	while (*at < bits) {
+		unsigned scope = *at / 64 / set->words, word = *at / 64 % set->words;
+		uint64_t left = case_words(set, c, SCORE_SET_FIRED + scope)[word] >> *at % 64;
+		if (!left) {
+			*at = (*at / 64 + 1) * 64;
+			continue;
+		}
+		unsigned skip = (unsigned)__builtin_ctzll(left), rule = word * 64 + *at % 64 + skip;
+		const struct score_rule *r = &set->rules[rule];
+		*at += skip + 1;
+		*standing_r = (struct score_standing){ rule, (enum score_scope)scope, (enum score_action)r->action,
+			r->points, r->charge, r->observed };
+		return true;
+	}
+	return false;
+}
