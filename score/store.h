@@ -1,14 +1,15 @@
-/* score/store.h - what is remembered between sessions: records and counters
+/* score/store.h - what is remembered between sessions: records and counters here; sketches of different values in
+ * distinct.h, usual rates in usual.h, known-good clients in known.h, blocks and allowances in block.h
  *
- * A flat table of 64-byte slots in 2^n shards. A key's keyed hash picks the shard and a home slot;
- * the entry lies in one of the STORE_NEIGHBOURS slots from there on. Nothing in it is a pointer, so a
+ * Flat tables of fixed-size slots in 2^n shards, one code for all of them. A key's keyed hash picks the shard
+ * and a home slot; the entry lies in one of the STORE_NEIGHBOURS slots from there on. Nothing in it is a pointer, so a
  * shard can be copied under its lock in microseconds and loaded back without rehashing.
  *
  * Hard cap: all memory is reserved at the start and never grows (touched as it fills). When a
  * neighbourhood is full, its least valuable entry goes: first one whose time is over, then one of
  * the newcomers (seen over less than a day), the longest unseen and lowest first, then
- * an established one; an entry marked as proven good never goes for a new one, rather the new one is
- * not kept. How many entries one origin (client net) may push out in a minute is budgeted.
+ * an established one; one that has proven good or was typed by the administrator never goes for a new one, rather
+ * the new one is not kept. How many entries one origin (client net) may push out in a minute is budgeted.
  *
  * Time is always an argument: milliseconds since 1970 (UTC). A clock that jumps back counts as one
  * that stands still.
@@ -36,10 +37,24 @@ enum { STORE_ESTABLISHED_S = 24 * 3600 };
 
 struct score_store;
 
-/* `memory` is score.memory in bytes; records and counters get 60 % of it (the other tables of
- * ARCHITECTURE.md "Stores" have the rest). At least 1 MB. NULL when it cannot be reserved. */
+/* The tables and their shares of score.memory. 10 % are left for greylisting and 4 % for identities, both of a later
+ * version. */
+enum score_table_name {
+	STORE_MAIN,	/* records and counters: 60 % */
+	STORE_DISTINCT, /* 15 % */
+	STORE_USUAL,	/* 5 % */
+	STORE_KNOWN,	/* 5 % */
+	STORE_HOLDS,	/* blocks and allowances: 1 % */
+	STORE_TABLES
+};
+
+/* `memory` is score.memory in bytes, at least 1 MB. `key`: from the kernel, or the one of the snapshot that is
+ * to be loaded. NULL when the memory cannot be reserved. */
 struct score_store *score_store_new(uint64_t memory, const struct hash_key *key) MUST_USE;
 void score_store_free(struct score_store **s);
+struct hash_key score_store_key(const struct score_store *s);
+/* With log.addresses = "hash": entries made from now on keep a digest instead of the key's text. */
+void score_store_hide(struct score_store *s, bool hide);
 
 /* --- keys --- */
 
@@ -65,8 +80,8 @@ enum { SCORE_KEY_BYTES = 19 }; /* what a slot keeps of the key to be shown; the 
 struct score_key {
 	uint64_t hash;
 	uint8_t kind;
-	uint8_t len; /* of bytes, at most SCORE_KEY_BYTES; a longer key shows its beginning */
-	char bytes[SCORE_KEY_BYTES];
+	uint8_t len; /* of the whole key, 255 if longer; 0: hidden, `bytes` begins with 8 bytes of digest */
+	char bytes[SCORE_KEY_BYTES]; /* its beginning; of an address and a net: 16 bytes and how many bits count */
 };
 
 /* ASCII case of `text` is folded; anything beyond 320 bytes is hashed as its first 320. */
@@ -127,8 +142,12 @@ struct score_store_stats {
 	uint64_t turned_away;	      /* new entries not kept: only proven neighbours, or over the budget */
 };
 
-/* Walks the shards' figures: some microseconds, for the control socket. */
+/* Of one table. Walks its shards: some microseconds, for the control socket. */
+void score_table_stats(struct score_store *s, enum score_table_name table, struct score_store_stats *stats_r);
+/* Of records and counters, STORE_MAIN. */
 void score_store_stats(struct score_store *s, struct score_store_stats *stats_r);
+/* "records", "distinct", "usual", "known", "blocks": as in the metrics. */
+const char *score_table_name_of(enum score_table_name table);
 /* What this store mixes into the origin of a client: IPv4 /24, IPv6 /48. */
 uint64_t score_origin(const struct score_store *s, const struct ip *client);
 
