@@ -15,6 +15,7 @@
  *     "probes":     { "sent", "merged", "failed" },            recipient checks at the backend
  *     "cache":      { "hits", "misses", "entries" },           what those checks found
  *     "records":    { "entries", "evicted" },                  what clients have earned
+ *     "decisions":  { "kept", "total", "memory_bytes" },       for explain and last
  *     "tls":        { "handshakes", "failed" },
  *     "offences": 0,                                           protocol faults of clients
  *     "waiting": 0,                                            sessions held in a delay now
@@ -54,10 +55,58 @@
  *
  * forget  args: { "recipient": "user@example.test" }
  *   { "forgotten": true }   false: the recipient cache did not know it
+ *
+ * explain  args: one of { "id": "7F3K9QZ2-1" } { "client": "192.0.2.7" or a prefix } { "recipient": "a@b" },
+ *          and "top": N, 1..1000, default 10; the newest first
+ * last     args: { "top": N }  1..1000, default 10
+ *   { "kept": 1200, "oldest": "2026-11-22T00:51:23.123Z" (of all kept; "": none), "journal": "stderr" or a path,
+ *     "decisions": [ DECISION ] }
+ *   DECISION: one mail, or a session that had none:
+ *   { "event": "mail" | "session", "id", "session", "time", "client", "port", "listener", "helo", "tls", "from",
+ *     "mail" (number in the session), "size", "offences", "verdict", "by", "code", "reply", "score", "points",
+ *     "observed" ("rule:action" that would have been), "backend", "backend_reply", "waited_ms", "backend_ms",
+ *     "total_ms", "note",
+ *     "rules": [ { "name", "stage", "after_ms" (since the session began), "action", "points" (that counted),
+ *                  "observed": true, "cancelled": true (by an ok above), "times" (recipients),
+ *                  "read": [ { "name": "count(messages by client, 1m)", "value": 61.0 } ] } ],
+ *     "to": [ { "address", "code", "id" (of a refusal) } ], "to_more" (recipients that are not shown) }
+ *   A member that has nothing to say is left out.
+ *
+ * test    args: { "client", "helo", "from", "recipient" }  all but the client may be left out; what needs one that
+ *         was left out is not tested. Nothing is counted, charged or changed.
+ *   { "stages": [ { "stage": "rcpt", "verdict": "none" | "wait" | "defer" | "reject" | "block", "by": "rule",
+ *                   "would": "reject", "would_by": (where observed rules or enforce = false make it another),
+ *                   "wait_ms", "code", "reply", "score", "points", "ok": "rule that is in force" } ],
+ *     "rules": [ as above ], "hold": HOLD, "notes": [ "client.name is not known in this version" ] }
+ *
+ * list    args: { "kind": "client" | "net" | "sender" | ... | "block", "top": N }  1..10000, default 20; without kind
+ *         all records; "block": blocks and allowances
+ *   { "entries": [ { "key", "kind", "points", "first", "last" (RFC 3339), "hold": HOLD } ] }
+ *   HOLD: { "kind": "block" (typed) | "auto" (by a rule) | "allow", "since", "until", "by": "rule", "reason" }
+ *
+ * show    args: { "key" }
+ *   { "key", "entries": [ { "key", "kind", "points", "first", "last", "hold": HOLD,
+ *                           "known": { "good", "accepted", "refused", "first", "last" } } ] }   [] when unknown
+ *
+ * delete  args: { "key", "all": bool }
+ *   { "deleted": 1 }   entries
+ *
+ * block, allow   args: { "key", "for_s": 3600, "reason" }
+ *   { "key", "kind", "until" }
+ *
+ * lists   args: none
+ *   { "lists": [ { "name", "file", "entries", "faults", "memory_bytes" } ] }
+ *
+ * snapshot  args: none
+ *   { "path", "entries", "bytes", "took_ms" }
  */
 #ifndef CTL_COMMANDS_H
 #define CTL_COMMANDS_H
 
 enum { CTL_SESSIONS_TOP = 100, CTL_SESSIONS_TOP_MAX = 100000 };
+enum { CTL_DECISIONS_TOP = 10, CTL_DECISIONS_TOP_MAX = 1000 };
+enum { CTL_LIST_TOP = 20, CTL_LIST_TOP_MAX = 10000 };
+/* A block or an allowance for longer is a setting, not an order. */
+enum { CTL_HOLD_MAX_S = 366 * 24 * 3600 };
 
 #endif

@@ -14,11 +14,15 @@ bool score_case_standing(
 			continue;
 		}
 		unsigned skip = (unsigned)__builtin_ctzll(left), rule = word * 64 + *at % 64 + skip;
-		const struct score_rule *r = &set->rules[rule];
 		*at += skip + 1;
-		*standing_r = (struct score_standing){ rule, (enum score_scope)scope, (enum score_action)r->action,
-			r->points, r->charge, r->observed };
+		*standing_r = (struct score_standing){ rule, (enum score_scope)scope };
 		return true;
 	}
 	return false;
+}
+
+struct score_fired score_rule_about(const struct score_ruleset *set, unsigned rule)
+{
+	const struct score_rule *r = &set->rules[rule];
+	return (struct score_fired){ rule, r->points, r->observed, (enum score_action)r->action };
 }

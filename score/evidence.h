@@ -11,15 +11,14 @@
 struct score_standing {
 	unsigned rule;
 	enum score_scope scope;
-	enum score_action action;
-	double points, charge;
-	bool observed;
 };
 
 /* Walks the rules that fired in the session, the mail, and for the recipient in question, a scope after the other.
  * *at begins at 0; false at the end. Costs a word a 64 rules; nothing while no rule fired. */
 bool score_case_standing(
 	const struct score_ruleset *set, const struct score_case *c, unsigned *at, struct score_standing *standing_r);
+/* What is known of a rule without a case: its points, action and state. */
+struct score_fired score_rule_about(const struct score_ruleset *set, unsigned rule);
 /* Does the rule read this probe (score_readings)? */
 bool score_rule_reads(const struct score_ruleset *set, unsigned rule, unsigned probe);
 

@@ -79,6 +79,7 @@ enum decision_key {
 	DECISION_RULE_STAGE,
 	DECISION_RULE_POINTS,
 	DECISION_RULE_OBSERVED,
+	DECISION_RULE_CANCELLED, /* by an `ok` above it */
 	DECISION_RULE_AFTER, /* milliseconds since the session began */
 	DECISION_RULE_TIMES, /* recipients it fired for */
 	DECISION_READ,	     /* begins a value that the rule read then: its name; */

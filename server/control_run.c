@@ -1,0 +1,76 @@
+/* config, reload, drain, snapshot; see ctl/commands.h */
+#include "server/control_inside.h"
+
+#include "server/daemon.h"
+
+#include <unistd.h>
+
+/* ---- config, reload, drain ---- */
+
+bool control_config(void *arg, struct ctl_json args, struct ctl_json_doc *data_r, struct buf *error_r)
+{
+	struct app *app = arg;
+	struct buf text = { 0 };
+	(void)args;
+	struct generation *g = control_generation(app, NULL);
+	bool ok = settings_dump(g->settings, &text);
+	if (ok) {
+		struct ctl_json root = ctl_json_root_object(data_r);
+		ctl_json_put_text(root, "file", slice_str(app->settings_path));
+		ctl_json_put_text(root, "text", buf_slice(&text));
+	} else {
+		ok = control_refuse(error_r, "out of memory");
+	}
+	buf_release(&text);
+	generation_unref(&g);
+	return ok;
+}
+
+/* "a, b, c" as elements of an array. */
+static void put_names(struct ctl_json list, struct slice names)
+{
+	while (names.n)
+		ctl_json_put_text(list, NULL, slice_trim(slice_cut(&names, ',')));
+}
+
+static bool tell_faults(const struct settings_faults *faults, struct buf *out)
+{
+	for (size_t i = 0; i < faults->count; i++) {
+		if (i)
+			TRY(buf_put(out, SLICE("\n")));
+		TRY(settings_fault_format(&faults->items[i], out));
+	}
+	return true;
+}
+
+bool control_reload(void *arg, struct ctl_json args, struct ctl_json_doc *data_r, struct buf *error_r)
+{
+	struct app *app = arg;
+	struct settings_faults faults = { 0 };
+	struct reload r = { 0 };
+	(void)args;
+	bool ok = daemon_reload(app, &faults, &r);
+	daemon_tell(&faults);
+	if (ok) {
+		struct ctl_json root = ctl_json_root_object(data_r);
+		put_names(ctl_json_put_array(root, "changed"), buf_slice(&r.changed));
+		put_names(ctl_json_put_array(root, "needs_restart"), buf_slice(&r.needs_restart));
+	} else if (!tell_faults(&faults, error_r)) {
+		buf_clear(error_r);
+	}
+	settings_faults_release(&faults);
+	reload_release(&r);
+	return ok;
+}
+
+bool control_drain(void *arg, struct ctl_json args, struct ctl_json_doc *data_r, struct buf *error_r)
+{
+	struct app *app = arg;
+	uint64_t one = 1;
+	(void)args;
+	ctl_json_put_count(ctl_json_root_object(data_r), "sessions", atomic_load(&app->sessions));
+	atomic_store(&app->drain_wanted, true);
+	return write(app->commands, &one, sizeof one) == sizeof one ||
+	       control_refuse(error_r, "the main thread cannot be reached");
+}
+
