@@ -244,7 +244,7 @@ static const struct row rows_log[] = {
 	  .help = "of the log and the journal" },
 	{ .name = "addresses", .kind = KIND_WORD, AT(log, addresses), .preset = "plain",
 	  .words = words_log_addresses, .help = "how mail addresses are shown in the journal" },
-	{ .name = "decisions", .kind = KIND_COUNT, AT(log, decisions), .flags = ROW_NO_EFFECT, .max = 10000000,
+	{ .name = "decisions", .kind = KIND_COUNT, AT(log, decisions), .flags = ROW_RESTART, .max = 10000000,
 	  .preset = "100000", .help = "decision records kept in memory for smtpguardctl explain" },
 	{ .name = "replay", .kind = KIND_PATH, AT(log, replay), .flags = ROW_NOT_BUILT, .preset = "",
 	  .help = "the replayable journal; \"\": none" },

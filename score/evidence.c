@@ -26,3 +26,12 @@ struct score_fired score_rule_about(const struct score_ruleset *set, unsigned ru
 	const struct score_rule *r = &set->rules[rule];
 	return (struct score_fired){ rule, r->points, r->observed, (enum score_action)r->action };
 }
+
+bool score_rule_reads(const struct score_ruleset *set, unsigned rule, unsigned probe)
+{
+	const struct score_program *p = &set->rules[rule].program;
+	for (unsigned i = 0; i < p->n; i++)
+		if ((p->ops[i].code == SCORE_OP_COUNT || p->ops[i].code == SCORE_OP_RECORD) && p->ops[i].index == probe)
+			return true;
+	return false;
+}

@@ -14,6 +14,7 @@
 #include <pthread.h>
 
 struct worker;
+struct decisions;
 
 struct app {
 	const char *settings_path;
@@ -24,6 +25,7 @@ struct app {
 	struct relay_shared *relay;
 	struct score_store *store;
 	struct clients *clients;
+	struct decisions *decisions; /* of log.decisions at the start */
 	struct spool_room spool;
 	struct hash_key log_key; /* of log.addresses = "hash" */
 

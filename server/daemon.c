@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "ctl/server.h"
 #include "server/control.h"
+#include "server/decisions.h"
 #include "server/privileges.h"
 #include "server/worker.h"
 
@@ -141,10 +142,11 @@ static bool make_shared(struct app *app)
 	app->relay = relay_shared_new(&app->generation->relay);
 	app->workers_n = worker_count(s);
 	app->workers = mem_zalloc(app->workers_n * sizeof *app->workers);
+	app->decisions = decisions_new(s->log.decisions, app->workers_n);
 	app->commands = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	rand_bytes(&app->id_seed, sizeof app->id_seed);
 	app->descriptors = privileges_raise_nofile();
-	if (!app->clients || !app->store || !app->relay || !app->workers || app->commands < 0)
+	if (!app->clients || !app->store || !app->relay || !app->decisions || !app->workers || app->commands < 0)
 		return fail("cannot start: out of memory (score.memory is reserved at the start)");
 	set_session_limit(app, s);
 	return true;
@@ -308,6 +310,7 @@ static void release(struct app *app)
 	relay_shared_free(&app->relay);
 	score_store_free(&app->store);
 	clients_free(&app->clients);
+	decisions_free(&app->decisions);
 	spool_room_close(&app->spool);
 	generation_unref(&app->generation);
 	if (app->commands >= 0)

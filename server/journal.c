@@ -1,6 +1,7 @@
 #include "server/talk.h"
 
 #include "base/clock.h"
+#include "server/account.h"
 
 static const char *const VERDICT[] = {
 	[MAIL_QUIT] = "quit",
@@ -148,6 +149,7 @@ static void write_mail(struct session *s)
 	record_number(r, "backend_ms", m->outcome.backend_ms);
 	record_number(r, "total_ms", w->now_ms - m->started_ms);
 	record_end(r);
+	account_mail(s, &v, VERDICT[m->outcome.verdict]);
 }
 
 void journal_mail(struct session *s)
@@ -198,6 +200,7 @@ void journal_session(struct session *s)
 	put_count(r, "waited_ms", s->tally.waited_ms);
 	record_number(r, "total_ms", w->now_ms - s->opened_ms);
 	record_end(r);
+	account_session(s, VERDICT[s->tally.verdict]);
 }
 
 void journal_orphan(struct worker *w, uint64_t id, const struct relay_done *d)
@@ -215,6 +218,7 @@ void journal_orphan(struct worker *w, uint64_t id, const struct relay_done *d)
 		record_text(r, "doubtful", SLICE("no reply came to the body"));
 	record_text(r, "note", SLICE("the client had left when the body was out"));
 	record_end(r);
+	account_orphan(w, id, d, VERDICT[v]);
 	stat_add(&w->stats, COUNTED_AS[v], 1);
 }
 

@@ -1,4 +1,5 @@
 #include "base/log.h"
+#include "server/account.h"
 #include "server/talk.h"
 
 #include <stdio.h>
@@ -134,10 +135,16 @@ enum judged judge_stage(struct session *s, enum score_stage stage, struct refusa
 	struct worker *w = s->worker;
 	struct score_facts f = facts_of(s);
 	struct score_verdict v;
-	if (!score_rules_eval(s->generation->rules, stage, &f, &s->judgement, w->app->store, w->wall_ms, &v)) {
+	struct score_readings read;
+	read.n = 0; /* the rest is filled as it is read */
+	s->judgement.readings = &read;
+	bool tested = score_rules_eval(s->generation->rules, stage, &f, &s->judgement, w->app->store, w->wall_ms, &v);
+	s->judgement.readings = NULL;
+	if (!tested) {
 		*refusal_r = (struct refusal){ .code = 451, .text = NO_MEMORY, .by = SLICE("limit") };
 		return JUDGED_REFUSED;
 	}
+	account_note(s, stage, &read);
 	tell_logs(s, &v);
 	bool same = v.would.action == v.now.action && v.would.rule == v.now.rule;
 	if (!same && v.would.action > s->would.action)
@@ -174,5 +181,6 @@ void judge_sum_up(struct session *s, struct score_verdict *verdict_r)
 void judge_release(struct session *s)
 {
 	judge_end_delay(s);
+	account_free(&s->account);
 	score_case_free(&s->judgement);
 }

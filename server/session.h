@@ -36,6 +36,8 @@ enum asked {
 	ASKED_COUNT
 };
 
+struct account;
+
 struct peer {
 	struct ip ip;
 	uint16_t port;
@@ -73,6 +75,7 @@ struct session {
 	struct buf in; /* input that could not be used yet */
 	struct mail *mail;
 	struct score_case judgement;
+	struct account *account;     /* what the rules did, for explain; NULL: nothing yet */
 	struct score_decision would; /* the strongest that was only observed, in this mail or before it */
 	struct tally tally;
 };
