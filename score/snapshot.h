@@ -4,12 +4,13 @@
  *
  *   head   magic "SmtpGuardState\n" NUL, version, time written, the store's secret key, CRC. If it is damaged nothing
  *          is believed: without the key no entry can be found again.
- *   block  mark, table, layout, slot size, length, number (from 0), CRC of the slots, CRC of this header; then the
- *          slots in use of one stretch of a shard, as they lie in memory.
- *   end    a block without slots and with a mark of its own; its number says how many blocks came before it.
+ *   block  mark, number (from 0), table, layout, slot size, length, CRC of the slots, CRC of this header; then the
+ *          slots in use of one stretch of a shard, as they lie in memory. Both CRCs begin with the head's, so a block
+ *          of another snapshot (an old sector that a disk gave back) is not taken for one of this.
+ *   end    a block of table 0, without slots; its number says how many blocks came before it.
  *
- * Numbers are little-endian and so are the slots: a machine of the other kind refuses the file by its version.
- * The secret key travels in it, so it is a file that nobody else may read.
+ * Numbers are written as they lie in memory: to a machine of the other byte order the version looks newer, and it
+ * refuses the file. The secret key travels in it, so it is a file that nobody else may read.
  *
  * Older versions: SCORE_SNAPSHOT_VERSION says how head and blocks are written; a newer one is refused whole. The
  * `layout` of a block says how the slots of its table are laid out; a block of a table or layout that this version
@@ -39,11 +40,11 @@ enum { SCORE_SNAPSHOT_BLOCK_MAX = 128 * 1024 };
 struct score_snapshot_writer {
 	struct score_store *store;
 	uint64_t now_ms;
-	unsigned table; /* the next stretch: its table, shard and first slot */
-	size_t shard, slot;
+	size_t table, shard, slot; /* the next stretch: its table, shard and first slot */
 	uint32_t blocks;
+	uint32_t seed;	  /* CRC of the head */
 	uint64_t entries; /* written so far */
-	bool begun, ended;
+	bool begun;
 };
 
 /* `now_ms` is written into the head. The store must outlive the writer, which owns nothing. */
@@ -70,13 +71,16 @@ struct score_snapshot_head {
 	uint32_t version;
 	uint64_t written_ms;
 	struct hash_key key;
+	uint32_t crc;
 };
 
 /* Reads the head at the beginning of `file`; *head_r is filled in for GOOD, its version also for NEWER. */
 enum score_snapshot_verdict score_snapshot_read_head(struct slice file, struct score_snapshot_head *head_r) MUST_USE;
 
 struct score_snapshot_reader {
-	struct score_store *store; /* made with the head's key */
+	struct score_store *store;
+	uint64_t now_ms;
+	uint32_t seed;		   /* CRC of the head */
 	uint32_t next;		   /* the number that the next block should have */
 	bool ended;		   /* the end was seen: nothing is missing behind */
 	/* what was found */
@@ -88,8 +92,9 @@ struct score_snapshot_reader {
 	uint64_t damaged_bytes; /* bytes that belong to no whole block */
 };
 
-/* For what follows the head. */
-void score_snapshot_restore(struct score_snapshot_reader *r, struct score_store *store);
+/* For what follows the head. `store` was made with the head's key. */
+void score_snapshot_restore(struct score_snapshot_reader *r, struct score_store *store,
+	const struct score_snapshot_head *head, uint64_t now_ms);
 /* Takes from `bytes` all it can judge and returns how many bytes that was: what is left must come again, with more
  * behind it. With `last` nothing follows and all is taken. Over damaged bytes it looks for the next whole block. Give
  * it at least SCORE_SNAPSHOT_BLOCK_MAX bytes, or all that is left; then it always takes some. */

@@ -13,6 +13,7 @@
 
 #include <pthread.h>
 
+struct keeper;
 struct worker;
 struct decisions;
 
@@ -24,6 +25,7 @@ struct app {
 	/* shared by all threads, each with its own care */
 	struct relay_shared *relay;
 	struct score_store *store;
+	struct keeper *keeper; /* writes the store's snapshots */
 	struct clients *clients;
 	struct decisions *decisions; /* of log.decisions at the start */
 	struct spool_room spool;

@@ -5,11 +5,13 @@
 #include "base/mem.h"
 #include "ctl/server.h"
 #include "server/control.h"
+#include "server/keeper.h"
 #include "server/decisions.h"
 #include "server/privileges.h"
 #include "server/worker.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <pwd.h>
 #include <signal.h>
@@ -92,6 +94,7 @@ bool daemon_reload(struct app *app, struct settings_faults *faults, struct reloa
 		if (!log_reopen(&log))
 			log_warn("log.to = \"%s\": %s; the log stays where it was", log.to, strerror(errno));
 		set_session_limit(app, g->settings);
+		keeper_configure(app->keeper, g->settings->score.snapshot, g->settings->score.snapshot_every_ms);
 		for (unsigned i = 0; i < app->workers_n; i++)
 			worker_take_generation(&app->workers[i], g);
 		app->generation = g;
@@ -139,6 +142,8 @@ static bool make_shared(struct app *app)
 	const struct settings *s = app->generation->settings;
 	app->clients = clients_new();
 	app->store = score_store_new(s->score.memory, &app->needs.score_key);
+	if (app->store)
+		app->keeper = keeper_new(app->store, s->score.snapshot, s->score.snapshot_every_ms);
 	app->relay = relay_shared_new(&app->generation->relay);
 	app->workers_n = worker_count(s);
 	app->workers = mem_zalloc(app->workers_n * sizeof *app->workers);
@@ -146,7 +151,7 @@ static bool make_shared(struct app *app)
 	app->commands = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	rand_bytes(&app->id_seed, sizeof app->id_seed);
 	app->descriptors = privileges_raise_nofile();
-	if (!app->clients || !app->store || !app->relay || !app->decisions || !app->workers || app->commands < 0)
+	if (!app->clients || !app->keeper || !app->relay || !app->decisions || !app->workers || app->commands < 0)
 		return fail("cannot start: out of memory (score.memory is reserved at the start)");
 	set_session_limit(app, s);
 	return true;
@@ -171,8 +176,24 @@ static bool fail_path(const char *what, const char *path)
 	return false;
 }
 
+/* Made when it is missing, but never taken from anybody. A server that cannot remember is still worth having: what is
+ * wrong is said, and again at each snapshot. */
+static void open_snapshot_folder(const struct settings *s)
+{
+	char folder[PATH_MAX];
+	const char *slash = strrchr(s->score.snapshot, '/');
+	size_t n = slash ? (size_t)(slash - s->score.snapshot) : 0;
+	if (n == 0 || n >= sizeof folder)
+		return;
+	memcpy(folder, s->score.snapshot, n);
+	folder[n] = 0;
+	if (access(folder, F_OK) < 0 && !privileges_own_folder(folder, s->server.user))
+		log_warn("score.snapshot: %s: %s; nothing will be remembered over a restart", folder, strerror(errno));
+}
+
 static bool open_folders(const struct settings *s)
 {
+	open_snapshot_folder(s);
 	if (!privileges_own_folder(s->server.spool, s->server.user))
 		return fail_path("server.spool", s->server.spool);
 	for (size_t i = 0; i < s->relay.backends.count; i++) {
@@ -183,10 +204,16 @@ static bool open_folders(const struct settings *s)
 	return true;
 }
 
+/* Who we become after the start; NULL: we stay who we are. */
+static const struct passwd *account_of(const struct settings *s)
+{
+	return *s->server.user && geteuid() == 0 ? getpwnam(s->server.user) : NULL;
+}
+
 static struct ctl_server *open_control(struct app *app)
 {
 	const struct settings_server *s = &app->generation->settings->server;
-	const struct passwd *pw = *s->user && geteuid() == 0 ? getpwnam(s->user) : NULL;
+	const struct passwd *pw = account_of(app->generation->settings);
 	struct ctl_server_config c = {
 		.path = s->control,
 		.app = app,
@@ -255,7 +282,7 @@ static bool wants_end(struct app *app, int signals)
 		if (si.ssi_signo == SIGHUP)
 			reload_by_signal(app);
 		else if (si.ssi_signo == SIGUSR1)
-			log_info("SIGUSR1: snapshots are not built in this version, nothing was written");
+			keeper_ask(app->keeper);
 		else
 			end = true;
 	}
@@ -308,6 +335,7 @@ static void release(struct app *app)
 		worker_free(&app->workers[i]);
 	mem_free(&app->workers);
 	relay_shared_free(&app->relay);
+	keeper_free(&app->keeper);
 	score_store_free(&app->store);
 	clients_free(&app->clients);
 	decisions_free(&app->decisions);
@@ -335,6 +363,7 @@ static bool prepare(struct app *app, struct ctl_server **ctl_r)
 		return fail("cannot start: no thread for the log");
 	if (!spool_room_open(&app->spool, s->server.spool, s->relay.open_bodies))
 		return fail_path("server.spool", s->server.spool);
+	keeper_restore(app->keeper);
 	return true;
 }
 
@@ -356,15 +385,35 @@ static int serve_until_end(struct app *app, struct ctl_server *ctl, int signals)
 	pthread_t control;
 	atomic_store(&app->workers_running, app->workers_n);
 	tell_ready(app); /* before there is a thread that a reload could come from */
-	if (!start_workers(app) || pthread_create(&control, NULL, run_control, ctl) != 0)
+	if (!keeper_start(app->keeper))
+		return !fail("cannot start: no thread for the snapshots");
+	if (!start_workers(app) || pthread_create(&control, NULL, run_control, ctl) != 0) {
+		(void)keeper_stop(app->keeper);
 		return 1;
+	}
 	serve(app, signals);
 	for (unsigned i = 0; i < app->workers_n; i++)
 		worker_join(&app->workers[i]);
 	ctl_server_stop(ctl);
 	pthread_join(control, NULL);
+	(void)keeper_stop(app->keeper); /* what went wrong is in the log; the mail itself ended cleanly */
 	log_info("ended");
 	return 0;
+}
+
+/* The secret of the last snapshot, so that its entries are found again and a rule's percent keeps its clients; without
+ * one a fresh secret. It must be known before rules are compiled, so the settings are looked into once more. */
+static struct hash_key secret_key(const char *path, const struct settings_host *host)
+{
+	struct settings_faults faults = { 0 }; /* told when the settings are read for good */
+	struct settings *s = settings_load(path, host, &faults);
+	const struct passwd *pw = s ? account_of(s) : NULL;
+	struct hash_key key;
+	if (!s || !keeper_read_key(s->score.snapshot, pw ? pw->pw_uid : geteuid(), &key))
+		key = hash_key_random();
+	settings_free(&s);
+	settings_faults_release(&faults);
+	return key;
 }
 
 int daemon_run(const char *settings_path, const char *hostname)
@@ -376,7 +425,7 @@ int daemon_run(const char *settings_path, const char *hostname)
 	struct ctl_server *ctl = NULL;
 	int code = 1, signals = open_signals();
 	app.started_ms = clock_wall_ms();
-	app.needs.score_key = hash_key_random();
+	app.needs.score_key = secret_key(settings_path, &app.needs.host);
 	app.log_key = hash_key_random();
 	pthread_mutex_init(&app.lock, NULL);
 	app.generation = generation_load(settings_path, &app.needs, NULL, &faults);

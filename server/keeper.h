@@ -29,11 +29,12 @@ bool keeper_read_key(const char *path, uid_t owner, struct hash_key *key_r) MUST
 
 struct keeper;
 
-/* `path` "": no snapshots at all, every call below does nothing. Copied. NULL: no memory. */
+/* `path` is copied. NULL: no memory. */
 struct keeper *keeper_new(struct score_store *store, const char *path, uint64_t every_ms) MUST_USE;
 
-/* Reads the file into the store, which was made with `key`, and logs what came of it. */
-void keeper_restore(struct keeper *k, const struct hash_key *key);
+/* Reads the file into the store, which was made with the key that keeper_read_key() found, and logs what came of it.
+ * After a damaged file a new one is written as soon as the keeper runs. */
+void keeper_restore(struct keeper *k);
 
 /* Starts the thread; after privileges were dropped. */
 bool keeper_start(struct keeper *k) MUST_USE;
@@ -51,7 +52,7 @@ enum keeper_outcome {
 	KEEPER_WRITTEN,
 	KEEPER_FAILED,	/* keeper_info.error says why */
 	KEEPER_WRITING, /* not done within the time; it goes on */
-	KEEPER_OFF,	/* no path is set, or the keeper does not run */
+	KEEPER_OFF,	/* the keeper does not run */
 };
 /* For the control thread: at most this long, so that its client still gets the answer. */
 enum { KEEPER_WAIT_MS = 8000 };
