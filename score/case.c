@@ -54,16 +54,17 @@ static void join_recipient(struct score_case *c)
 }
 
 /* Its fired rules go over into those seen, but for the cancelled. */
-static void fold_recipient(const struct score_ruleset *set, struct score_case *c)
+static void fold_recipient(const struct score_ruleset *set, struct score_case *c, bool accepted)
 {
-	unsigned limit = case_limit(set, higher(case_ok(c), c->ok[SCORE_OF_RECIPIENT]));
+	unsigned limit = case_limit(set, c, higher(case_ok(c), c->ok[SCORE_OF_RECIPIENT]));
 	uint64_t *fired = case_words(set, c, SCORE_SET_FIRED + SCORE_OF_RECIPIENT);
-	uint64_t *seen = case_words(set, c, SCORE_SET_SEEN);
+	uint64_t *seen = case_words(set, c, SCORE_SET_SEEN), *taken = case_words(set, c, SCORE_SET_TAKEN);
 	for (unsigned w = 0; w < set->words; w++) {
 		uint64_t keep = limit >= (w + 1) * 64 ? UINT64_MAX
 				: limit <= w * 64     ? 0
 						      : ((uint64_t)1 << limit % 64) - 1;
 		seen[w] |= fired[w] & keep;
+		taken[w] |= accepted ? fired[w] & keep : 0;
 		fired[w] = 0;
 	}
 }
@@ -71,7 +72,7 @@ static void fold_recipient(const struct score_ruleset *set, struct score_case *c
 void score_case_recipient_done(const struct score_ruleset *set, struct score_case *c, bool accepted)
 {
 	if (c->sets)
-		fold_recipient(set, c);
+		fold_recipient(set, c, accepted);
 	if (accepted)
 		join_recipient(c);
 	c->ok[SCORE_OF_RECIPIENT] = 0;
@@ -88,7 +89,7 @@ void score_case_mail_done(const struct score_ruleset *set, struct score_case *c)
 	if (!c->sets)
 		return;
 	static const unsigned ends[] = { SCORE_SET_FIRED + SCORE_OF_MAIL, SCORE_SET_HELD + SCORE_OF_MAIL,
-		SCORE_SET_SEEN };
+		SCORE_SET_SEEN, SCORE_SET_TAKEN };
 	for (unsigned i = 0; i < sizeof ends / sizeof *ends; i++)
 		memset(case_words(set, c, ends[i]), 0, set->words * sizeof *c->sets);
 }
@@ -104,7 +105,7 @@ static bool fired_anywhere(const struct score_ruleset *set, const struct score_c
 bool score_case_next(
 	const struct score_ruleset *set, const struct score_case *c, unsigned *at, struct score_fired *fired_r)
 {
-	unsigned limit = c->sets ? case_limit(set, case_ok(c)) : 0;
+	unsigned limit = c->sets ? case_limit(set, c, case_ok(c)) : 0;
 	while (*at < limit) {
 		unsigned i = (*at)++;
 		const struct score_rule *r = &set->rules[i];
@@ -114,4 +115,45 @@ bool score_case_next(
 		return true;
 	}
 	return false;
+}
+
+/* Rules in force for the mail as a whole, and for the recipient that is being judged. */
+static uint64_t standing_word(const struct score_ruleset *set, const struct score_case *c, unsigned w)
+{
+	uint64_t bits = case_words(set, c, SCORE_SET_TAKEN)[w];
+	for (unsigned s = 0; s < SCORE_SCOPES; s++)
+		bits |= case_words(set, c, SCORE_SET_FIRED + s)[w];
+	return bits;
+}
+
+/* The next rule from *at on with this action that is in force and not only observed; `limit`: none. */
+static unsigned next_standing(const struct score_ruleset *set, const struct score_case *c, unsigned at, unsigned limit,
+	enum score_action action)
+{
+	for (; c->sets && at < limit; at++) {
+		const struct score_rule *r = &set->rules[at];
+		if (r->action == action && !r->observed && standing_word(set, c, at / 64) >> at % 64 & 1)
+			return at;
+	}
+	return limit;
+}
+
+uint64_t case_rate(const struct score_ruleset *set, const struct score_case *c, unsigned limit)
+{
+	uint64_t least = 0;
+	if (!(set->actions & 1u << SCORE_THROTTLE))
+		return 0;
+	for (unsigned i = 0; i = next_standing(set, c, i, limit, SCORE_THROTTLE), i < limit; i++)
+		if (least == 0 || set->rules[i].rate < least)
+			least = set->rules[i].rate;
+	return least;
+}
+
+const struct score_reply *score_case_tag(const struct score_ruleset *set, const struct score_case *c, unsigned *at)
+{
+	unsigned limit = case_limit(set, c, case_ok(c));
+	if (!set->enforce || !(set->actions & 1u << SCORE_TAG))
+		return NULL;
+	*at = next_standing(set, c, *at, limit, SCORE_TAG);
+	return *at < limit ? &set->rules[(*at)++].reply : NULL;
 }

@@ -27,13 +27,16 @@ static inline bool case_mark(const struct score_ruleset *set, struct score_case 
 
 /* The highest `ok` in force at the case's stage, as 1 + its position; 0: none. */
 unsigned case_ok(const struct score_case *c);
-/* Rules from this position on are cancelled. */
-static inline unsigned case_limit(const struct score_ruleset *set, unsigned ok)
+/* Rules from this position on are cancelled; the administrator's `allow` stands above them all. */
+static inline unsigned case_limit(const struct score_ruleset *set, const struct score_case *c, unsigned ok)
 {
-	return ok ? ok : set->n;
+	return c->allowed ? 0 : ok ? ok : set->n;
 }
 
 /* Sum of what fired below `limit` and still counts. */
 double case_points(const struct score_ruleset *set, const struct score_case *c, unsigned limit);
+
+/* The lowest rate of the `throttle` rules in force, or 0. */
+uint64_t case_rate(const struct score_ruleset *set, const struct score_case *c, unsigned limit);
 
 #endif

@@ -15,20 +15,34 @@ static const char *const type_words[] = {
 
 static bool check(struct score_node *n, struct score_fault *f);
 
-static bool built(const struct score_name *name, const char *what, size_t at, struct score_fault *f)
+/* What a distinct can tell apart: texts and addresses that stand still. */
+static bool check_distinct(const struct score_call *c, struct score_fault *f)
 {
-	return name->built || score_fault_at(f, at, "the %s '%s' is not built in this version", what, name->name);
+	enum score_type t = score_attrs[c->attr].type;
+	return t == SCORE_STRING || t == SCORE_IP ||
+	       score_fault_at(f, c->event_at, "distinct is for texts and addresses; '%s' is %s",
+		       score_attrs[c->attr].name, type_words[t]);
+}
+
+static bool check_header(const struct score_node *n, struct score_fault *f)
+{
+	struct slice name = n->call->text;
+	bool fine = name.n > 0;
+	for (size_t i = 0; i < name.n; i++) /* RFC 5322 2.2 */
+		fine &= name.p[i] > ' ' && name.p[i] < 0x7f && name.p[i] != ':';
+	return fine || score_fault_at(f, n->at, "a header's name is printable, without blank and colon");
 }
 
 static bool check_call(struct score_node *n, struct score_fault *f)
 {
 	const struct score_call *c = n->call;
 	n->type = (uint8_t)score_functions[c->function].type;
-	TRY(built(&score_functions[c->function], "function", n->at, f));
-	if (c->function == SCORE_FN_COUNT || c->function == SCORE_FN_SPIKE)
-		TRY(built(&score_events[c->event], "event", c->event_at, f));
-	for (unsigned i = 0; i < c->keys_n; i++)
-		TRY(built(&score_keys[c->keys[i].kind], "key", c->key_at, f));
+	if (c->function == SCORE_FN_DISTINCT)
+		TRY(check_distinct(c, f));
+	if (c->function == SCORE_FN_HEADER)
+		TRY(check_header(n, f));
+	if (c->function == SCORE_FN_DNSBL_DOMAIN && score_attrs[c->attr].type != SCORE_STRING)
+		return score_fault_at(f, n->at, "dnsbl_domain asks about a domain, as in sender.domain");
 	if (c->keys_n == 2 && c->keys[0].kind == c->keys[1].kind && c->keys[0].kind != SCORE_KEY_NET)
 		return score_fault_at(f, c->key_at, "the same key twice");
 	if (c->function == SCORE_FN_COUNT && c->event == SCORE_EV_BYTES)
@@ -154,7 +168,7 @@ static bool check(struct score_node *n, struct score_fault *f)
 		return check_relation(n, f);
 	case SCORE_N_ATTR:
 		n->type = (uint8_t)score_attrs[n->op].type;
-		return built(&score_attrs[n->op], "attribute", n->at, f);
+		return true;
 	case SCORE_N_CALL:
 		return check_call(n, f);
 	case SCORE_N_NUMBER:

@@ -29,9 +29,9 @@ struct score_fired score_rule_about(const struct score_ruleset *set, unsigned ru
 
 bool score_rule_reads(const struct score_ruleset *set, unsigned rule, unsigned probe)
 {
-	const struct score_program *p = &set->rules[rule].program;
+	const struct score_program *p = set->rules[rule].program;
 	for (unsigned i = 0; i < p->n; i++)
-		if ((p->ops[i].code == SCORE_OP_COUNT || p->ops[i].code == SCORE_OP_RECORD) && p->ops[i].index == probe)
+		if (p->ops[i].code == SCORE_OP_PROBE && p->ops[i].index == probe)
 			return true;
 	return false;
 }

@@ -1,26 +1,23 @@
-/* Testing a program against the facts of a moment: three-valued (Kleene), bounded, without allocation. */
+/* What one test reads: each key is hashed once and each value asked of the store once. */
+#include <math.h>
+
+#include "score/distinct.h"
 #include "score/ruleset.h"
-
-enum value_kind { V_UNKNOWN, V_NONE, V_BOOL, V_NUMBER, V_TEXT, V_IP };
-
-struct value {
-	enum value_kind kind;
-	double number; /* also of V_BOOL */
-	struct slice text;
-	const struct ip *ip;
-};
+#include "score/usual.h"
 
 void score_look_init(struct score_look *l, const struct score_ruleset *set, const struct score_facts *f,
 	struct score_store *store, uint64_t now_ms)
 {
-	/* not the keys: their bits say which are set */
+	/* not the arrays: their bits say what is set */
 	l->set = set;
 	l->facts = f;
 	l->store = store;
+	l->readings = NULL;
 	l->now_ms = now_ms;
-	l->points = l->client_record = 0;
-	l->client_record_read = false;
+	l->points = 0;
 	l->keys_known = l->keys_none = 0;
+	memset(l->probes_known, 0, sizeof l->probes_known);
+	memset(l->outcome, 0, set->programs_n * sizeof *l->outcome);
 }
 
 /* --- keys --- */
@@ -61,7 +58,7 @@ static enum score_tri key_part(struct score_look *l, const struct score_key_part
 		return key_text(l, part, f->listener, k);
 	case SCORE_KEY_ALL:
 		return key_text(l, part, SLICE("all"), k);
-	case SCORE_KEY_CLIENT_NAME: /* not built: the checker lets none through */
+	case SCORE_KEY_CLIENT_NAME: /* never known in this version */
 	case SCORE_KEY_AUTH_USER:
 	case SCORE_KEY_IDENTITY:
 	case SCORE_KEY_KINDS:
@@ -98,259 +95,62 @@ enum score_tri score_look_key(struct score_look *l, unsigned keyspec, const stru
 	return state;
 }
 
+/* --- probes --- */
+
+static double read_probe(struct score_look *l, const struct score_probe *p, const struct score_key *key)
+{
+	double n = 0;
+	switch ((enum score_probe_kind)p->kind) {
+	case SCORE_PROBE_COUNT:
+		n = (double)score_count_get(l->store, key, &p->window, l->now_ms);
+		return p->event == SCORE_EV_BYTES ? n * SCORE_BYTES_UNIT : n;
+	case SCORE_PROBE_DISTINCT:
+		return score_distinct_get(l->store, key, &p->window, l->now_ms);
+	case SCORE_PROBE_SPIKE:
+		return score_spike(l->store, key, &p->window, l->now_ms);
+	case SCORE_PROBE_RECORD:
+		return score_record_get(l->store, key, l->set->half_life_ms, l->now_ms).points;
+	}
+	return n;
+}
+
+static void keep(struct score_look *l, unsigned probe, double value)
+{
+	struct score_readings *r = l->readings;
+	l->probes_known[probe / 64] |= (uint64_t)1 << probe % 64;
+	l->probes[probe] = value;
+	if (!r || isnan(value))
+		return;
+	unsigned i = 0;
+	while (i < r->n && r->item[i].probe != probe)
+		i++;
+	if (i == SCORE_READINGS)
+		return;
+	r->n = i == r->n ? i + 1 : r->n;
+	r->item[i].probe = (uint16_t)probe;
+	r->item[i].value = value;
+}
+
+double score_look_probe(struct score_look *l, unsigned probe)
+{
+	const struct score_key *key;
+	if (l->probes_known[probe / 64] >> probe % 64 & 1)
+		return l->probes[probe];
+	const struct score_probe *p = &l->set->probes[probe];
+	enum score_tri state = score_look_key(l, p->keyspec, &key);
+	keep(l, probe, state == SCORE_TRUE ? read_probe(l, p, key) : state == SCORE_FALSE ? 0 : NAN);
+	return l->probes[probe];
+}
+
+void score_look_charged(struct score_look *l, unsigned keyspec, double points)
+{
+	unsigned probe = l->set->record_probe[keyspec];
+	if (probe != SCORE_NO_PROBE)
+		keep(l, probe, points);
+}
+
 double score_look_score(struct score_look *l)
 {
-	const struct score_key *key;
-	if (!l->client_record_read && score_look_key(l, SCORE_KEYSPEC_CLIENT, &key) == SCORE_TRUE)
-		l->client_record = score_record_get(l->store, key, l->set->half_life_ms, l->now_ms).points;
-	l->client_record_read = true;
-	return l->points + l->client_record;
-}
-
-/* --- values --- */
-
-static struct value number(double n)
-{
-	return (struct value){ .kind = V_NUMBER, .number = n };
-}
-
-static struct value text(struct slice s)
-{
-	return (struct value){ .kind = s.p ? V_TEXT : V_NONE, .text = s };
-}
-
-static struct value truth(bool b)
-{
-	return (struct value){ .kind = V_BOOL, .number = b };
-}
-
-static struct value attr_value(enum score_attr attr, struct score_look *l)
-{
-	const struct score_facts *f = l->facts;
-	if ((score_attrs[attr].reads.facts & ~f->known) != 0)
-		return (struct value){ .kind = V_UNKNOWN };
-	switch (attr) {
-	case SCORE_AT_CLIENT_IP:
-		return (struct value){ .kind = V_IP, .ip = &f->client };
-	case SCORE_AT_LISTENER:
-		return text(f->listener);
-	case SCORE_AT_OFFENCES:
-		return number(f->offences);
-	case SCORE_AT_TLS:
-		return truth(f->tls);
-	case SCORE_AT_HELO:
-		return text(f->helo);
-	case SCORE_AT_SENDER:
-		return text(f->sender.n ? f->sender : SLICE(""));
-	case SCORE_AT_SENDER_DOMAIN:
-		return text(f->sender_domain);
-	case SCORE_AT_SENDER_NULL:
-		return truth(f->sender.n == 0);
-	case SCORE_AT_RECIPIENT:
-		return text(f->recipient);
-	case SCORE_AT_RECIPIENT_DOMAIN:
-		return text(f->recipient_domain);
-	case SCORE_AT_RECIPIENTS:
-		return number(f->recipients);
-	case SCORE_AT_BAD_RECIPIENTS:
-		return number(f->bad_recipients);
-	case SCORE_AT_SCORE:
-		return number(score_look_score(l));
-	case SCORE_AT_POINTS:
-		return number(l->points);
-	default: /* not built: the checker lets none through */
-		return (struct value){ .kind = V_UNKNOWN };
-	}
-}
-
-static struct value count_value(const struct score_counter *c, struct score_look *l)
-{
-	const struct score_key *key;
-	enum score_tri state = score_look_key(l, c->keyspec, &key);
-	if (state != SCORE_TRUE)
-		return state == SCORE_FALSE ? number(0) : (struct value){ .kind = V_UNKNOWN };
-	double n = (double)score_count_get(l->store, key, &c->window, l->now_ms);
-	return number(c->event == SCORE_EV_BYTES ? n * SCORE_BYTES_UNIT : n);
-}
-
-static struct value record_value(unsigned keyspec, struct score_look *l)
-{
-	const struct score_key *key;
-	enum score_tri state = score_look_key(l, keyspec, &key);
-	if (state != SCORE_TRUE)
-		return state == SCORE_FALSE ? number(0) : (struct value){ .kind = V_UNKNOWN };
-	return number(score_record_get(l->store, key, l->set->half_life_ms, l->now_ms).points);
-}
-
-static enum score_tri test(const struct score_op *ops, unsigned i, struct score_look *l);
-
-static struct value value_of(const struct score_op *ops, unsigned i, struct score_look *l)
-{
-	const struct score_op *op = &ops[i];
-	switch ((enum score_op_code)op->code) {
-	case SCORE_OP_ATTR:
-		return attr_value((enum score_attr)op->sub, l);
-	case SCORE_OP_COUNT:
-		return count_value(&l->set->counters[op->index], l);
-	case SCORE_OP_RECORD:
-		return record_value(op->index, l);
-	case SCORE_OP_NUMBER:
-		return number(op->u.number);
-	case SCORE_OP_STRING:
-		return text(op->u.text);
-	case SCORE_OP_ADDRESS:
-		return (struct value){ .kind = V_IP, .ip = &op->u.prefix.addr };
-	default: {
-		enum score_tri t = test(ops, i, l);
-		return t == SCORE_UNKNOWN ? (struct value){ .kind = V_UNKNOWN } : truth(t == SCORE_TRUE);
-	}
-	}
-}
-
-/* --- tests --- */
-
-static enum score_tri tri(bool b)
-{
-	return b ? SCORE_TRUE : SCORE_FALSE;
-}
-
-static bool equal(const struct value *a, const struct value *b)
-{
-	if (a->kind == V_TEXT)
-		return slice_ieq(a->text, b->text);
-	if (a->kind == V_IP)
-		return memcmp(a->ip, b->ip, sizeof *a->ip) == 0;
-	return !(a->number < b->number) && !(a->number > b->number);
-}
-
-static enum score_tri compare(const struct score_op *ops, const struct score_op *op, struct score_look *l)
-{
-	struct value a = value_of(ops, op->a, l);
-	struct value b = value_of(ops, ops[op->a].next, l);
-	if (a.kind == V_UNKNOWN || b.kind == V_UNKNOWN)
-		return SCORE_UNKNOWN;
-	if (a.kind == V_NONE || b.kind == V_NONE)
-		return tri(op->sub == SCORE_NE);
-	switch ((enum score_compare)op->sub) {
-	case SCORE_EQ:
-		return tri(equal(&a, &b));
-	case SCORE_NE:
-		return tri(!equal(&a, &b));
-	case SCORE_LT:
-		return tri(a.number < b.number);
-	case SCORE_LE:
-		return tri(a.number <= b.number);
-	case SCORE_GT:
-		return tri(a.number > b.number);
-	case SCORE_GE:
-		return tri(a.number >= b.number);
-	}
-	return SCORE_UNKNOWN;
-}
-
-static enum score_tri match(const struct score_op *op, const struct value *v)
-{
-	if (v->kind == V_NONE)
-		return tri(op->negated);
-	enum score_match m = score_regex_match(op->u.regex, v->text);
-	return m == SCORE_MATCH_GAVE_UP ? SCORE_UNKNOWN : tri((m == SCORE_MATCH_YES) != op->negated);
-}
-
-static enum score_tri in_set(const struct score_op *ops, const struct score_op *op, const struct value *v)
-{
-	for (unsigned i = ops[op->a].next; i != SCORE_NO_OP; i = ops[i].next) {
-		struct value item = { .kind = v->kind, .number = ops[i].u.number };
-		if (v->kind == V_IP && ip_prefix_has(&ops[i].u.prefix, v->ip))
-			return SCORE_TRUE;
-		if (v->kind == V_TEXT)
-			item.text = ops[i].u.text;
-		if (v->kind != V_IP && equal(v, &item))
-			return SCORE_TRUE;
-	}
-	return SCORE_FALSE;
-}
-
-static enum score_tri is_state(enum score_is wanted, enum value_kind kind)
-{
-	switch (wanted) {
-	case SCORE_IS_UNKNOWN:
-		return tri(kind == V_UNKNOWN);
-	case SCORE_IS_KNOWN:
-		return tri(kind != V_UNKNOWN);
-	case SCORE_IS_NONE:
-		break;
-	}
-	return kind == V_UNKNOWN ? SCORE_UNKNOWN : tri(kind == V_NONE);
-}
-
-/* What asks one value something. */
-static enum score_tri ask(const struct score_op *ops, const struct score_op *op, struct score_look *l)
-{
-	struct value v = value_of(ops, op->a, l);
-	if (op->code == SCORE_OP_IS)
-		return is_state((enum score_is)op->sub, v.kind);
-	if (v.kind == V_UNKNOWN)
-		return SCORE_UNKNOWN;
-	if (op->code == SCORE_OP_MATCH)
-		return match(op, &v);
-	if (v.kind == V_NONE)
-		return SCORE_FALSE;
-	if (op->code == SCORE_OP_IN_NET)
-		return tri(ip_prefix_has(&op->u.prefix, v.ip));
-	if (op->code == SCORE_OP_IN_LIST)
-		return tri(
-			v.kind == V_IP ? score_list_has_ip(op->u.list, v.ip) : score_list_has_name(op->u.list, v.text));
-	return in_set(ops, op, &v);
-}
-
-/* Stops at the member that decides: false for `and`, true for `or`. */
-static enum score_tri join(
-	const struct score_op *ops, const struct score_op *op, enum score_tri decides, struct score_look *l)
-{
-	enum score_tri all = decides == SCORE_TRUE ? SCORE_FALSE : SCORE_TRUE;
-	for (unsigned i = op->a; i != SCORE_NO_OP; i = ops[i].next) {
-		enum score_tri t = test(ops, i, l);
-		if (t == decides)
-			return t;
-		if (t == SCORE_UNKNOWN)
-			all = SCORE_UNKNOWN;
-	}
-	return all;
-}
-
-static enum score_tri test(const struct score_op *ops, unsigned i, struct score_look *l)
-{
-	const struct score_op *op = &ops[i];
-	enum score_tri t;
-	switch ((enum score_op_code)op->code) {
-	case SCORE_OP_OR:
-		return join(ops, op, SCORE_TRUE, l);
-	case SCORE_OP_AND:
-		return join(ops, op, SCORE_FALSE, l);
-	case SCORE_OP_NOT:
-		t = test(ops, op->a, l);
-		return t == SCORE_UNKNOWN ? t : tri(t == SCORE_FALSE);
-	case SCORE_OP_COMPARE:
-		return compare(ops, op, l);
-	case SCORE_OP_MATCH:
-	case SCORE_OP_IN_LIST:
-	case SCORE_OP_IN_NET:
-	case SCORE_OP_IN_SET:
-	case SCORE_OP_IS:
-		return ask(ops, op, l);
-	case SCORE_OP_ATTR:
-	case SCORE_OP_COUNT:
-	case SCORE_OP_RECORD:
-	case SCORE_OP_NUMBER:
-	case SCORE_OP_STRING:
-	case SCORE_OP_ADDRESS:
-		break;
-	}
-	struct value v = value_of(ops, i, l); /* an attribute that is true or false by itself */
-	return v.kind == V_UNKNOWN ? SCORE_UNKNOWN : tri(v.kind == V_BOOL && v.number > 0);
-}
-
-enum score_tri score_program_test(const struct score_program *p, struct score_look *l)
-{
-	return test(p->ops, 0, l);
+	double record = score_look_probe(l, SCORE_PROBE_CLIENT);
+	return l->points + (isnan(record) ? 0 : record);
 }

@@ -1,7 +1,7 @@
 /* score/names.h - the words of the rule language: attributes, functions, events, keys
  *
- * One table each. What CONFIG.md names but this version does not have yet is in the tables with its
- * type, so that an expression is understood and refused with the true reason.
+ * One table each. What CONFIG.md names but this version never learns (DNS, SPF, AUTH, identity) is in the tables with
+ * its type and reads SCORE_HAS_LATER: such an expression is checked like any other, and always unknown.
  * Static data; any thread.
  */
 #ifndef SCORE_NAMES_H
@@ -72,7 +72,6 @@ struct score_reads {
 struct score_name {
 	const char *name;
 	enum score_type type; /* of the value; for keys and events unused */
-	bool built;	      /* in this version */
 	struct score_reads reads;
 };
 

@@ -1,11 +1,10 @@
-#include "base/hash.h"
+/* From a checked tree to what a test walks. */
 #include "score/ruleset.h"
 
 struct builder {
 	struct score_ruleset *set;
 	const struct score_rules_config *config;
 	struct score_program *p;
-	unsigned cap;
 	struct score_fault *fault;
 };
 
@@ -19,88 +18,71 @@ void score_reads_add(struct score_reads *all, const struct score_reads *one)
 	all->facts |= one->facts;
 }
 
-int score_keyspec_add(struct score_ruleset *set, const struct score_key_part *part, unsigned n)
+/* Adds what this name reads to what the program reads. */
+static void read_name(struct builder *b, const struct score_name *name)
 {
-	for (unsigned i = 0; i < set->keyspecs_n; i++)
-		if (set->keyspecs[i].n == n && memcmp(set->keyspecs[i].part, part, n * sizeof *part) == 0)
-			return (int)i;
-	if (set->keyspecs_n == SCORE_KEYSPECS_MAX)
-		return -1;
-	struct score_keyspec *k = &set->keyspecs[set->keyspecs_n];
-	memcpy(k->part, part, n * sizeof *part);
-	k->n = n;
-	return (int)set->keyspecs_n++;
+	score_reads_add(&b->p->reads, &name->reads);
+	if ((name->reads.facts & SCORE_HAS_LATER) && !b->p->later)
+		b->p->later = name->name;
 }
 
-static int add_counter(struct score_ruleset *set, const struct score_counter *c)
+/* The events whose happening can make the rule true anew, and so let it charge again. */
+static void hear_events(struct builder *b, const struct score_call *c, const struct score_probe *probe)
 {
-	for (unsigned i = 0; i < set->counters_n; i++)
-		if (set->counters[i].window.id == c->window.id)
-			return (int)i;
-	if (set->counters_n == SCORE_COUNTERS_MAX)
-		return -1;
-	set->counters[set->counters_n] = *c;
-	set->count_events |= (uint16_t)(1u << c->event);
-	return (int)set->counters_n++;
+	static const uint16_t tested_after[SCORE_STAGES] = {
+		[SCORE_CONNECT] = 1 << SCORE_EV_CONNECTIONS,
+		[SCORE_MAIL] = 1 << SCORE_EV_MESSAGES,
+		[SCORE_RCPT] = 1 << SCORE_EV_RECIPIENTS,
+	};
+	if (c->function == SCORE_FN_DISTINCT)
+		b->p->events |= tested_after[probe->fed];
+	else if (c->function != SCORE_FN_RECORD)
+		b->p->events |= (uint16_t)(1u << c->event);
+	if (c->function != SCORE_FN_RECORD && b->p->first_key < 0)
+		b->p->first_key = probe->keyspec;
 }
 
-/* The id must be the same in every process and version: a fixed key over the canonical text. */
-static bool window_id(const struct score_call *c, struct score_window *w)
-{
-	static const struct hash_key fixed = { 0x536d747047756172, 0x64436f756e746572 };
-	struct buf text = { 0 };
-	w->part_ms = (uint32_t)(c->window_s * 1000 / STORE_WINDOW_PARTS);
-	bool made = buf_printf(&text, "%s by ", score_events[c->event].name) &&
-		    score_print_keys(c->keys, c->keys_n, &text) && buf_printf(&text, ", %u", w->part_ms);
-	if (made)
-		w->id = hash_bytes(&fixed, buf_slice(&text));
-	buf_release(&text);
-	return made;
-}
-
-static void read_keys(struct builder *b, const struct score_call *c)
-{
-	for (unsigned i = 0; i < c->keys_n; i++)
-		score_reads_add(&b->p->reads, &score_keys[c->keys[i].kind].reads);
-}
-
-static bool build_count(struct builder *b, const struct score_node *n, struct score_op *op)
+static bool build_probe(struct builder *b, const struct score_node *n, struct score_op *op)
 {
 	const struct score_call *c = n->call;
-	struct score_counter counter = { .event = c->event };
-	int key = score_keyspec_add(b->set, c->keys, c->keys_n);
-	if (key < 0)
-		return score_fault_at(
-			b->fault, c->key_at, "more than %d different keys in all rules", SCORE_KEYSPECS_MAX - 1);
-	if (!window_id(c, &counter.window))
-		return score_fault_at(b->fault, n->at, "out of memory");
-	counter.keyspec = (uint16_t)key;
-	int index = add_counter(b->set, &counter);
-	if (index < 0)
-		return score_fault_at(
-			b->fault, n->at, "more than %d different counters in all rules", SCORE_COUNTERS_MAX);
-	op->code = SCORE_OP_COUNT;
-	op->index = (uint16_t)index;
-	b->p->events |= (uint16_t)(1u << c->event);
-	if (b->p->first_key < 0)
-		b->p->first_key = key;
+	int probe = score_probe_add(b->set, n, b->fault);
+	TRY(probe >= 0);
+	for (unsigned i = 0; i < c->keys_n; i++)
+		read_name(b, &score_keys[c->keys[i].kind]);
+	if (c->function == SCORE_FN_COUNT || c->function == SCORE_FN_SPIKE)
+		read_name(b, &score_events[c->event]);
+	hear_events(b, c, &b->set->probes[probe]);
+	b->p->shifting |= c->function == SCORE_FN_RECORD;
+	op->code = SCORE_OP_PROBE;
+	op->index = (uint16_t)probe;
 	return true;
 }
 
 static bool build_call(struct builder *b, const struct score_node *n, struct score_op *op)
 {
-	score_reads_add(&b->p->reads, &score_functions[n->call->function].reads);
-	read_keys(b, n->call);
-	if (n->call->function == SCORE_FN_COUNT)
-		return build_count(b, n, op);
-	/* the checker lets no other function through than count and record */
-	int key = score_keyspec_add(b->set, n->call->keys, n->call->keys_n);
-	if (key < 0)
-		return score_fault_at(
-			b->fault, n->at, "more than %d different keys in all rules", SCORE_KEYSPECS_MAX - 1);
-	op->code = SCORE_OP_RECORD;
-	op->index = (uint16_t)key;
-	return true;
+	const struct score_call *c = n->call;
+	read_name(b, &score_functions[c->function]);
+	switch (c->function) {
+	case SCORE_FN_COUNT:
+	case SCORE_FN_DISTINCT:
+	case SCORE_FN_SPIKE:
+	case SCORE_FN_RECORD:
+		return build_probe(b, n, op);
+	case SCORE_FN_HEADER:
+		op->code = SCORE_OP_HEADER;
+		op->u.text = arena_copy(&b->set->arena, c->text);
+		return op->u.text.p || score_fault_at(b->fault, n->at, "out of memory");
+	case SCORE_FN_DNSBL_DOMAIN:
+		read_name(b, &score_attrs[c->attr]);
+		op->code = SCORE_OP_LATER;
+		return true;
+	case SCORE_FN_DNSBL:
+		op->code = SCORE_OP_LATER;
+		return true;
+	case SCORE_FUNCTIONS:
+		break;
+	}
+	return false;
 }
 
 static bool build_regex(struct builder *b, const struct score_node *n, struct score_op *op)
@@ -136,7 +118,8 @@ static bool build_attr(struct builder *b, const struct score_node *n, struct sco
 {
 	op->code = SCORE_OP_ATTR;
 	op->sub = n->op;
-	score_reads_add(&b->p->reads, &score_attrs[n->op].reads);
+	read_name(b, &score_attrs[n->op]);
+	b->p->shifting |= n->op == SCORE_AT_SCORE || n->op == SCORE_AT_POINTS;
 	return true;
 }
 
@@ -213,14 +196,38 @@ static unsigned count_nodes(const struct score_node *n)
 	return total;
 }
 
-bool score_program_build(struct score_ruleset *set, const struct score_rules_config *c, struct score_node *root,
-	struct score_program *p_r, struct score_fault *fault_r)
+static struct score_program *build_program(struct score_ruleset *set, const struct score_rules_config *c,
+	struct slice source, const struct score_node *root, struct score_fault *fault_r)
 {
-	struct builder b = { .set = set, .config = c, .p = p_r, .fault = fault_r };
+	struct score_program *p = arena_alloc(&set->arena, sizeof *p);
+	struct builder b = { .set = set, .config = c, .p = p, .fault = fault_r };
 	uint16_t first;
-	*p_r = (struct score_program){ .first_key = -1 };
-	p_r->ops = arena_alloc(&set->arena, count_nodes(root) * sizeof *p_r->ops);
-	if (!p_r->ops)
-		return score_fault_at(fault_r, 0, "out of memory");
-	return build(&b, root, &first);
+	if (p) {
+		p->first_key = -1;
+		p->source = arena_copy(&set->arena, source);
+		p->ops = arena_alloc(&set->arena, count_nodes(root) * sizeof *p->ops);
+	}
+	if (!p || !p->source.p || !p->ops) {
+		score_fault_at(fault_r, 0, "out of memory");
+		return NULL;
+	}
+	return build(&b, root, &first) ? p : NULL;
+}
+
+struct score_program *score_program_get(struct score_ruleset *set, const struct score_rules_config *c,
+	struct slice source, struct arena *scratch, struct score_fault *fault_r)
+{
+	for (struct score_program *p = set->programs; p; p = p->next)
+		if (slice_eq(p->source, source))
+			return p;
+	struct score_node *root = score_parse(source, scratch, fault_r);
+	if (!root || !score_check(root, fault_r))
+		return NULL;
+	struct score_program *p = build_program(set, c, source, root, fault_r);
+	if (!p)
+		return NULL;
+	p->index = (uint16_t)set->programs_n++;
+	p->next = set->programs;
+	set->programs = p;
+	return p;
 }

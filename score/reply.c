@@ -103,6 +103,35 @@ struct slice score_reply_default(unsigned klass)
 	return SLICE("550 5.7.1 Refused by local policy, rule {rule} (id {id})");
 }
 
+struct slice score_reply_blocked(void)
+{
+	return SLICE("421 4.7.0 Refused for a while, rule {rule} (id {id})");
+}
+
+/* RFC 5322 2.2: printable, no blank, no colon. */
+static bool is_field_name(struct slice s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] <= ' ' || s.p[i] > 0x7e)
+			return false;
+	return s.n > 0;
+}
+
+const char *score_tag_parse(struct arena *a, struct slice source, struct score_reply *r)
+{
+	struct slice value = source, name = slice_cut(&value, ':');
+	bool has_id = false;
+	*r = (struct score_reply){ 0 };
+	value = slice_trim(value);
+	if (name.n == source.n || !is_field_name(name))
+		return "a header is written Name: value";
+	if (value.n == 0 || source.n > SCORE_REPLY_TEXT || !is_printable(source))
+		return "a header needs a value, printable ASCII, at most 300 bytes in all";
+	if (!placeholders_known(source, &has_id))
+		return "known in braces are only {id}, {client} and {rule}";
+	return keep_text(a, source, true, r);
+}
+
 bool score_reply_expand(
 	const struct score_reply *r, struct slice id, struct slice client, struct slice rule, struct buf *out)
 {

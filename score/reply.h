@@ -23,8 +23,11 @@ struct score_reply {
 /* `klass` 4 (defer) or 5 (reject) must fit the code. NULL: fine, and *r holds slices of memory in
  * `a`. Else a sentence that says what is wrong (static, or "out of memory"). */
 const char *score_reply_parse(struct arena *a, struct slice source, unsigned klass, struct score_reply *r) MUST_USE;
-/* What a rule without `reply` says. */
+/* What a rule without `reply` says; what one with do = "block" does. */
 struct slice score_reply_default(unsigned klass);
+struct slice score_reply_blocked(void);
+/* A tag's header "Name: value", with the same placeholders; *r has no codes. NULL: fine. */
+const char *score_tag_parse(struct arena *a, struct slice source, struct score_reply *r) MUST_USE;
 
 /* Appends the text (without codes) with its placeholders filled, escaped to printable ASCII and cut so that code,
  * enhanced code and text fit a reply line. */

@@ -135,6 +135,7 @@ struct score_case {
 	uint8_t stage;
 	bool accepted; /* a recipient of this mail was accepted */
 	/* public: */
+	bool allowed;			  /* an `allow` of the administrator holds: an `ok` above all rules */
 	bool dry;			  /* set at the start: nothing is counted, charged or deleted (`smtpguardctl test`) */
 	struct score_readings *readings; /* may be NULL: filled by every test, see "what was read" */
 };

@@ -4,6 +4,8 @@
 #include "base/mem.h"
 #include "score/ruleset.h"
 
+enum { SPIKE_MS = 5 * 60 * 1000 }; /* default of score.spike_window */
+
 struct compiler {
 	struct score_ruleset *set;
 	const struct score_rules_config *config;
@@ -24,11 +26,11 @@ static const struct {
 	[SCORE_GREYLIST] = { "greylist", false },
 	[SCORE_DEFER] = { "defer", true },
 	[SCORE_REJECT] = { "reject", true },
-	[SCORE_BLOCK] = { "block", false },
-	[SCORE_MAIL_ALERT] = { "mail", false },
-	[SCORE_THROTTLE] = { "throttle", false },
-	[SCORE_DELETE] = { "delete", false },
-	[SCORE_TAG] = { "tag", false },
+	[SCORE_BLOCK] = { "block", true },
+	[SCORE_MAIL_ALERT] = { "mail", true },
+	[SCORE_THROTTLE] = { "throttle", true },
+	[SCORE_DELETE] = { "delete", true },
+	[SCORE_TAG] = { "tag", true },
 	[SCORE_QUARANTINE] = { "quarantine", false },
 	[SCORE_SCAN] = { "scan", false },
 	[SCORE_EXEC] = { "exec", false },
@@ -69,36 +71,66 @@ static bool fault_in_when(struct compiler *c, const struct score_fault *f)
 static bool compile_when(struct compiler *c, struct score_rule *r)
 {
 	struct score_fault f = { 0 };
-	struct score_node *root = score_parse(slice_str(c->source->when), &c->scratch, &f);
-	if (!root || !score_check(root, &f) || !score_program_build(c->set, c->config, root, &r->program, &f))
+	r->program = score_program_get(c->set, c->config, slice_str(c->source->when), &c->scratch, &f);
+	if (!r->program)
 		return fault_in_when(c, &f);
+	r->reads = r->program->reads;
 	return true;
+}
+
+/* What a client known good hears instead: the same words, try again later. */
+static struct score_reply softened(struct score_reply r)
+{
+	return (struct score_reply){ .code = 450, .klass = 4, .subject = r.subject, .detail = r.detail, .text = r.text };
+}
+
+/* A block's reply may be of either class; 421 when it says nothing. */
+static unsigned reply_class(const struct score_rule *r, struct slice text)
+{
+	if (r->action == SCORE_BLOCK)
+		return text.n && text.p[0] == '5' ? 5 : 4;
+	return r->action == SCORE_DEFER ? 4 : 5;
 }
 
 static bool compile_reply(struct compiler *c, struct score_rule *r)
 {
-	unsigned klass = r->action == SCORE_DEFER ? 4 : 5;
 	struct slice text = slice_str(c->source->reply);
-	if (r->action != SCORE_DEFER && r->action != SCORE_REJECT)
+	unsigned klass = reply_class(r, text);
+	if (r->action != SCORE_DEFER && r->action != SCORE_REJECT && r->action != SCORE_BLOCK)
 		return true;
-	const char *why =
-		score_reply_parse(&c->set->arena, text.n ? text : score_reply_default(klass), klass, &r->reply);
+	if (!text.n)
+		text = r->action == SCORE_BLOCK ? score_reply_blocked() : score_reply_default(klass);
+	const char *why = score_reply_parse(&c->set->arena, text, klass, &r->reply);
+	r->soft = softened(r->reply);
+	return !why || fault(c, why);
+}
+
+static bool compile_tag(struct compiler *c, struct score_rule *r)
+{
+	const char *why = score_tag_parse(&c->set->arena, slice_str(c->source->header), &r->reply);
 	return !why || fault(c, why);
 }
 
 static bool compile_action(struct compiler *c, struct score_rule *r)
 {
 	char text[80];
-	enum score_action action = c->source->action;
-	r->action = (uint8_t)action;
-	if (!actions[action].built) {
-		(void)snprintf(text, sizeof text, "the action '%s' is not built in this version", actions[action].name);
+	const struct score_rule_source *s = c->source;
+	r->action = (uint8_t)s->action;
+	if (!actions[r->action].built) {
+		(void)snprintf(
+			text, sizeof text, "the action '%s' is not built in this version", actions[r->action].name);
 		return fault(c, text);
 	}
-	if (action == SCORE_WAIT && (c->source->delay_ms == 0 || c->source->delay_ms > UINT32_MAX))
+	r->hold_ms = s->hold_ms;
+	r->rate = s->rate;
+	if (s->action == SCORE_WAIT && (s->delay_ms == 0 || s->delay_ms > UINT32_MAX))
 		return fault(c, "'wait' needs a delay");
-	r->wait_ms = action == SCORE_WAIT ? (uint32_t)c->source->delay_ms : 0;
-	return compile_reply(c, r);
+	if (s->action == SCORE_BLOCK && s->hold_ms == 0)
+		return fault(c, "'block' needs a hold");
+	if (s->action == SCORE_THROTTLE && s->rate == 0)
+		return fault(c, "'throttle' needs a rate");
+	r->wait_ms = s->action == SCORE_WAIT ? (uint32_t)s->delay_ms : 0;
+	return s->action == SCORE_TAG ? compile_tag(c, r) : compile_reply(c, r);
 }
 
 /* The events of which a rule pinned to a stage hears while it is tested; the others it only finds counted. */
@@ -114,43 +146,27 @@ static const uint16_t stage_events[SCORE_STAGES] = {
 			  1 << SCORE_EV_REFUSED | 1 << SCORE_EV_DEFERRED,
 };
 
-static bool charge_part(enum score_charge_to to, struct score_key_part *part)
-{
-	switch (to) {
-	case SCORE_TO_DEFAULT:
-	case SCORE_TO_CLIENT:
-		*part = (struct score_key_part){ .kind = SCORE_KEY_CLIENT };
-		return true;
-	case SCORE_TO_NET:
-		*part = (struct score_key_part){ SCORE_KEY_NET, 24, 48 };
-		return true;
-	case SCORE_TO_SENDER:
-		*part = (struct score_key_part){ .kind = SCORE_KEY_SENDER };
-		return true;
-	case SCORE_TO_DOMAIN:
-		*part = (struct score_key_part){ .kind = SCORE_KEY_SENDER_DOMAIN };
-		return true;
-	case SCORE_TO_RECIPIENT:
-		*part = (struct score_key_part){ .kind = SCORE_KEY_RECIPIENT };
-		return true;
-	case SCORE_TO_USER:
-	case SCORE_TO_IDENTITY:
-		break;
-	}
-	return false;
-}
+static const struct score_key_part charge_parts[] = {
+	[SCORE_TO_DEFAULT] = { .kind = SCORE_KEY_CLIENT },
+	[SCORE_TO_CLIENT] = { .kind = SCORE_KEY_CLIENT },
+	[SCORE_TO_NET] = { SCORE_KEY_NET, 24, 48 },
+	[SCORE_TO_SENDER] = { .kind = SCORE_KEY_SENDER },
+	[SCORE_TO_DOMAIN] = { .kind = SCORE_KEY_SENDER_DOMAIN },
+	[SCORE_TO_RECIPIENT] = { .kind = SCORE_KEY_RECIPIENT },
+	[SCORE_TO_USER] = { .kind = SCORE_KEY_AUTH_USER },
+	[SCORE_TO_IDENTITY] = { .kind = SCORE_KEY_IDENTITY },
+};
 
+/* Whose record the rule charges, or forgets. */
 static bool compile_charge(struct compiler *c, struct score_rule *r)
 {
-	struct score_key_part part = { 0 };
-	int key = r->program.first_key;
+	int key = r->program->first_key;
 	enum score_charge_to to = c->source->to;
-	if (c->source->charge == 0)
+	struct score_key_part part = charge_parts[to];
+	if (c->source->charge == 0 && r->action != SCORE_DELETE)
 		return true;
 	if (to != SCORE_TO_DEFAULT || key < 0) {
-		if (!charge_part(to, &part))
-			return fault(c, "charging a user or an identity is not built in this version");
-		score_reads_add(&r->program.reads, &score_keys[part.kind].reads);
+		score_reads_add(&r->reads, &score_keys[part.kind].reads);
 		key = score_keyspec_add(c->set, &part, 1);
 	} else if (c->set->keyspecs[key].n > 1) { /* the first KEY alone has a record */
 		part = c->set->keyspecs[key].part[0];
@@ -164,20 +180,25 @@ static bool compile_charge(struct compiler *c, struct score_rule *r)
 
 static bool compile_stages(struct compiler *c, struct score_rule *r)
 {
-	const struct score_reads *reads = &r->program.reads;
+	const struct score_reads *reads = &r->reads;
 	unsigned all = (1u << SCORE_STAGES) - 1, from = all & (all << reads->born);
 	int pinned = c->source->stage;
 	char text[120];
 	r->scope = (uint8_t)reads->scope;
 	if (reads->scope == SCORE_OF_RECIPIENT)
 		from &= 1u << SCORE_RCPT; /* elsewhere there is no recipient */
+	if (from == 0) {
+		(void)snprintf(text, sizeof text, "a recipient is known at stage rcpt only, what else it reads at %s",
+			score_stage_names[reads->born]);
+		return fault(c, text);
+	}
 	if (pinned != SCORE_ANY_STAGE && !(from & 1u << pinned)) {
 		(void)snprintf(text, sizeof text, "what it reads is not known at stage %s, only at %s%s",
 			score_stage_names[pinned], score_stage_names[reads->born],
 			from & (from - 1) ? " and later" : "");
 		return fault(c, text);
 	}
-	r->charge_events = r->program.events;
+	r->charge_events = r->program->events;
 	if (pinned != SCORE_ANY_STAGE) {
 		from = 1u << pinned;
 		r->charge_events &= stage_events[pinned];
@@ -209,9 +230,11 @@ static bool compile_rule(struct compiler *c, struct score_rule *r)
 		r->points = r->charge = 0;
 	if (r->charge == 0)
 		r->charge_events = 0;
-	c->set->charge_events |= r->charge_events;
 	if (s->state == SCORE_OFF)
 		r->stages = 0;
+	else
+		c->set->charge_events |= r->charge_events;
+	c->set->actions |= 1u << r->action;
 	return true;
 }
 
@@ -226,24 +249,33 @@ static bool index_stages(struct score_ruleset *set)
 			if (!(set->rules[i].stages & 1u << stage))
 				continue;
 			s->rules[s->n++] = (uint16_t)i;
-			s->facts |= set->rules[i].program.reads.facts;
+			s->facts |= set->rules[i].reads.facts;
 		}
 	}
 	return true;
 }
 
+/* SCORE_KEYSPEC_CLIENT and SCORE_PROBE_CLIENT, before all others. */
+static bool add_client(struct score_ruleset *set)
+{
+	struct score_call call = { .function = SCORE_FN_RECORD, .keys = { { .kind = SCORE_KEY_CLIENT } }, .keys_n = 1 };
+	const struct score_node node = { .kind = SCORE_N_CALL, .call = &call };
+	struct score_fault f;
+	return score_probe_add(set, &node, &f) == SCORE_PROBE_CLIENT;
+}
+
 static bool compile_all(struct compiler *c)
 {
 	struct score_ruleset *set = c->set;
-	static const struct score_key_part client = { .kind = SCORE_KEY_CLIENT };
-	(void)score_keyspec_add(set, &client, 1); /* SCORE_KEYSPEC_CLIENT */
 	set->n = (unsigned)c->config->n;
 	set->words = (set->n + 63) / 64;
 	set->rules = arena_alloc(&set->arena, set->n * sizeof *set->rules + 1);
-	TRY(set->rules);
+	set->heads = arena_alloc(&set->arena, set->n * sizeof *set->heads + 1);
+	TRY(set->rules && set->heads && add_client(set));
 	for (unsigned i = 0; i < set->n; i++) {
 		c->source = &c->config->rules[i];
-		(void)compile_rule(c, &set->rules[i]); /* on to the next: all faults are told at once */
+		if (compile_rule(c, &set->rules[i])) /* if not, on to the next: all faults are told at once */
+			set->heads[i] = score_program_head(set->rules[i].program);
 		arena_release(&c->scratch);
 	}
 	return c->faults_n == 0 && index_stages(set);
@@ -263,6 +295,7 @@ struct score_ruleset *score_rules_compile(const struct score_rules_config *confi
 	struct compiler c = { .set = set, .config = config, .faults = faults };
 	set->key = config->key;
 	set->half_life_ms = config->half_life_ms;
+	set->spike_ms = config->spike_ms ? config->spike_ms : SPIKE_MS;
 	set->enforce = config->enforce;
 	if (!compile_all(&c))
 		score_rules_free(&set);
@@ -292,6 +325,11 @@ const char *score_rule_name(const struct score_ruleset *set, unsigned rule)
 unsigned score_rule_stages(const struct score_ruleset *set, unsigned rule)
 {
 	return set->rules[rule].stages;
+}
+
+const char *score_rule_unknown(const struct score_ruleset *set, unsigned rule)
+{
+	return set->rules[rule].program->later;
 }
 
 enum score_scope score_rule_scope(const struct score_ruleset *set, unsigned rule)

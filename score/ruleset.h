@@ -10,8 +10,8 @@
 #include "score/regex.h"
 #include "score/rules.h"
 
-/* Bounds on what one rule set may count: each costs an entry a key, and a look a key each. */
-enum { SCORE_KEYSPECS_MAX = 32, SCORE_COUNTERS_MAX = 256 };
+/* Bounds on what one rule set may count by: each costs a look a key. */
+enum { SCORE_KEYSPECS_MAX = 32 };
 
 /* A key as written; equal ones are kept once, so that a test hashes each only once. */
 struct score_keyspec {
@@ -19,13 +19,21 @@ struct score_keyspec {
 	unsigned n;
 };
 
-enum { SCORE_KEYSPEC_CLIENT }; /* always the first: the record that `score` reads */
+/* What rules read from the store; equal ones are kept once, so that a test asks the store only once. */
+enum score_probe_kind { SCORE_PROBE_COUNT, SCORE_PROBE_DISTINCT, SCORE_PROBE_SPIKE, SCORE_PROBE_RECORD };
 
-struct score_counter {
-	enum score_event event;
+struct score_probe {
+	uint8_t kind;  /* enum score_probe_kind */
+	uint8_t event; /* COUNT, SPIKE: enum score_event */
+	uint8_t attr;  /* DISTINCT: enum score_attr */
+	uint8_t fed;   /* DISTINCT: the stage at which attribute and key are first known together */
 	uint16_t keyspec;
-	struct score_window window;
+	struct score_window window; /* RECORD: its id only, to tell it from the others */
+	const char *name;
 };
+
+enum { SCORE_KEYSPEC_CLIENT, SCORE_PROBE_CLIENT = 0 }; /* always the first: the record that `score` reads */
+enum { SCORE_NO_PROBE = 0xffff };
 
 /* bytes are counted in units of 64, so that a part holds a terabyte and a quarter of it */
 enum { SCORE_BYTES_UNIT = 64 };
@@ -41,8 +49,9 @@ enum score_op_code {
 	SCORE_OP_IN_SET,
 	SCORE_OP_IS,
 	SCORE_OP_ATTR,
-	SCORE_OP_COUNT,
-	SCORE_OP_RECORD,
+	SCORE_OP_PROBE,
+	SCORE_OP_HEADER,
+	SCORE_OP_LATER, /* never known in this version */
 	SCORE_OP_NUMBER,
 	SCORE_OP_STRING,
 	SCORE_OP_ADDRESS,
@@ -55,7 +64,7 @@ struct score_op {
 	uint8_t sub;  /* enum score_compare, score_is, score_attr */
 	bool negated;
 	uint16_t a, next; /* first child, next sibling; SCORE_NO_OP */
-	uint16_t index;	  /* counter or keyspec */
+	uint16_t index;	  /* probe */
 	union {
 		double number;
 		struct slice text;
@@ -65,26 +74,46 @@ struct score_op {
 	} u;
 };
 
+/* Rules with the same text share one. */
 struct score_program {
+	struct score_program *next; /* in the set */
+	struct slice source;
 	struct score_op *ops; /* the root is ops[0] */
 	unsigned n;
+	uint16_t index;	   /* where a test keeps its outcome */
+	bool shifting;	   /* it reads points or a record: a rule above may change its outcome */
+	const char *later; /* the first thing it reads that this version never learns; NULL */
 	struct score_reads reads; /* of all it reads together */
-	uint16_t events;	  /* that it counts: 1 << enum score_event */
+	uint16_t events;	  /* whose happening can make it true anew: 1 << enum score_event */
 	int first_key;		  /* keyspec of the first KEY of a count, distinct or spike; -1 */
 };
 
 struct score_rule {
 	const char *name;
 	struct slice name_text;
-	struct score_program program;
+	const struct score_program *program;
+	struct score_reads reads; /* of its program and of what it charges */
 	double points, charge;
-	struct score_reply reply;
-	uint64_t until_ms; /* UINT64_MAX: never */
+	struct score_reply reply; /* of tag: its header */
+	struct score_reply soft;  /* of reject and block, for a client known good */
+	uint64_t until_ms;	  /* UINT64_MAX: never */
+	uint64_t hold_ms, rate;
 	uint32_t wait_ms;
-	uint16_t charge_key;	/* keyspec */
+	uint16_t charge_key;	/* keyspec; also of delete */
 	uint16_t charge_events; /* those that give the charge; 0: once a session */
 	uint8_t action, scope, stages, percent;
 	bool observed, even_known_good;
+};
+
+/* What a test needs of each rule, closely packed: most are "a number, a comparison, a constant" and never touch
+ * their program. */
+enum score_way { SCORE_WAY_TREE, SCORE_WAY_PROBE, SCORE_WAY_SCORE, SCORE_WAY_POINTS };
+
+struct score_head {
+	double constant;
+	uint16_t probe;
+	uint8_t way; /* enum score_way */
+	uint8_t op;  /* enum score_compare */
 };
 
 struct score_stage_rules {
@@ -99,6 +128,7 @@ enum score_set {
 	SCORE_SET_HELD = SCORE_SET_FIRED + SCORE_SCOPES, /* [session, mail]: a refusal found at connect..mail */
 	SCORE_SET_CHARGED = SCORE_SET_HELD + 2,		 /* gave its charge of this session */
 	SCORE_SET_SEEN,					 /* fired for an earlier recipient of this mail */
+	SCORE_SET_TAKEN,				 /* ... and that recipient was accepted */
 	SCORE_SETS
 };
 
@@ -110,49 +140,87 @@ struct score_regex_link {
 struct score_ruleset {
 	struct arena arena;
 	struct score_rule *rules;
+	struct score_head *heads; /* of each rule */
 	unsigned n, words;
 	struct score_stage_rules stages[SCORE_STAGES];
 	struct score_keyspec keyspecs[SCORE_KEYSPECS_MAX];
 	unsigned keyspecs_n;
-	struct score_counter counters[SCORE_COUNTERS_MAX];
-	unsigned counters_n;
-	uint16_t count_events, charge_events; /* that some counter counts, that some rule gives its charge for */
+	struct score_probe probes[SCORE_PROBES_MAX];
+	unsigned probes_n;
+	uint16_t record_probe[SCORE_KEYSPECS_MAX]; /* of each keyspec, or SCORE_NO_PROBE */
+	struct score_program *programs;
+	unsigned programs_n;
+	uint32_t actions;		      /* that some rule has: 1 << enum score_action */
+	uint16_t count_events, charge_events; /* that some probe counts, that some rule gives its charge for */
+	uint8_t fed_stages;		      /* at which some distinct is fed */
 	struct score_regex_link *regexes;
 	struct hash_key key;
-	uint64_t half_life_ms;
+	uint64_t half_life_ms, spike_ms;
 	bool enforce;
 };
 
 /* --- program.c --- */
 
-/* False: *fault_r says why. `root` is checked. */
-bool score_program_build(struct score_ruleset *set, const struct score_rules_config *c, struct score_node *root,
-	struct score_program *p_r, struct score_fault *fault_r) MUST_USE;
+/* The program of this text, new or known. NULL: *fault_r says why. */
+struct score_program *score_program_get(struct score_ruleset *set, const struct score_rules_config *c,
+	struct slice source, struct arena *scratch, struct score_fault *fault_r) MUST_USE;
+void score_reads_add(struct score_reads *all, const struct score_reads *one);
+
+/* --- probe.c --- */
+
 /* The number of this key in the set's table, or -1 when the table is full. */
 int score_keyspec_add(struct score_ruleset *set, const struct score_key_part *part, unsigned n);
-void score_reads_add(struct score_reads *all, const struct score_reads *one);
+/* The same for what a call of the language reads. -1: *fault_r says why. */
+int score_probe_add(
+	struct score_ruleset *set, const struct score_node *call, struct score_fault *fault_r) MUST_USE;
 
 /* --- look.c --- */
 
 enum score_tri { SCORE_FALSE, SCORE_TRUE, SCORE_UNKNOWN };
 
+/* What one test has read so far; the arrays hold only what the bits, and `outcome`, say. */
 struct score_look {
 	const struct score_ruleset *set;
 	const struct score_facts *facts;
 	struct score_store *store;
+	struct score_readings *readings;
 	uint64_t now_ms;
-	double points;	      /* so far */
-	double client_record; /* once read */
-	bool client_record_read;
+	double points; /* so far */
 	uint32_t keys_known, keys_none;
-	struct score_key keys[SCORE_KEYSPECS_MAX]; /* those whose bit is in keys_known */
+	struct score_key keys[SCORE_KEYSPECS_MAX];
+	uint64_t probes_known[SCORE_PROBES_MAX / 64];
+	double probes[SCORE_PROBES_MAX];  /* NaN: unknown */
+	uint8_t outcome[SCORE_RULES_MAX]; /* of each program: 1 + enum score_tri; 0: not tested */
 };
 
 void score_look_init(struct score_look *l, const struct score_ruleset *set, const struct score_facts *f,
 	struct score_store *store, uint64_t now_ms);
 /* SCORE_TRUE: *key_r is the key; SCORE_FALSE: the thing is none (a null sender); SCORE_UNKNOWN: not known. */
 enum score_tri score_look_key(struct score_look *l, unsigned keyspec, const struct score_key **key_r);
+/* NaN: unknown. A key that is none gives 0, as nothing was ever counted by it. */
+double score_look_probe(struct score_look *l, unsigned probe);
+/* A charge made this of the record. */
+void score_look_charged(struct score_look *l, unsigned keyspec, double points);
 double score_look_score(struct score_look *l);
-enum score_tri score_program_test(const struct score_program *p, struct score_look *l);
+
+/* --- value.c --- */
+
+enum score_value_kind { SCORE_V_UNKNOWN, SCORE_V_NONE, SCORE_V_BOOL, SCORE_V_NUMBER, SCORE_V_TEXT, SCORE_V_IP };
+
+struct score_value {
+	enum score_value_kind kind;
+	double number; /* also of a truth */
+	struct slice text;
+	const struct ip *ip;
+};
+
+struct score_value score_value_attr(enum score_attr attr, struct score_look *l);
+struct score_value score_value_header(struct slice name, const struct score_facts *f);
+
+/* --- test.c --- */
+
+enum score_tri score_rule_test(const struct score_ruleset *set, unsigned rule, struct score_look *l);
+/* How a rule of this program is tested. */
+struct score_head score_program_head(const struct score_program *p);
 
 #endif

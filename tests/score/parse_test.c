@@ -156,15 +156,26 @@ static void types_are_checked(void **state)
 	faulty("count(messages by client, client, 1m) > 1", 18, "same key twice");
 }
 
-static void what_is_not_built_is_a_fault(void **state)
+static void what_a_function_cannot_take_is_a_fault(void **state)
 {
 	(void)state;
-	faulty("tls and spf == 'pass'", 8, "the attribute 'spf' is not built in this version");
-	faulty("client.rdns is none", 0, "not built");
-	faulty("spike(messages by sender) > 10", 0, "the function 'spike' is not built");
-	faulty("count(auth_failures by client, 1m) > 1", 6, "the event 'auth_failures' is not built");
-	faulty("count(messages by auth.user, 1m) > 1", 18, "the key 'auth.user' is not built");
-	faulty("header('X') is none", 0, "the function 'header' is not built");
+	checked("distinct(client.ip by sender, 1h) > 5 or distinct(helo by net(24,48), 1h) > 5");
+	faulty("distinct(score by client, 1h) > 5", 9, "distinct is for texts and addresses; 'score' is a number");
+	faulty("distinct(tls by client, 1h) > 5", 9, "'tls' is true or false");
+	faulty("header('Sub ject') is none", 0, "without blank and colon");
+	faulty("header('') is none", 0, "without blank and colon");
+	faulty("spike(messages by client, 5m) > 2", 26, "spike takes no window");
+	faulty("dnsbl_domain('d', sender.null) is none", 0, "asks about a domain");
+}
+
+static void what_is_never_known_is_typed_all_the_same(void **state)
+{
+	(void)state;
+	checked("client.rdns is none and client.dynamic and spf == 'pass' and not sender.mx");
+	checked("dnsbl('zen.example') in ('127.0.0.2', '127.0.0.3')");
+	checked("count(auth_failures by auth.user, 1m) > 1");
+	faulty("spf == 5", 7, "a text cannot be compared with a number");
+	faulty("client.dynamic == 'x'", 15, "not compared");
 }
 
 static void size_and_depth_are_bounded(void **state)
@@ -305,7 +316,8 @@ int main(void)
 		cmocka_unit_test(every_form_of_the_language_is_read),
 		cmocka_unit_test(a_fault_points_at_its_place),
 		cmocka_unit_test(types_are_checked),
-		cmocka_unit_test(what_is_not_built_is_a_fault),
+		cmocka_unit_test(what_a_function_cannot_take_is_a_fault),
+		cmocka_unit_test(what_is_never_known_is_typed_all_the_same),
 		cmocka_unit_test(size_and_depth_are_bounded),
 		cmocka_unit_test(printing_and_reading_again_gives_the_same_tree),
 		cmocka_unit_test(cut_at_every_byte_it_ends_well),
