@@ -1,7 +1,7 @@
 /* score/block.h - blocks and allowances that hold until a moment, with their reason
  *
- * Exact and bounded: an entry is there until it ends, is lifted, or (an automatic one, in a full neighbourhood) goes
- * for a newer one that lasts longer. What the administrator typed never goes for another.
+ * Exact and bounded: an entry is there until it ends, is lifted, or (an automatic one, in a full neighbourhood, the
+ * one that ends first) goes for a newer one. What the administrator typed never goes for another.
  * For clients (IPv4 /32, IPv6 /64), nets of any width, mail addresses and domains. Of an address the keys of kind
  * SENDER, of a domain those of SENDER_DOMAIN are used, whatever role it appears in.
  * Threads and time: as score/store.h. A table without entries costs one load to ask.
@@ -23,13 +23,13 @@ enum { SCORE_HOLD_BY = 32, SCORE_HOLD_REASON = 48 };
 struct score_hold {
 	enum score_hold_kind kind;
 	uint64_t since_ms, until_ms; /* whole seconds */
-	char by[SCORE_HOLD_BY + 1]; /* the rule's name; "" for the administrator's own. Cut where longer. */
+	char by[SCORE_HOLD_BY + 1];  /* the rule's name; "" for the administrator's own. Cut where longer. */
 	char reason[SCORE_HOLD_REASON + 1];
 };
 
 /* Sets or replaces the entry of `key`: an allowance lifts the block and the other way round; an automatic block
  * changes neither what the administrator typed nor shortens another automatic one. kind, until_ms, by and reason are
- * read. False: not kept, the table is full. */
+ * read; a kind NONE sets nothing. False: not kept, the table is full. */
 bool score_hold_set(struct score_store *s, const struct score_key *key, const struct score_hold *h, uint64_t origin,
 	uint64_t now_ms) MUST_USE;
 /* False: there was none. */

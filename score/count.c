@@ -30,10 +30,11 @@ static uint64_t sum(const struct score_slot *e, const struct score_window *w, ui
 uint64_t score_count_add(struct score_store *s, const struct score_key *key, const struct score_window *w,
 	uint32_t amount, uint64_t origin, uint64_t now_ms)
 {
+	struct score_table *t = &s->tables[STORE_MAIN];
 	uint64_t tag = slot_tag(key->hash, w->id), n = amount;
-	struct slot_wanted wanted = { tag, origin, key, SLOT_WINDOW, (uint64_t)w->part_ms * SLOT_PARTS, now_ms };
-	struct score_shard *shard = slot_lock(s, tag);
-	struct score_slot *e = slot_make(s, shard, &wanted);
+	struct slot_wanted wanted = { tag, origin, key, SLOT_WINDOW, (uint64_t)w->part_ms * SLOT_PARTS, now_ms, false };
+	struct score_shard *shard = slot_lock(t, tag);
+	struct score_slot *e = slot_make(s, t, shard, &wanted);
 	if (e) {
 		turn(e, w, now_ms);
 		uint32_t *part = &e->u.window.part[0];
@@ -47,9 +48,10 @@ uint64_t score_count_add(struct score_store *s, const struct score_key *key, con
 uint64_t score_count_get(
 	struct score_store *s, const struct score_key *key, const struct score_window *w, uint64_t now_ms)
 {
+	struct score_table *t = &s->tables[STORE_MAIN];
 	uint64_t tag = slot_tag(key->hash, w->id), n = 0;
-	struct score_shard *shard = slot_lock(s, tag);
-	const struct score_slot *e = slot_find(s, shard, tag);
+	struct score_shard *shard = slot_lock(t, tag);
+	const struct score_slot *e = slot_find(t, shard, tag);
 	if (e) {
 		struct score_slot copy = *e;
 		turn(&copy, w, now_ms);
@@ -62,9 +64,10 @@ uint64_t score_count_get(
 void score_count_sub(struct score_store *s, const struct score_key *key, const struct score_window *w, uint32_t amount,
 	uint64_t now_ms)
 {
+	struct score_table *t = &s->tables[STORE_MAIN];
 	uint64_t tag = slot_tag(key->hash, w->id);
-	struct score_shard *shard = slot_lock(s, tag);
-	struct score_slot *e = slot_find(s, shard, tag);
+	struct score_shard *shard = slot_lock(t, tag);
+	struct score_slot *e = slot_find(t, shard, tag);
 	if (e) {
 		turn(e, w, now_ms);
 		for (unsigned i = 0; i < SLOT_PARTS && amount; i++) {

@@ -12,8 +12,12 @@ static struct score_key key_of(const struct score_store *s, enum score_key_kind 
 {
 	struct hash_key hash_key = key_for(s, kind);
 	struct score_key k = { .hash = hash_bytes(&hash_key, bytes), .kind = (uint8_t)kind };
-	k.len = (uint8_t)(bytes.n < SCORE_KEY_BYTES ? bytes.n : SCORE_KEY_BYTES);
-	memcpy(k.bytes, bytes.p, k.len);
+	if (atomic_load_explicit(&s->hide, memory_order_relaxed)) {
+		memcpy(k.bytes, &k.hash, sizeof k.hash);
+		return k;
+	}
+	k.len = (uint8_t)(bytes.n < UINT8_MAX ? bytes.n : UINT8_MAX);
+	memcpy(k.bytes, bytes.p, bytes.n < SCORE_KEY_BYTES ? bytes.n : SCORE_KEY_BYTES);
 	return k;
 }
 
@@ -34,6 +38,9 @@ struct score_key score_key_ip(const struct score_store *s, enum score_key_kind k
 	struct ip net = ip_mask(ip, bits);
 	struct score_key k = key_of(s, kind, slice_of((const char *)net.b, sizeof net.b));
 	k.hash += bits * 0x9e3779b97f4a7c15u;
+	if (!k.len)
+		memcpy(k.bytes, &k.hash, sizeof k.hash);
+	k.bytes[k.len ? k.len++ : KEY_DIGEST] = (char)bits;
 	return k;
 }
 
@@ -41,6 +48,11 @@ struct score_key score_key_pair(struct score_key a, struct score_key b)
 {
 	a.hash = slot_tag(a.hash, b.hash * 0x9e3779b97f4a7c15u);
 	return a;
+}
+
+unsigned key_bits(uint8_t len, const char *bytes)
+{
+	return (uint8_t)bytes[len ? sizeof(struct ip) : KEY_DIGEST];
 }
 
 uint64_t score_origin(const struct score_store *s, const struct ip *client)

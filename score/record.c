@@ -2,12 +2,10 @@
 
 #include "score/slots.h"
 
-/* Purpose of a slot that is a record; counters have the hash of their text. */
-static const uint64_t RECORD_PURPOSE = 0x7265636f7264; /* "record" */
 /* After so many half-lives a thousand points are less than one in ten. A week is remembered anyway. */
 enum { HALF_LIVES = 14, WEEK_S = 7 * 86400 };
 
-static double decayed(const struct score_slot *e, uint64_t half_life_ms, uint64_t now_ms)
+double slot_points(const struct score_slot *e, uint64_t half_life_ms, uint64_t now_ms)
 {
 	if (now_ms <= e->u.record.at_ms || half_life_ms == 0)
 		return e->u.record.points;
@@ -18,12 +16,13 @@ static double decayed(const struct score_slot *e, uint64_t half_life_ms, uint64_
 struct score_record score_record_get(
 	struct score_store *s, const struct score_key *key, uint64_t half_life_ms, uint64_t now_ms)
 {
+	struct score_table *t = &s->tables[STORE_MAIN];
 	uint64_t tag = slot_tag(key->hash, RECORD_PURPOSE);
-	struct score_shard *shard = slot_lock(s, tag);
-	const struct score_slot *e = slot_find(s, shard, tag);
+	struct score_shard *shard = slot_lock(t, tag);
+	const struct score_slot *e = slot_find(t, shard, tag);
 	struct score_record r = { 0 };
 	if (e)
-		r = (struct score_record){ decayed(e, half_life_ms, now_ms), e->first_s, e->last_s };
+		r = (struct score_record){ slot_points(e, half_life_ms, now_ms), e->head.first_s, e->head.last_s };
 	slot_unlock(shard);
 	return r;
 }
@@ -31,12 +30,14 @@ struct score_record score_record_get(
 double score_record_charge(struct score_store *s, const struct score_key *key, double points, uint64_t half_life_ms,
 	uint64_t origin, uint64_t now_ms)
 {
+	struct score_table *t = &s->tables[STORE_MAIN];
 	uint64_t tag = slot_tag(key->hash, RECORD_PURPOSE), life = half_life_ms * HALF_LIVES;
-	struct slot_wanted w = { tag, origin, key, SLOT_RECORD, life > WEEK_S * 1000u ? life : WEEK_S * 1000u, now_ms };
-	struct score_shard *shard = slot_lock(s, tag);
-	struct score_slot *e = slot_make(s, shard, &w);
+	struct slot_wanted w = { tag, origin, key, SLOT_RECORD, life > WEEK_S * 1000u ? life : WEEK_S * 1000u, now_ms,
+		false };
+	struct score_shard *shard = slot_lock(t, tag);
+	struct score_slot *e = slot_make(s, t, shard, &w);
 	if (e) {
-		points += decayed(e, half_life_ms, now_ms);
+		points += slot_points(e, half_life_ms, now_ms);
 		e->u.record.points = points;
 		if (now_ms > e->u.record.at_ms)
 			e->u.record.at_ms = now_ms;
@@ -45,27 +46,14 @@ double score_record_charge(struct score_store *s, const struct score_key *key, d
 	return points;
 }
 
-bool score_record_prove(struct score_store *s, const struct score_key *key, bool proven)
-{
-	uint64_t tag = slot_tag(key->hash, RECORD_PURPOSE);
-	struct score_shard *shard = slot_lock(s, tag);
-	struct score_slot *e = slot_find(s, shard, tag);
-	if (e)
-		e->flags = proven ? SLOT_PROVEN : 0;
-	slot_unlock(shard);
-	return e != NULL;
-}
-
 bool score_record_delete(struct score_store *s, const struct score_key *key)
 {
+	struct score_table *t = &s->tables[STORE_MAIN];
 	uint64_t tag = slot_tag(key->hash, RECORD_PURPOSE);
-	struct score_shard *shard = slot_lock(s, tag);
-	struct score_slot *e = slot_find(s, shard, tag);
-	if (e) {
-		memset(e, 0, sizeof *e);
-		e->tag = SLOT_DELETED; /* not empty: others may lie behind it */
-		shard->used--;
-	}
+	struct score_shard *shard = slot_lock(t, tag);
+	struct score_slot *e = slot_find(t, shard, tag);
+	if (e)
+		slot_remove(t, shard, e);
 	slot_unlock(shard);
 	return e != NULL;
 }

@@ -75,13 +75,14 @@ enum score_key_kind {
 	SCORE_KEY_KINDS
 };
 
+enum { KEY_DIGEST = 8 };
 enum { SCORE_KEY_BYTES = 19 }; /* what a slot keeps of the key to be shown; the hash is its identity */
 
 struct score_key {
 	uint64_t hash;
 	uint8_t kind;
-	uint8_t len; /* of the whole key, 255 if longer; 0: hidden, `bytes` begins with 8 bytes of digest */
-	char bytes[SCORE_KEY_BYTES]; /* its beginning; of an address and a net: 16 bytes and how many bits count */
+	uint8_t len; /* of the whole key, 255 if longer; 0: hidden, `bytes` begins with KEY_DIGEST bytes of hash */
+	char bytes[SCORE_KEY_BYTES]; /* its beginning; behind an address or net (or its digest) how many bits count */
 };
 
 /* ASCII case of `text` is folded; anything beyond 320 bytes is hashed as its first 320. */
@@ -106,8 +107,6 @@ struct score_record score_record_get(
  * A record that could not be kept returns `points`. */
 double score_record_charge(struct score_store *s, const struct score_key *key, double points, uint64_t half_life_ms,
 	uint64_t origin, uint64_t now_ms);
-/* Marks as proven good (or takes the mark away): it never goes for a new entry. False: there is no such record. */
-bool score_record_prove(struct score_store *s, const struct score_key *key, bool proven);
 /* Forgets the record, not the counters. False: there was none. */
 bool score_record_delete(struct score_store *s, const struct score_key *key);
 

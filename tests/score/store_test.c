@@ -147,30 +147,7 @@ static void memory_is_capped(void **state)
 	score_store_free(&s);
 }
 
-/* 4,000 entries proven good, then a flood of new keys: every one is still there. */
-static void a_flood_of_new_keys_evicts_none_proven_good(void **state)
-{
-	(void)state;
-	struct score_store *s = make();
-	for (unsigned i = 0; i < 4000; i++) {
-		struct score_key k = numbered(s, i);
-		(void)score_record_charge(s, &k, 1, HOUR, i, T0);
-		assert_true(score_record_prove(s, &k, true));
-	}
-	for (unsigned i = 0; i < 300000; i++) {
-		struct score_key k = numbered(s, 1000000 + i);
-		(void)score_record_charge(s, &k, 100, HOUR, i, T0 + 30 * (uint64_t)DAY + i);
-	}
-	unsigned kept = 0;
-	for (unsigned i = 0; i < 4000; i++) {
-		struct score_key k = numbered(s, i);
-		kept += score_record_get(s, &k, HOUR, T0).first_s != 0;
-	}
-	assert_int_equal(kept, 4000);
-	score_store_free(&s);
-}
-
-/* The same without the mark, but known for two days: newcomers push each other out first. */
+/* Entries known for two days: newcomers push each other out first. */
 static void newcomers_push_each_other_out_first(void **state)
 {
 	(void)state;
@@ -244,7 +221,6 @@ int main(void)
 		cmocka_unit_test(a_count_is_near_the_truth),
 		cmocka_unit_test(saturated_counts_stay_there),
 		cmocka_unit_test(memory_is_capped),
-		cmocka_unit_test(a_flood_of_new_keys_evicts_none_proven_good),
 		cmocka_unit_test(newcomers_push_each_other_out_first),
 		cmocka_unit_test(one_origin_cannot_turn_the_table_over),
 		cmocka_unit_test(what_is_over_makes_room),

@@ -1,0 +1,292 @@
+#include "score/slots.h"
+
+#include <math.h>
+
+#include "base/mem.h"
+
+/* 64 KB a shard or twice that: copied in some 10 microseconds. */
+enum { SHARD_BYTES = 64 * 1024, SHARD_BITS_MAX = 16 };
+/* One point or one event is worth as much as having been seen a minute later. */
+enum { WORTH_S = 60, WORTH_MAX = 10000 };
+
+/* --- tables --- */
+
+static unsigned shard_bits_for(uint64_t bytes)
+{
+	unsigned bits = 0;
+	while (bits < SHARD_BITS_MAX && bytes >> (bits + 1) >= SHARD_BYTES)
+		bits++;
+	return bits;
+}
+
+bool table_init(struct score_table *t, uint64_t bytes, uint32_t slot_bytes)
+{
+	t->slot_bytes = slot_bytes;
+	t->shard_bits = shard_bits_for(bytes);
+	size_t shards = table_shards(t), each = (size_t)(bytes / slot_bytes >> t->shard_bits);
+	if (each < 2 * STORE_NEIGHBOURS)
+		each = 2 * STORE_NEIGHBOURS;
+	t->memory_bytes = shards * each * slot_bytes;
+	t->memory = mem_pages(t->memory_bytes); /* untouched pages cost nothing yet; a page's start: slots are cache lines */
+	t->shards = mem_zalloc((shards + 1) * sizeof *t->shards);
+	if (!t->memory || !t->shards)
+		return false;
+	t->shard_slots = (uint32_t)each - (STORE_NEIGHBOURS - 1);
+	for (size_t i = 0; i < shards; i++) {
+		t->shards[i].slots = (char *)t->memory + i * each * slot_bytes;
+		if (pthread_mutex_init(&t->shards[i].lock, NULL) != 0)
+			return false;
+	}
+	return true;
+}
+
+void table_free(struct score_table *t)
+{
+	for (size_t i = 0; t->shards && i < table_shards(t); i++)
+		if (t->shards[i].slots)
+			(void)pthread_mutex_destroy(&t->shards[i].lock);
+	mem_free(&t->shards);
+	mem_pages_free(&t->memory, t->memory_bytes);
+}
+
+/* --- finding --- */
+
+static struct slot_head *home_of(const struct score_table *t, const struct score_shard *shard, uint64_t tag)
+{
+	return slot_nth(t, shard, (size_t)(((tag & UINT32_MAX) * t->shard_slots) >> 32));
+}
+
+static struct slot_head *neighbour(const struct score_table *t, struct slot_head *home, unsigned i)
+{
+	return (void *)((char *)home + (size_t)i * t->slot_bytes);
+}
+
+struct score_shard *slot_lock(struct score_table *t, uint64_t tag)
+{
+	struct score_shard *shard = &t->shards[t->shard_bits ? tag >> (64 - t->shard_bits) : 0];
+	__builtin_prefetch(home_of(t, shard, tag), 1); /* the entry comes while the lock is taken */
+	(void)pthread_mutex_lock(&shard->lock);
+	return shard;
+}
+
+struct score_shard *slot_lock_nth(struct score_table *t, size_t shard)
+{
+	(void)pthread_mutex_lock(&t->shards[shard].lock);
+	return &t->shards[shard];
+}
+
+void *slot_find(const struct score_table *t, struct score_shard *shard, uint64_t tag)
+{
+	struct slot_head *e = home_of(t, shard, tag);
+	for (unsigned i = 0; i < STORE_NEIGHBOURS && e->tag != SLOT_EMPTY; i++) {
+		if (e->tag == tag)
+			return e;
+		e = neighbour(t, e, 1);
+	}
+	return NULL;
+}
+
+/* --- making --- */
+
+static bool is_over(const struct slot_head *e, uint32_t now_s)
+{
+	if (e->kind == SLOT_HOLD)
+		return ((const struct hold_slot *)(const void *)e)->until_s <= now_s;
+	return (uint64_t)e->last_s + ((uint64_t)1 << e->life) < now_s;
+}
+
+/* What an entry holds: points, or events. */
+static uint64_t content(const struct slot_head *head)
+{
+	const struct score_slot *e = (const void *)head;
+	double n = 0;
+	switch ((enum slot_kind)head->kind) {
+	case SLOT_RECORD:
+		n = e->u.record.points;
+		break;
+	case SLOT_WINDOW:
+		for (unsigned i = 0; i < SLOT_PARTS; i++)
+			n += e->u.window.part[i];
+		break;
+	case SLOT_DISTINCT:
+		n = ((const struct distinct_slot *)(const void *)head)->n;
+		break;
+	case SLOT_USUAL:
+		n = e->u.usual.windows;
+		break;
+	case SLOT_KNOWN:
+		n = e->u.known.accepted;
+		break;
+	case SLOT_HOLD:
+		break;
+	}
+	return n > 0 ? n > WORTH_MAX ? WORTH_MAX : (uint64_t)n : 0;
+}
+
+/* The lowest goes first. Class before age and content. */
+static uint64_t worth(const struct slot_head *e, uint32_t now_s)
+{
+	enum { OVER, NEWCOMER, ESTABLISHED, PROVEN } class = NEWCOMER;
+	uint64_t age = e->last_s + WORTH_S * content(e);
+	if (is_over(e, now_s))
+		class = OVER;
+	else if (e->flags & SLOT_PROVEN)
+		class = PROVEN;
+	else if (e->last_s - e->first_s >= STORE_ESTABLISHED_S)
+		class = ESTABLISHED;
+	if (e->kind == SLOT_HOLD) /* what ends first goes first */
+		age = ((const struct hold_slot *)(const void *)e)->until_s;
+	return (uint64_t) class << 40 | age;
+}
+
+/* Takes one from the origin's budget of this minute. */
+static bool budget_take(struct score_store *s, uint64_t origin, uint64_t now_ms)
+{
+	_Atomic uint64_t *place = &s->budgets[origin % STORE_BUDGETS];
+	uint64_t minute = now_ms / 60000, was = atomic_load_explicit(place, memory_order_relaxed), is;
+	do {
+		uint64_t used = was >> 32 == (uint32_t)minute ? was & UINT32_MAX : 0;
+		if (used >= STORE_EVICTIONS_PER_MINUTE)
+			return false;
+		is = minute << 32 | (used + 1);
+	} while (!atomic_compare_exchange_weak_explicit(place, &was, is, memory_order_relaxed, memory_order_relaxed));
+	return true;
+}
+
+/* The first free slot of a neighbourhood, or the least valuable one with its worth. */
+static struct slot_head *least_of(
+	const struct score_table *t, struct slot_head *home, uint32_t now_s, uint64_t *worth_r)
+{
+	struct slot_head *least = home;
+	*worth_r = UINT64_MAX;
+	for (unsigned i = 0; i < STORE_NEIGHBOURS; i++) {
+		struct slot_head *e = neighbour(t, home, i);
+		if (!slot_is_used(e))
+			return e;
+		uint64_t v = worth(e, now_s);
+		if (v < *worth_r)
+			*worth_r = v, least = e;
+	}
+	return least;
+}
+
+/* A place for a new entry: a free one, one whose time is over, or the least valuable neighbour's. */
+static struct slot_head *place_for(
+	struct score_store *s, struct score_table *t, struct score_shard *shard, const struct slot_wanted *w)
+{
+	uint32_t now_s = (uint32_t)(w->now_ms / 1000);
+	uint64_t least_worth;
+	struct slot_head *least = least_of(t, home_of(t, shard, w->tag), now_s, &least_worth);
+	if (!slot_is_used(least)) {
+		shard->used++;
+		return least;
+	}
+	if (is_over(least, now_s))
+		return least;
+	if ((least->flags & SLOT_PROVEN) || (!w->unbudgeted && !budget_take(s, w->origin, w->now_ms))) {
+		shard->turned_away++;
+		return NULL;
+	}
+	shard->evicted++;
+	return least;
+}
+
+static uint8_t log2_up(uint64_t n)
+{
+	uint8_t bits = 0;
+	while (bits < 31 && (uint64_t)1 << bits < n)
+		bits++;
+	return bits;
+}
+
+void *slot_make(struct score_store *s, struct score_table *t, struct score_shard *shard, const struct slot_wanted *w)
+{
+	struct slot_head *e = slot_find(t, shard, w->tag);
+	uint32_t now_s = (uint32_t)(w->now_ms / 1000);
+	if (!e) {
+		e = place_for(s, t, shard, w);
+		if (!e)
+			return NULL;
+		memset((void *)e, 0, t->slot_bytes);
+		e->tag = w->tag;
+		e->kind = (uint8_t)w->kind;
+		e->key_kind = w->key->kind;
+		e->key_len = w->key->len;
+		memcpy(e->key, w->key->bytes, sizeof e->key);
+		e->life = log2_up(w->life_ms / 1000 + 1);
+		e->first_s = e->last_s = now_s;
+	}
+	if (now_s > e->last_s)
+		e->last_s = now_s;
+	return e;
+}
+
+void slot_remove(const struct score_table *t, struct score_shard *shard, void *slot)
+{
+	struct slot_head *e = slot;
+	memset(slot, 0, t->slot_bytes);
+	e->tag = SLOT_DELETED; /* not empty: others may lie behind it */
+	shard->used--;
+}
+
+/* --- putting back --- */
+
+static const uint8_t kinds_of[STORE_TABLES] = {
+	[STORE_MAIN] = 1 << SLOT_RECORD | 1 << SLOT_WINDOW,
+	[STORE_DISTINCT] = 1 << SLOT_DISTINCT,
+	[STORE_USUAL] = 1 << SLOT_USUAL,
+	[STORE_KNOWN] = 1 << SLOT_KNOWN,
+	[STORE_HOLDS] = 1 << SLOT_HOLD,
+};
+
+static bool makes_sense(enum score_table_name table, const struct slot_head *e)
+{
+	const struct score_slot *small = (const void *)e;
+	const struct distinct_slot *many = (const void *)e;
+	const struct hold_slot *hold = (const void *)e;
+	if (!slot_is_used(e) || e->kind > SLOT_HOLD || !(kinds_of[table] >> e->kind & 1) ||
+		e->key_kind >= SCORE_KEY_KINDS || e->life > 31 || e->last_s < e->first_s || (e->flags & ~SLOT_PROVEN))
+		return false;
+	if (e->kind == SLOT_RECORD)
+		return isfinite(small->u.record.points);
+	if (e->kind == SLOT_USUAL)
+		return isfinite(small->u.usual.sum) && isfinite(small->u.usual.squares) && small->u.usual.sum >= 0;
+	if (e->kind == SLOT_DISTINCT)
+		return many->n <= DISTINCT_EXACT || many->n == DISTINCT_IS_SKETCH;
+	if (e->kind == SLOT_HOLD)
+		return hold->hold > SCORE_HOLD_NONE && hold->hold <= SCORE_HOLD_ALLOW && hold->by_len <= SCORE_HOLD_BY &&
+		       hold->reason_len <= SCORE_HOLD_REASON;
+	return true;
+}
+
+/* Under the lock. */
+static bool put(struct score_table *t, struct score_shard *shard, const struct slot_head *from, uint32_t now_s)
+{
+	struct slot_head *to = slot_find(t, shard, from->tag);
+	uint64_t least;
+	if (to && to->last_s > from->last_s)
+		return false;
+	if (!to) {
+		to = least_of(t, home_of(t, shard, from->tag), now_s, &least);
+		if (slot_is_used(to) && worth(from, now_s) <= least)
+			return false;
+		shard->used += !slot_is_used(to);
+	}
+	memcpy((void *)to, (const void *)from, t->slot_bytes);
+	return true;
+}
+
+bool slot_put(struct score_store *s, enum score_table_name table, const void *slot, uint64_t now_ms)
+{
+	struct score_table *t = &s->tables[table];
+	uint32_t now_s = (uint32_t)(now_ms / 1000);
+	if (!makes_sense(table, slot) || is_over(slot, now_s))
+		return false;
+	const struct slot_head *from = slot;
+	struct score_shard *shard = slot_lock(t, from->tag);
+	bool kept = put(t, shard, from, now_s);
+	slot_unlock(shard);
+	if (kept && from->kind == SLOT_HOLD)
+		hold_noted(s, from);
+	return kept;
+}
