@@ -187,7 +187,7 @@ static const struct row rows_score[] = {
 	  .preset = "/var/lib/smtpguard/state.snap", .help = "where records are kept over a restart" },
 	{ .name = "snapshot_every", .kind = KIND_DURATION, AT(score, snapshot_every_ms),
 	  .min = 1 * SECONDS, .max = 7 * DAYS, .preset = "5m", .help = "how often they are written" },
-	{ .name = "spike_window", .kind = KIND_DURATION, AT(score, spike_window_ms), .flags = ROW_NO_EFFECT,
+	{ .name = "spike_window", .kind = KIND_DURATION, AT(score, spike_window_ms),
 	  .min = 1 * SECONDS, .max = 1 * DAYS, .preset = "5m",
 	  .help = "the window that spike() measures a rate in" },
 	{ .name = NULL },

@@ -135,8 +135,8 @@ struct score_case {
 	uint8_t stage;
 	bool accepted; /* a recipient of this mail was accepted */
 	/* public: */
-	bool allowed;			  /* an `allow` of the administrator holds: an `ok` above all rules */
-	bool dry;			  /* set at the start: nothing is counted, charged or deleted (`smtpguardctl test`) */
+	bool allowed; /* an `allow` of the administrator holds: an `ok` above all rules */
+	bool dry;     /* set at the start: nothing is counted, charged or deleted (`smtpguardctl test`) */
 	struct score_readings *readings; /* may be NULL: filled by every test, see "what was read" */
 };
 
@@ -183,9 +183,9 @@ enum score_action score_promise(enum score_action wanted, bool known_good, bool 
 
 /* Tests the rules of a stage in list order and says what stands after it. A defer, reject or block found at
  * connect..mail holds for its scope and is told again by every later verdict of it (held = true), until an `ok`
- * above it in the list cancels it; one found at rcpt or later holds for that test only. Waits are told once a scope, the
- * longest only; a wait is not told beside a refusal. A `delete` forgets the record here and now (`to`, as a charge has
- * it), once a scope.
+ * above it in the list cancels it; one found at rcpt or later holds for that test only. Waits are told once a scope,
+ * the longest only; a wait is not told beside a refusal. A `delete` forgets the record here and now, once a
+ * scope (`to` says whose, as for a charge).
  * False: memory is out; the session ends with 421. */
 bool score_rules_eval(const struct score_ruleset *set, enum score_stage stage, const struct score_facts *f,
 	struct score_case *c, struct score_store *store, uint64_t now_ms, struct score_verdict *verdict_r) MUST_USE;

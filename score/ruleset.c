@@ -81,7 +81,9 @@ static bool compile_when(struct compiler *c, struct score_rule *r)
 /* What a client known good hears instead: the same words, try again later. */
 static struct score_reply softened(struct score_reply r)
 {
-	return (struct score_reply){ .code = 450, .klass = 4, .subject = r.subject, .detail = r.detail, .text = r.text };
+	r.code = 450;
+	r.klass = 4;
+	return r;
 }
 
 /* A block's reply may be of either class; 421 when it says nothing. */
@@ -329,7 +331,10 @@ unsigned score_rule_stages(const struct score_ruleset *set, unsigned rule)
 
 const char *score_rule_unknown(const struct score_ruleset *set, unsigned rule)
 {
-	return set->rules[rule].program->later;
+	const struct score_rule *r = &set->rules[rule];
+	if (r->program->later || !(r->reads.facts & SCORE_HAS_LATER))
+		return r->program->later;
+	return score_keys[set->keyspecs[r->charge_key].part[0].kind].name;
 }
 
 enum score_scope score_rule_scope(const struct score_ruleset *set, unsigned rule)

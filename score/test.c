@@ -31,7 +31,7 @@ static struct score_value value_of(const struct score_op *ops, unsigned i, struc
 		return (struct score_value){ .kind = SCORE_V_IP, .ip = &op->u.prefix.addr };
 	default: {
 		enum score_tri t = test(ops, i, l);
-		return (struct score_value){ .kind = t == SCORE_UNKNOWN ? SCORE_V_UNKNOWN : SCORE_V_BOOL, .number = t == SCORE_TRUE };
+		return (struct score_value){ t == SCORE_UNKNOWN ? SCORE_V_UNKNOWN : SCORE_V_BOOL, .number = t };
 	}
 	}
 }
@@ -134,8 +134,8 @@ static enum score_tri ask(const struct score_op *ops, const struct score_op *op,
 	if (op->code == SCORE_OP_IN_NET)
 		return tri(ip_prefix_has(&op->u.prefix, v.ip));
 	if (op->code == SCORE_OP_IN_LIST)
-		return tri(
-			v.kind == SCORE_V_IP ? score_list_has_ip(op->u.list, v.ip) : score_list_has_name(op->u.list, v.text));
+		return tri(v.kind == SCORE_V_IP ? score_list_has_ip(op->u.list, v.ip)
+						: score_list_has_name(op->u.list, v.text));
 	return in_set(ops, op, &v);
 }
 

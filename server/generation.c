@@ -192,6 +192,19 @@ static void tell_rule_faults(
 	}
 }
 
+/* What reads a thing that is never learned cannot come true by it: said once, at the start and by --check. */
+static void note_unknowns(
+	const struct settings_rules *from, const struct score_ruleset *rules, struct settings_faults *faults)
+{
+	for (unsigned i = 0; rules && i < score_rules_count(rules); i++) {
+		const char *what = score_rule_unknown(rules, i);
+		const struct settings_rule *r = &from->items[i];
+		if (what && r->state != SETTINGS_RULE_OFF)
+			settings_fault_add(faults, SETTINGS_NOTE, r->file, r->when_line,
+				"rule \"%s\": %s is always unknown in this version", r->name, what);
+	}
+}
+
 static bool compile_rules(struct generation *g, const struct hash_key *key, struct settings_faults *faults)
 {
 	const struct settings_rules *from = &g->settings->rules;
@@ -207,11 +220,13 @@ static bool compile_rules(struct generation *g, const struct hash_key *key, stru
 		.lists_n = g->lists_n,
 		.key = *key,
 		.half_life_ms = g->settings->score.half_life_ms,
+		.spike_ms = g->settings->score.spike_window_ms,
 		.enforce = g->settings->enforce,
 	};
 	struct buf texts = { 0 };
 	g->rules = score_rules_compile(&c, &texts);
 	tell_rule_faults(from, &texts, faults);
+	note_unknowns(from, g->rules, faults);
 	buf_release(&texts);
 	mem_free(&sources);
 	return g->rules != NULL;

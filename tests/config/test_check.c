@@ -121,7 +121,6 @@ static void test_not_built(void **state)
 		"listeners = ( { xclient_from = [\"192.0.2.0/24\"]; } );",
 		"log = { replay = \"r.log\"; };",
 		"rules = ( { name = \"a\"; when = \"x\"; do = \"greylist\"; } );",
-		"rules = ( { name = \"a\"; when = \"x\"; charge = 1; to = \"sender\"; } );",
 	};
 
 	(void)state;
@@ -151,6 +150,11 @@ static void test_rules(void **state)
 	rule_fault("when = \"x\"; do = \"log\"; reply = \"no\";", "`reply` belongs to do = \"defer\", \"reject\"");
 	rule_fault("when = \"x\"; do = \"defer\"; reply = \"450 4.7.1 later\";", NULL);
 	rule_fault("when = \"x\"; do = \"ok\"; to = \"client\";", "there is no `charge`");
+	rule_fault("when = \"x\"; do = \"delete\"; to = \"sender\";", NULL);
+	rule_fault("when = \"x\"; charge = 1; to = \"identity\";", NULL);
+	rule_fault("when = \"x\"; do = \"block\";", "do = \"block\" needs `hold`");
+	rule_fault("when = \"x\"; do = \"throttle\"; rate = \"20k\";", NULL);
+	rule_fault("when = \"x\"; do = \"tag\"; header = \"X-Score: high\";", NULL);
 	rule_fault("when = \"x\";", "t.cfg:3: warning: rule \"r\": it does nothing");
 	rule_fault("do = \"ok\";", "t.cfg:3: rules[\"r\"].when is missing");
 	rule_fault("when = \"\"; do = \"ok\";", "rules[\"r\"].when = \"\": a text is wanted");
