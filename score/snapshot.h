@@ -86,7 +86,7 @@ struct score_snapshot_reader {
 	/* what was found */
 	uint64_t blocks;	/* whole ones, the end not counted */
 	uint64_t entries;	/* of them: restored */
-	uint64_t not_kept;	/* no room for them in the store of today, or they make no sense */
+	uint64_t not_kept;	/* their time is over, there is no room in the store of today, or they make no sense */
 	uint64_t unknown;	/* blocks of a table or layout that this version does not know */
 	uint64_t missing;	/* blocks that should have been there by the numbers of the others */
 	uint64_t damaged_bytes; /* bytes that belong to no whole block */
@@ -99,7 +99,7 @@ void score_snapshot_restore(struct score_snapshot_reader *r, struct score_store 
  * behind it. With `last` nothing follows and all is taken. Over damaged bytes it looks for the next whole block. Give
  * it at least SCORE_SNAPSHOT_BLOCK_MAX bytes, or all that is left; then it always takes some. */
 size_t score_snapshot_feed(struct score_snapshot_reader *r, struct slice bytes, bool last) MUST_USE;
-/* After the last: every block that was written has been read. (Entries without room are no damage.) */
+/* After the last: every block that was written has been read. (Entries that were not kept are no damage.) */
 bool score_snapshot_is_whole(const struct score_snapshot_reader *r);
 
 #endif

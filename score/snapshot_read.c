@@ -35,6 +35,12 @@ static enum score_table_name table_of(const struct score_snapshot_reader *r, con
 	return t;
 }
 
+union any_slot {
+	struct score_slot one;
+	struct distinct_slot distinct;
+	struct hold_slot hold;
+};
+
 static void take_slots(struct score_snapshot_reader *r, const struct snapshot_block *b, const char *slots)
 {
 	enum score_table_name t = table_of(r, b);
@@ -42,11 +48,14 @@ static void take_slots(struct score_snapshot_reader *r, const struct snapshot_bl
 		r->unknown++;
 		return;
 	}
-	for (const char *end = slots + b->bytes; slots < end; slots += b->slot_bytes)
-		if (slot_put(r->store, t, slots, r->now_ms))
+	union any_slot slot; /* behind damage they may lie at any address */
+	for (const char *end = slots + b->bytes; slots < end; slots += b->slot_bytes) {
+		memcpy(&slot, slots, b->slot_bytes);
+		if (slot_put(r->store, t, &slot, r->now_ms))
 			r->entries++;
 		else
 			r->not_kept++;
+	}
 }
 
 /* A whole block. False: it comes a second time, or from before a gap that was already told: not of this file's order. */

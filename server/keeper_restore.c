@@ -87,10 +87,8 @@ static void tell(struct keeper *k, const struct score_snapshot_reader *r, uint64
 {
 	char time[CLOCK_RFC3339], why[256];
 	clock_rfc3339(written_ms, time);
-	log_info("snapshot: %llu entries of %s restored from %s", (unsigned long long)r->entries, time, k->path);
-	if (r->not_kept)
-		log_warn("snapshot: for %llu further entries there is no room; was score.memory made smaller?",
-			(unsigned long long)r->not_kept);
+	log_info("snapshot: %llu entries of %s restored from %s; %llu were outdated or found no room",
+		(unsigned long long)r->entries, time, k->path, (unsigned long long)r->not_kept);
 	if (r->unknown)
 		log_warn("snapshot: %llu blocks are of a kind that this version does not know, they were passed over",
 			(unsigned long long)r->unknown);
