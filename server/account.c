@@ -88,8 +88,8 @@ static void keep_readings(const struct session *s, struct account *a, struct not
 	}
 }
 
-static void note_new(const struct session *s, struct account *a, const struct note *fresh,
-	const struct score_readings *read)
+static void note_new(
+	const struct session *s, struct account *a, const struct note *fresh, const struct score_readings *read)
 {
 	a->notes = grown(a->notes, sizeof *a->notes, a->notes_n, &a->notes_cap, NOTES_MAX);
 	if (a->notes_n == a->notes_cap)
@@ -212,7 +212,12 @@ static void put_judgement(struct buf *b, const struct session *s, const struct s
 	(void)!decision_decimal(b, DECISION_POINTS, v->points);
 	for (unsigned i = 0; s->account && i < s->account->notes_n; i++) {
 		const struct note *n = &s->account->notes[i];
-		(void)!put_note(b, s, n, v);
+		bool room = put_note(b, s, n, v);
+		for (unsigned k = 0; room && k < n->read_n; k++) {
+			const struct reading *r = &s->account->read[n->read_at + k];
+			room = decision_text(b, DECISION_READ, slice_str(score_probe_name(set, r->probe))) &&
+			       decision_decimal(b, DECISION_READ_VALUE, r->value);
+		}
 	}
 	if (s->would.rule == SCORE_NO_RULE)
 		return;
@@ -227,8 +232,7 @@ static bool put_recipient(struct buf *b, const struct session *s, const struct m
 	struct buf shown = { 0 };
 	char id[ID_TEXT + 12];
 	bool ok = record_format_address(&s->worker->record, &shown, to->address) &&
-		  decision_text(b, DECISION_TO, buf_slice(&shown)) &&
-		  decision_number(b, DECISION_TO_CODE, to->code);
+		  decision_text(b, DECISION_TO, buf_slice(&shown)) && decision_number(b, DECISION_TO_CODE, to->code);
 	buf_release(&shown);
 	if (!ok || !to->sub)
 		return ok;

@@ -56,8 +56,18 @@ const struct ctl_command *control_commands(size_t *n_r)
 		{ "config", control_config },
 		{ "reload", control_reload },
 		{ "drain", control_drain },
+		{ "snapshot", control_snapshot },
 		{ "backend", control_backend },
 		{ "forget", control_forget },
+		{ "explain", control_explain },
+		{ "last", control_last },
+		{ "test", control_test },
+		{ "list", control_list },
+		{ "show", control_show },
+		{ "delete", control_delete },
+		{ "block", control_block },
+		{ "allow", control_allow },
+		{ "lists", control_lists },
 	};
 	*n_r = sizeof COMMANDS / sizeof COMMANDS[0];
 	return COMMANDS;

@@ -22,6 +22,10 @@ bool control_top(struct ctl_json args, int64_t otherwise, int64_t max, size_t *t
 /* RFC 3339; nothing when it is 0. */
 void control_put_time(struct ctl_json at, const char *key, uint64_t wall_ms);
 
+struct score_hold;
+/* "hold": {...}; nothing when its kind is NONE. */
+void control_put_hold(struct ctl_json at, const struct score_hold *h);
+
 ctl_handler control_stats, control_health, control_sessions, control_config, control_reload, control_drain,
 	control_snapshot, control_backend, control_forget, control_explain, control_last, control_test, control_list,
 	control_show, control_delete, control_block, control_allow, control_lists;

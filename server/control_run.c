@@ -2,6 +2,7 @@
 #include "server/control_inside.h"
 
 #include "server/daemon.h"
+#include "server/keeper.h"
 
 #include <unistd.h>
 
@@ -74,3 +75,27 @@ bool control_drain(void *arg, struct ctl_json args, struct ctl_json_doc *data_r,
 	       control_refuse(error_r, "the main thread cannot be reached");
 }
 
+bool control_snapshot(void *arg, struct ctl_json args, struct ctl_json_doc *data_r, struct buf *error_r)
+{
+	struct app *app = arg;
+	struct keeper_info info;
+	(void)args;
+	enum keeper_outcome outcome = keeper_snapshot_now(app->keeper, KEEPER_WAIT_MS);
+	keeper_info(app->keeper, &info);
+	switch (outcome) {
+	case KEEPER_WRITTEN:
+		break;
+	case KEEPER_FAILED:
+		return control_refuse(error_r, info.error);
+	case KEEPER_WRITING:
+		return control_refuse(error_r, "the snapshot is still being written; the log will say when it is done");
+	case KEEPER_OFF:
+		return control_refuse(error_r, "no snapshot is written: score.snapshot is not set");
+	}
+	struct ctl_json root = ctl_json_root_object(data_r);
+	ctl_json_put_text(root, "path", slice_str(info.path));
+	ctl_json_put_count(root, "entries", info.entries);
+	ctl_json_put_count(root, "bytes", info.bytes);
+	ctl_json_put_count(root, "took_ms", info.last_took_ms);
+	return true;
+}

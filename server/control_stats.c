@@ -67,6 +67,12 @@ static void put_store(struct ctl_json root, const struct app *app)
 	struct ctl_json at = ctl_json_put_object(root, "records");
 	ctl_json_put_count(at, "entries", s.used);
 	ctl_json_put_count(at, "evicted", s.evicted);
+	struct decisions_info d;
+	decisions_info(app->decisions, &d);
+	at = ctl_json_put_object(root, "decisions");
+	ctl_json_put_count(at, "kept", d.kept);
+	ctl_json_put_count(at, "total", d.ever);
+	ctl_json_put_count(at, "memory_bytes", d.memory);
 	at = ctl_json_put_object(root, "memory");
 	ctl_json_put_count(at, "resident_bytes", resident_bytes());
 	ctl_json_put_count(at, "tables_bytes", s.used * 64);

@@ -83,8 +83,7 @@ static uint64_t place(const struct ring *r, size_t len)
 
 static void push_out(struct ring *r, uint64_t end)
 {
-	while (r->first < r->next &&
-		(r->next - r->first == r->cap || r->index[r->first % r->cap].at + r->size < end))
+	while (r->first < r->next && (r->next - r->first == r->cap || r->index[r->first % r->cap].at + r->size < end))
 		r->first++;
 }
 

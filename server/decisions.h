@@ -39,9 +39,9 @@ bool decisions_next(struct decisions *d, struct decisions_walk *walk, struct buf
 void decisions_walk_end(struct decisions_walk *walk);
 
 struct decisions_info {
-	uint64_t kept, ever;   /* records */
-	uint64_t oldest_ms;    /* time of the oldest kept; 0: none */
-	uint64_t memory;       /* bytes reserved */
+	uint64_t kept, ever; /* records */
+	uint64_t oldest_ms;  /* time of the oldest kept; 0: none */
+	uint64_t memory;     /* bytes reserved */
 };
 void decisions_info(struct decisions *d, struct decisions_info *info_r);
 
@@ -80,13 +80,13 @@ enum decision_key {
 	DECISION_RULE_POINTS,
 	DECISION_RULE_OBSERVED,
 	DECISION_RULE_CANCELLED, /* by an `ok` above it */
-	DECISION_RULE_AFTER, /* milliseconds since the session began */
-	DECISION_RULE_TIMES, /* recipients it fired for */
-	DECISION_READ,	     /* begins a value that the rule read then: its name; */
-	DECISION_READ_VALUE, /* the value follows */
-	DECISION_TO,	     /* begins a recipient; its fields follow */
+	DECISION_RULE_AFTER,	 /* milliseconds since the session began */
+	DECISION_RULE_TIMES,	 /* recipients it fired for */
+	DECISION_READ,		 /* begins a value that the rule read then: its name; */
+	DECISION_READ_VALUE,	 /* the value follows */
+	DECISION_TO,		 /* begins a recipient; its fields follow */
 	DECISION_TO_CODE,
-	DECISION_TO_ID, /* "7F3K9QZ2-3" */
+	DECISION_TO_ID,	  /* "7F3K9QZ2-3" */
 	DECISION_TO_MORE, /* recipients that had no room */
 	DECISION_KEYS
 };

@@ -20,6 +20,9 @@ struct tools_command {
 	void (*show)(struct ctl_json data, struct tools_out *o);
 	/* NULL: every answer that is no error is good. False: exit 1 (also with --json). */
 	bool (*good)(struct ctl_json data);
+	/* Another form of the answer and the option that asks for it; NULL where there is none. */
+	const char *other;
+	void (*show_other)(struct ctl_json data, struct tools_out *o);
 };
 
 extern const struct tools_command tools_commands[];
@@ -41,5 +44,18 @@ void tools_show_config(struct ctl_json data, struct tools_out *o);
 void tools_show_reload(struct ctl_json data, struct tools_out *o);
 void tools_show_drain(struct ctl_json data, struct tools_out *o);
 void tools_show_forget(struct ctl_json data, struct tools_out *o);
+void tools_show_prometheus(struct ctl_json data, struct tools_out *o);
+void tools_show_explain(struct ctl_json data, struct tools_out *o);
+void tools_show_last(struct ctl_json data, struct tools_out *o);
+void tools_show_test(struct ctl_json data, struct tools_out *o);
+void tools_show_list(struct ctl_json data, struct tools_out *o);
+void tools_show_show(struct ctl_json data, struct tools_out *o);
+void tools_show_delete(struct ctl_json data, struct tools_out *o);
+void tools_show_block(struct ctl_json data, struct tools_out *o);
+void tools_show_allow(struct ctl_json data, struct tools_out *o);
+void tools_show_lists(struct ctl_json data, struct tools_out *o);
+void tools_show_snapshot(struct ctl_json data, struct tools_out *o);
+/* A part of several: one line "blocked until ... by ...: reason"; nothing when there is no hold. */
+void tools_show_hold(struct ctl_json hold, const char *before, struct tools_out *o);
 
 #endif

@@ -15,13 +15,13 @@
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 /* A reload reads and checks all files; that is the longest a command takes. */
-enum { ANSWER_WITHIN_MS = 30000, ARGS_MAX = 8 };
+enum { ANSWER_WITHIN_MS = 30000, ARGS_MAX = 12 };
 
 static const char default_socket[] = "/run/smtpguard/control";
 
 struct typed {
 	const char *socket;
-	bool json, help, version;
+	bool json, help, version, other;
 	const char *command;
 	char *args[ARGS_MAX];
 	int n_args;
@@ -164,11 +164,13 @@ static int unknown(const char *typed)
 
 /* ---- asking ---- */
 
-static int show(const struct tools_command *c, struct ctl_json data, bool json)
+static int show(const struct tools_command *c, struct ctl_json data, const struct typed *t)
 {
 	struct tools_out o = { 0 };
-	if (json)
+	if (t->json)
 		o.failed = !ctl_json_write(data, CTL_JSON_INDENTED, &o.text) || !buf_put(&o.text, SLICE("\n"));
+	else if (t->other)
+		c->show_other(data, &o);
 	else
 		c->show(data, &o);
 	int rc = o.failed ? failed(SLICE("not enough memory to show the answer")) : print(buf_slice(&o.text));
@@ -188,10 +190,17 @@ static int ask(const struct tools_command *c, const struct typed *t, struct ctl_
 	else if (!answer.ok)
 		rc = failed(answer.error);
 	else
-		rc = show(c, answer.data, t->json);
+		rc = show(c, answer.data, t);
 	ctl_answer_release(&answer);
 	buf_release(&error);
 	return rc;
+}
+
+/* The option for the command's other form is ours, not the server's. */
+static void take_other(const struct tools_command *c, struct typed *t)
+{
+	t->other = c->other && t->n_args == 1 && strcmp(t->args[0], c->other) == 0;
+	t->n_args -= t->other;
 }
 
 static int run(const struct tools_command *c, struct typed *t)
@@ -199,6 +208,7 @@ static int run(const struct tools_command *c, struct typed *t)
 	struct ctl_json_doc args = { 0 };
 	struct buf error = { 0 };
 	int rc;
+	take_other(c, t);
 	if (!c->parse && t->n_args)
 		(void)!buf_printf(&error, "%s takes no arguments", c->name);
 	else if (c->parse)

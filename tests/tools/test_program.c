@@ -141,6 +141,7 @@ static void socket_option_goes_before_environment(void **state)
 	expect("/nowhere/control", words, 0, "smtpguardd 0.1.0", "");
 	snprintf(words, sizeof(words), "stats --socket=%s", path);
 	expect(NULL, words, 0, "smtpguardd 0.1.0", "");
+	expect(path, "stats --prometheus", 0, "\nsmtpguard_mails_total{verdict=\"accepted\"} ", "");
 	expect(path, "stats --socket=/nowhere/x", 1, "", "/nowhere/x: there is no such socket");
 }
 
@@ -153,16 +154,16 @@ static void wrong_usage(void **state)
 	expect(path, "stats now", 2, "", "stats takes no arguments");
 	expect(path, "sessions --top none", 2, "", "from 1 to 100000");
 	expect(path, "forget", 2, "", "forget user@example.test");
-	expect(path, "forget 1 2 3 4 5 6 7 8 9", 2, "", "too many arguments");
+	expect(path, "forget 1 2 3 4 5 6 7 8 9 10 11 12 13", 2, "", "too many arguments");
 	expect(path, "relaod", 2, "", "did you mean \"reload\"?");
-	expect(path, "explain X", 2, "", "\"explain\" is not in this version");
+	expect(path, "trace X", 2, "", "\"trace\" is not in this version");
 	expect(path, "\"$(printf 'a\\033b')\"", 2, "", "\"a\\x1bb\"");
 }
 
 static void help_and_version(void **state)
 {
 	(void)state;
-	expect(NULL, "--help", 0, "  forget RCPT         drop a recipient", "");
+	expect(NULL, "--help", 0, "  forget RCPT                                        drop a recipient", "");
 	expect(NULL, "sessions --help", 0, "usage: smtpguardctl [--socket PATH] [--json] sessions [--top N]\n", "");
 	expect(NULL, "--help stats", 0, "counters and limits", "");
 	expect(NULL, "--help frobnicate", 2, "", "unknown command");

@@ -27,6 +27,23 @@ static const struct {
 	{ "drain", "drain", true },
 	{ "forget", "forget", true },
 	{ "forget_not", "forget", false },
+	{ "explain", "explain", true },
+	{ "explain_none", "explain", false },
+	{ "last", "last", true },
+	{ "last_none", "last", true },
+	{ "test", "test", true },
+	{ "list", "list", true },
+	{ "list_block", "list", true },
+	{ "list_none", "list", true },
+	{ "show", "show", true },
+	{ "show_none", "show", false },
+	{ "delete", "delete", true },
+	{ "delete_none", "delete", false },
+	{ "block", "block", true },
+	{ "allow", "allow", true },
+	{ "lists", "lists", true },
+	{ "lists_none", "lists", true },
+	{ "snapshot", "snapshot", true },
 };
 enum { N_SAMPLES = sizeof(samples) / sizeof(*samples) };
 

@@ -1,0 +1,206 @@
+/* test: what the rules would do to a session that an administrator makes up; see ctl/commands.h */
+#include "server/control_inside.h"
+
+#include "base/clock.h"
+#include "score/block.h"
+#include "score/evidence.h"
+#include "score/known.h"
+#include "score/names.h"
+
+#include <stdio.h>
+
+struct trial {
+	struct app *app;
+	const struct generation *g;
+	struct score_facts facts;
+	struct score_case c;
+	struct score_readings read;
+	uint64_t told[SCORE_RULES_MAX / 64 + 1]; /* a bit for each rule that was told */
+	struct slice client;
+	struct ctl_json stages, rules;
+};
+
+/* ---- facts ---- */
+
+static bool known_good(struct trial *t)
+{
+	const struct settings_known_good *k = &t->g->settings->known_good;
+	struct score_known_limits limits = { k->messages, k->over_ms, k->refused_share };
+	struct ip client = ip_client(&t->facts.client);
+	unsigned bits = ip_is_v4(&client) ? 128 : 64;
+	struct score_key key = score_key_ip(t->app->store, SCORE_KEY_CLIENT, &client, bits);
+	struct score_known known;
+	score_known_get(t->app->store, &key, &limits, &known);
+	return known.good;
+}
+
+static void take_session(struct trial *t, const struct ip *client)
+{
+	score_facts_client(&t->facts, client, slice_str(t->g->settings->listeners.items[0].name));
+	score_facts_known_good(&t->facts, known_good(t));
+	score_facts_connections(&t->facts, 1);
+	score_facts_early_talker(&t->facts, false);
+	score_facts_tls(&t->facts, false);
+}
+
+/* ---- an answer's parts ---- */
+
+static void put_rule(struct trial *t, unsigned rule, enum score_stage stage, bool cancelled)
+{
+	struct score_fired about = score_rule_about(t->g->rules, rule);
+	struct ctl_json at = ctl_json_put_object(t->rules, NULL), list = { 0 };
+	ctl_json_put_text(at, "name", slice_str(score_rule_name(t->g->rules, rule)));
+	ctl_json_put_text(at, "stage", slice_str(score_stage_names[stage]));
+	if (about.action != SCORE_NONE)
+		ctl_json_put_text(at, "action", slice_str(score_action_name(about.action)));
+	ctl_json_put_double(at, "points", about.observed || cancelled ? 0 : about.points);
+	if (about.observed)
+		ctl_json_put_bool(at, "observed", true);
+	if (cancelled)
+		ctl_json_put_bool(at, "cancelled", true);
+	for (unsigned i = 0; i < t->read.n; i++) {
+		if (!score_rule_reads(t->g->rules, rule, t->read.item[i].probe))
+			continue;
+		list = list.node ? list : ctl_json_put_array(at, "read");
+		struct ctl_json read = ctl_json_put_object(list, NULL);
+		ctl_json_put_text(read, "name", slice_str(score_probe_name(t->g->rules, t->read.item[i].probe)));
+		ctl_json_put_double(read, "value", t->read.item[i].value);
+	}
+}
+
+static void put_rules(struct trial *t, enum score_stage stage, int ok_rule)
+{
+	struct score_standing it;
+	unsigned at = 0;
+	while (score_case_standing(t->g->rules, &t->c, &at, &it)) {
+		uint64_t bit = (uint64_t)1 << it.rule % 64;
+		if (t->told[it.rule / 64] & bit)
+			continue;
+		t->told[it.rule / 64] |= bit;
+		put_rule(t, it.rule, stage, ok_rule != SCORE_NO_RULE && (int)it.rule > ok_rule);
+	}
+}
+
+static struct slice rule_name(const struct trial *t, int rule)
+{
+	return rule == SCORE_NO_RULE ? SLICE("") : slice_str(score_rule_name(t->g->rules, (unsigned)rule));
+}
+
+static struct slice action_name(enum score_action action)
+{
+	return action == SCORE_NONE ? SLICE("none") : slice_str(score_action_name(action));
+}
+
+static void put_reply(struct trial *t, struct ctl_json at, const struct score_verdict *v)
+{
+	struct buf words = { 0 };
+	bool ok = buf_printf(&words, "%u.%u.%u ", v->reply->klass, v->reply->subject, v->reply->detail) &&
+		  score_reply_expand(v->reply, SLICE("00000000"), t->client, rule_name(t, v->now.rule), &words);
+	ctl_json_put_count(at, "code", v->reply->code);
+	if (ok)
+		ctl_json_put_text(at, "reply", buf_slice(&words));
+	buf_release(&words);
+}
+
+static void put_stage(struct trial *t, enum score_stage stage, const struct score_verdict *v)
+{
+	struct ctl_json at = ctl_json_put_object(t->stages, NULL);
+	ctl_json_put_text(at, "stage", slice_str(score_stage_names[stage]));
+	ctl_json_put_text(at, "verdict", action_name(v->now.action));
+	if (v->now.rule != SCORE_NO_RULE)
+		ctl_json_put_text(at, "by", rule_name(t, v->now.rule));
+	if (v->would.action != v->now.action || v->would.rule != v->now.rule) {
+		ctl_json_put_text(at, "would", action_name(v->would.action));
+		ctl_json_put_text(at, "would_by", rule_name(t, v->would.rule));
+	}
+	if (v->wait_ms)
+		ctl_json_put_count(at, "wait_ms", v->wait_ms);
+	if (v->reply)
+		put_reply(t, at, v);
+	if (v->ok_rule != SCORE_NO_RULE)
+		ctl_json_put_text(at, "ok", rule_name(t, v->ok_rule));
+	ctl_json_put_double(at, "score", v->score);
+	ctl_json_put_double(at, "points", v->points);
+}
+
+static bool judge(struct trial *t, enum score_stage stage)
+{
+	struct score_verdict v;
+	t->read.n = 0;
+	TRY(score_rules_eval(t->g->rules, stage, &t->facts, &t->c, t->app->store, clock_wall_ms(), &v));
+	put_stage(t, stage, &v);
+	put_rules(t, stage, v.ok_rule);
+	return true;
+}
+
+/* ---- the session ---- */
+
+static struct slice without_brackets(struct slice s)
+{
+	return s.n >= 2 && s.p[0] == '<' && s.p[s.n - 1] == '>' ? slice_of(s.p + 1, s.n - 2) : s;
+}
+
+static bool play(struct trial *t, struct ctl_json args)
+{
+	struct slice helo = ctl_json_text(args, "helo"), from = ctl_json_text(args, "from");
+	struct slice rcpt = ctl_json_text(args, "recipient");
+	TRY(judge(t, SCORE_CONNECT) && judge(t, SCORE_GREET));
+	if (helo.n) {
+		score_facts_helo(&t->facts, helo);
+		TRY(judge(t, SCORE_HELO));
+	}
+	if (from.n || rcpt.n) { /* a recipient without a sender: the null sender's */
+		score_facts_sender(&t->facts, without_brackets(from));
+		TRY(judge(t, SCORE_MAIL));
+	}
+	if (rcpt.n) {
+		score_facts_recipient(&t->facts, without_brackets(rcpt));
+		TRY(judge(t, SCORE_RCPT));
+	}
+	return true;
+}
+
+static void put_notes(const struct trial *t, struct ctl_json root)
+{
+	struct ctl_json notes = ctl_json_put_array(root, "notes");
+	char text[256];
+	for (unsigned i = 0; i < score_rules_count(t->g->rules); i++) {
+		const char *what = score_rule_unknown(t->g->rules, i);
+		if (what && snprintf(text, sizeof text, "rule \"%s\": %s is always unknown in this version",
+				    score_rule_name(t->g->rules, i), what) < (int)sizeof text)
+			ctl_json_put_text(notes, NULL, slice_str(text));
+	}
+}
+
+/* What the administrator or a rule decided about the client before. */
+static void put_hold(struct trial *t, const struct ip *client, struct ctl_json root)
+{
+	struct score_hold hold;
+	if (!score_hold_client(t->app->store, client, clock_wall_ms(), &hold))
+		return;
+	control_put_hold(root, &hold);
+	t->c.allowed = hold.kind == SCORE_HOLD_ALLOW;
+}
+
+bool control_test(void *arg, struct ctl_json args, struct ctl_json_doc *data_r, struct buf *error_r)
+{
+	struct trial t = { .app = arg, .client = ctl_json_text(args, "client"), .c.dry = true };
+	struct ip client;
+	if (!ip_parse(t.client, &client))
+		return control_refuse(error_r, "test wants a client's address, as in --client 192.0.2.7");
+	if (ctl_json_text(args, "rdns").n)
+		return control_refuse(error_r, "client names are not looked up in this version: leave --rdns away");
+	struct generation *g = control_generation(t.app, NULL);
+	struct ctl_json root = ctl_json_root_object(data_r);
+	t.g = g;
+	t.c.readings = &t.read;
+	t.stages = ctl_json_put_array(root, "stages");
+	t.rules = ctl_json_put_array(root, "rules");
+	take_session(&t, &client);
+	put_hold(&t, &client, root);
+	bool ok = play(&t, args);
+	put_notes(&t, root);
+	score_case_free(&t.c);
+	generation_unref(&g);
+	return ok || control_refuse(error_r, "out of memory");
+}

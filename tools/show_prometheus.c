@@ -1,0 +1,82 @@
+/* tools/show_prometheus.c - `stats --prometheus`: the text form that Prometheus and its like scrape
+ *
+ * Exposition format 0.0.4: https://prometheus.io/docs/instrumenting/exposition_formats/
+ * The names are a contract and stand in docs/METRICS.md; a test holds the two together.
+ */
+#include "tools/command.h"
+
+#include <inttypes.h>
+
+enum type { COUNTER, GAUGE };
+
+/* Rows of one metric stand together; its help and type are those of the first. */
+static const struct metric {
+	const char *name, *label, *object, *key; /* label: "verdict=\"accepted\""; object NULL: at the top */
+	const char *help;
+	enum type type;
+	bool truth;
+} metrics[] = {
+	{ "smtpguard_uptime_seconds", NULL, NULL, "uptime_s", "Seconds since the start.", GAUGE, false },
+	{ "smtpguard_enforce", NULL, NULL, "enforce", "1: rules act; 0: they are only observed.", GAUGE, true },
+	{ "smtpguard_draining", NULL, NULL, "draining", "1: no new clients are taken.", GAUGE, true },
+	{ "smtpguard_sessions", NULL, "sessions", "now", "Open sessions.", GAUGE, false },
+	{ "smtpguard_sessions_limit", NULL, "sessions", "limit", "Sessions that may be open at once; 0: no limit.",
+		GAUGE, false },
+	{ "smtpguard_sessions_total", NULL, "sessions", "total", "Sessions taken.", COUNTER, false },
+	{ "smtpguard_sessions_refused_total", NULL, "sessions", "refused", "Clients turned away by a limit.", COUNTER,
+		false },
+	{ "smtpguard_mails_total", "verdict=\"accepted\"", "mails", "accepted", "Mails, by what became of them.",
+		COUNTER, false },
+	{ "smtpguard_mails_total", "verdict=\"deferred\"", "mails", "deferred", NULL, COUNTER, false },
+	{ "smtpguard_mails_total", "verdict=\"refused\"", "mails", "refused", NULL, COUNTER, false },
+	{ "smtpguard_mails_total", "verdict=\"lost\"", "mails", "lost", NULL, COUNTER, false },
+	{ "smtpguard_mails_total", "verdict=\"quit\"", "mails", "quit", NULL, COUNTER, false },
+	{ "smtpguard_recipients_total", "verdict=\"accepted\"", "recipients", "accepted",
+		"Recipients, by what they were told.", COUNTER, false },
+	{ "smtpguard_recipients_total", "verdict=\"deferred\"", "recipients", "deferred", NULL, COUNTER, false },
+	{ "smtpguard_recipients_total", "verdict=\"refused\"", "recipients", "refused", NULL, COUNTER, false },
+	{ "smtpguard_body_bytes_total", "way=\"received\"", "bytes", "received", "Bytes of bodies.", COUNTER, false },
+	{ "smtpguard_body_bytes_total", "way=\"delivered\"", "bytes", "delivered", NULL, COUNTER, false },
+	{ "smtpguard_probes_total", NULL, "probes", "sent", "Recipients asked for at the backend.", COUNTER, false },
+	{ "smtpguard_recipient_cache_total", "result=\"hit\"", "cache", "hits", "Looks into the recipient cache.",
+		COUNTER, false },
+	{ "smtpguard_recipient_cache_total", "result=\"miss\"", "cache", "misses", NULL, COUNTER, false },
+	{ "smtpguard_recipient_cache_entries", NULL, "cache", "entries", "Recipients in the cache.", GAUGE, false },
+	{ "smtpguard_store_entries", NULL, "records", "entries", "Entries of records and counters.", GAUGE, false },
+	{ "smtpguard_store_evicted_total", NULL, "records", "evicted",
+		"Entries that went for new ones before their time.", COUNTER, false },
+	{ "smtpguard_decisions", NULL, "decisions", "kept", "Decision records in memory.", GAUGE, false },
+	{ "smtpguard_decisions_total", NULL, "decisions", "total", "Decision records ever made.", COUNTER, false },
+	{ "smtpguard_tls_handshakes_total", "result=\"ok\"", "tls", "handshakes", "TLS handshakes.", COUNTER, false },
+	{ "smtpguard_tls_handshakes_total", "result=\"failed\"", "tls", "failed", NULL, COUNTER, false },
+	{ "smtpguard_offences_total", NULL, NULL, "offences", "Protocol faults of clients.", COUNTER, false },
+	{ "smtpguard_timeouts_total", NULL, NULL, "timeouts", "Sessions ended by a timeout.", COUNTER, false },
+	{ "smtpguard_waiting", NULL, NULL, "waiting", "Sessions held in a delay.", GAUGE, false },
+	{ "smtpguard_waits_skipped_total", NULL, NULL, "waits_skipped", "Delays left out for lack of room.", COUNTER,
+		false },
+	{ "smtpguard_open_bodies", NULL, NULL, "open_bodies", "Bodies in unlinked files.", GAUGE, false },
+	{ "smtpguard_log_dropped_total", NULL, NULL, "log_dropped", "Lines that the log did not take.", COUNTER,
+		false },
+	{ "smtpguard_memory_bytes", "of=\"resident\"", "memory", "resident_bytes", "Memory.", GAUGE, false },
+	{ "smtpguard_memory_bytes", "of=\"tables\"", "memory", "tables_bytes", NULL, COUNTER, false },
+	{ "smtpguard_memory_limit_bytes", "of=\"tables\"", "memory", "tables_limit_bytes", "Hard cap of memory.", GAUGE,
+		false },
+};
+
+void tools_show_prometheus(struct ctl_json data, struct tools_out *o)
+{
+	const char *before = "";
+	for (size_t i = 0; i < sizeof(metrics) / sizeof(*metrics); i++) {
+		const struct metric *m = &metrics[i];
+		struct ctl_json at = m->object ? ctl_json_get(data, m->object) : data;
+		int64_t v = m->truth ? ctl_json_bool(at, m->key, false) : ctl_json_int(at, m->key, 0);
+		if (strcmp(before, m->name) != 0)
+			tools_print(o, "# HELP %s %s\n# TYPE %s %s\n", m->name, m->help, m->name,
+				m->type == COUNTER ? "counter" : "gauge");
+		before = m->name;
+		if (m->label)
+			tools_print(o, "%s{%s} %" PRId64 "\n", m->name, m->label, v);
+		else
+			tools_print(o, "%s %" PRId64 "\n", m->name, v);
+	}
+}
