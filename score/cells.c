@@ -88,7 +88,7 @@ double cells_estimate(const uint16_t set[CELL_GROUPS])
 	for (unsigned i = 0; i < 50 && !near && n < CELLS_MOST; i++) {
 		double f = -unset, slope = 0;
 		for (unsigned g = 0; g < CELL_GROUPS; g++) {
-			double weight = (double)(WEIGHT >> g) / WEIGHTS, e = expm1(weight * n);
+			double weight = (double)(WEIGHT >> g) / WEIGHTS, e = exp(weight * n) - 1;
 			f += set[g] * weight / e;
 			slope += set[g] * weight * weight * (e + 1) / (e * e);
 		}

@@ -6,7 +6,7 @@
  * values both leave cells empty; the count is the one that makes the cells seen most likely. Its standard error is
  * 3 % up to 1,000 values, at most 5 % up to 20,000 and 9 % at 100,000; above a million it says a million. A cell knows
  * whether it was set in this part of time (a part is as long as the window) or in the one before; what was only in
- * the part before counts by its share, as with counters. A key that shows nothing for a whole part begins exactly again.
+ * the part before counts by its share, as with counters. A key that shows nothing for a whole part is exact again.
  *
  * A value cannot be taken back.
  * Threads and time: as score/store.h.

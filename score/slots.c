@@ -27,7 +27,7 @@ bool table_init(struct score_table *t, uint64_t bytes, uint32_t slot_bytes)
 	if (each < 2 * STORE_NEIGHBOURS)
 		each = 2 * STORE_NEIGHBOURS;
 	t->memory_bytes = shards * each * slot_bytes;
-	t->memory = mem_pages(t->memory_bytes); /* untouched pages cost nothing yet; a page's start: slots are cache lines */
+	t->memory = mem_pages(t->memory_bytes); /* untouched pages cost nothing; the slots are cache lines */
 	t->shards = mem_zalloc((shards + 1) * sizeof *t->shards);
 	if (!t->memory || !t->shards)
 		return false;
@@ -254,8 +254,8 @@ static bool makes_sense(enum score_table_name table, const struct slot_head *e)
 	if (e->kind == SLOT_DISTINCT)
 		return many->n <= DISTINCT_EXACT || many->n == DISTINCT_IS_SKETCH;
 	if (e->kind == SLOT_HOLD)
-		return hold->hold > SCORE_HOLD_NONE && hold->hold <= SCORE_HOLD_ALLOW && hold->by_len <= SCORE_HOLD_BY &&
-		       hold->reason_len <= SCORE_HOLD_REASON;
+		return hold->hold > SCORE_HOLD_NONE && hold->hold <= SCORE_HOLD_ALLOW &&
+		       hold->by_len <= SCORE_HOLD_BY && hold->reason_len <= SCORE_HOLD_REASON;
 	return true;
 }
 

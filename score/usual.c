@@ -45,8 +45,9 @@ void score_usual_add(struct score_store *s, const struct score_key *key, const s
 	uint64_t origin, uint64_t now_ms)
 {
 	struct score_table *t = &s->tables[STORE_USUAL];
-	struct slot_wanted wanted = { slot_tag(key->hash, w->id), origin, key, SLOT_USUAL, USUAL_LIFE_MS, now_ms, false };
-	struct score_shard *shard = slot_lock(t, wanted.tag);
+	uint64_t tag = slot_tag(key->hash, w->id);
+	struct slot_wanted wanted = { tag, origin, key, SLOT_USUAL, USUAL_LIFE_MS, now_ms, false };
+	struct score_shard *shard = slot_lock(t, tag);
 	struct score_slot *e = slot_make(s, t, shard, &wanted);
 	if (e) {
 		if (e->u.usual.epoch == 0) /* new */
@@ -73,7 +74,8 @@ void score_usual_sub(struct score_store *s, const struct score_key *key, const s
 static void judge(const struct score_slot *e, const struct score_window *w, uint64_t now_ms, struct score_usual *u)
 {
 	uint64_t now_s = now_ms / 1000, age_s = now_s > e->head.first_s ? now_s - e->head.first_s : 0;
-	uint32_t epoch = (uint32_t)(now_ms / window_ms(w)), first = (uint32_t)((uint64_t)e->head.first_s * 1000 / window_ms(w));
+	uint32_t epoch = (uint32_t)(now_ms / window_ms(w));
+	uint32_t first = (uint32_t)((uint64_t)e->head.first_s * 1000 / window_ms(w));
 	double weight = 1 - fading(w, e->u.usual.epoch > first ? e->u.usual.epoch - first : 0);
 	double gone = epoch == e->u.usual.epoch ? (double)(now_ms % window_ms(w)) / (double)window_ms(w) : 0;
 	u->first_s = e->head.first_s;
@@ -84,8 +86,9 @@ static void judge(const struct score_slot *e, const struct score_window *w, uint
 		double variance = e->u.usual.squares / weight - u->mean * u->mean;
 		u->deviation = variance > 0 ? sqrt(variance) : 0;
 	}
+	double usual = u->mean + 2 * u->deviation;
 	if (age_s >= USUAL_AGE_S && u->windows >= USUAL_WINDOWS)
-		u->spike = u->rate / fmax(u->mean + 2 * u->deviation, USUAL_FLOOR);
+		u->spike = u->rate / (usual > USUAL_FLOOR ? usual : USUAL_FLOOR);
 }
 
 void score_usual_get(struct score_store *s, const struct score_key *key, const struct score_window *w, uint64_t now_ms,

@@ -102,7 +102,8 @@ static void within_five_percent_above(void **state)
 	for (unsigned i = 0; i < sizeof at / sizeof *at; i++) {
 		double mean, rms;
 		error_at(at[i].n, at[i].keys, &mean, &rms);
-		print_message("%u values: mean error %+.2f %%, standard error %.2f %%\n", at[i].n, mean * 100, rms * 100);
+		print_message("%u values: mean error %+.2f %%, standard error %.2f %%\n", at[i].n, mean * 100,
+			rms * 100);
 		assert_true(rms < at[i].rms);
 		assert_true(fabs(mean) < 3 * at[i].rms / sqrt(at[i].keys));
 	}

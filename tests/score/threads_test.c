@@ -2,6 +2,9 @@
 #include <pthread.h>
 #include <stdio.h>
 
+#include "score/distinct.h"
+#include "score/inspect.h"
+#include "score/usual.h"
 #include "tests/score/help.h"
 
 enum { THREADS = 4, ROUNDS = 5000 };
@@ -70,8 +73,74 @@ static void workers_share_one_store(void **state)
 	world_close(&w);
 }
 
+static void look_at_all(struct score_store *s, const struct score_key *k)
+{
+	struct score_entry top[5];
+	struct score_held held[5];
+	struct score_shown shown;
+	struct score_store_stats stats;
+	(void)score_store_list(s, SCORE_ANY_KIND, 3600000, T0, top, 5);
+	(void)score_hold_list(s, T0, held, 5);
+	(void)score_store_show(s, k, 3600000, &(struct score_known_limits){ 1, 0, 0 }, T0, &shown);
+	for (unsigned t = 0; t < STORE_TABLES; t++)
+		score_table_stats(s, (enum score_table_name)t, &stats);
+}
+
+static void *use_side_tables(void *arg)
+{
+	struct worker *w = arg;
+	struct score_store *s = w->store;
+	struct score_window window = { 9, 15000 };
+	struct score_known_limits limits = { 1, 0, 0.5 };
+	struct score_hold h = { .kind = SCORE_HOLD_AUTO, .until_ms = T0 + 60000, .by = "a-rule" };
+	struct score_key shared = score_key_text(s, SCORE_KEY_SENDER, SLICE("shared"));
+	for (unsigned i = 0; i < ROUNDS; i++) {
+		struct ip ip = { { 0x20, 1, (uint8_t)w->number, (uint8_t)(i >> 8), (uint8_t)i } };
+		struct score_key client = score_key_ip(s, SCORE_KEY_CLIENT, &ip, 64);
+		score_distinct_add(s, &shared, &window, &client, i, T0);
+		score_usual_add(s, &shared, &window, 1, i, T0);
+		(void)score_known_accepted(s, &shared, &limits, i, T0);
+		w->failed |= !score_hold_set(s, &shared, &h, i, T0);
+		(void)score_hold_client(s, &ip, T0, &h);
+		h.kind = SCORE_HOLD_AUTO;
+		if (i % 1000 == 0)
+			look_at_all(s, &shared);
+	}
+	return NULL;
+}
+
+static void workers_share_the_side_tables(void **state)
+{
+	(void)state;
+	static const struct score_rule_source none[] = { { 0 } };
+	struct world w;
+	pthread_t threads[THREADS];
+	struct worker workers[THREADS];
+	struct score_window window = { 9, 15000 };
+	struct score_usual usual;
+	struct score_shown shown;
+	world_open(&w, none);
+	for (unsigned i = 0; i < THREADS; i++) {
+		workers[i] = (struct worker){ .store = w.store, .number = i };
+		assert_int_equal(pthread_create(&threads[i], NULL, use_side_tables, &workers[i]), 0);
+	}
+	for (unsigned i = 0; i < THREADS; i++) {
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+		assert_false(workers[i].failed);
+	}
+	struct score_key shared = score_key_text(w.store, SCORE_KEY_SENDER, SLICE("shared"));
+	double faces = score_distinct_get(w.store, &shared, &window, T0);
+	assert_true(faces > THREADS * ROUNDS * 0.85 && faces < THREADS * ROUNDS * 1.15);
+	score_usual_get(w.store, &shared, &window, T0, &usual);
+	assert_int_equal((int)usual.rate, THREADS * ROUNDS);
+	assert_true(score_store_show(w.store, &shared, 1, &(struct score_known_limits){ 1, 0, 0 }, T0, &shown));
+	assert_true(shown.known.accepted == THREADS * ROUNDS && shown.hold.kind == SCORE_HOLD_AUTO);
+	world_close(&w);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(workers_share_one_store) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(workers_share_one_store),
+		cmocka_unit_test(workers_share_the_side_tables) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
