@@ -28,11 +28,11 @@ static bool settle(struct judge *j, uint16_t event)
 		const struct score_rule *r = &j->set->rules[rule];
 		if (!(r->charge_events & event) || !judge_takes_part(j, r))
 			continue;
-		if (score_rule_test(j->set, rule, &j->look) != SCORE_TRUE)
+		if (!score_rule_holds(j->set, rule, &j->look))
 			continue;
 		TRY(case_reserve(j->set, j->c));
 		if (is_silent(r->action) && case_mark(j->set, j->c, SCORE_SET_FIRED + r->scope, rule))
-			j->look.points += r->points;
+			score_look_points(&j->look, j->look.points + r->points);
 		judge_charge(j, r, rule);
 	}
 	return true;

@@ -61,7 +61,7 @@ static void take_ok(struct judge *j, const struct score_rule *r, unsigned rule)
 		scope = now;
 	j->c->ok[scope] = (uint16_t)(rule + 1);
 	j->ok = rule + 1;
-	j->look.points = case_points(j->set, j->c, case_limit(j->set, j->c, j->ok));
+	score_look_points(&j->look, case_points(j->set, j->c, case_limit(j->set, j->c, j->ok)));
 }
 
 static void tell(uint16_t told[SCORE_VERDICT_LOGS], unsigned *n, unsigned rule)
@@ -104,7 +104,7 @@ static bool fire(struct judge *j, const struct score_rule *r, unsigned rule)
 	TRY(case_reserve(j->set, j->c));
 	bool newly = case_mark(j->set, j->c, SCORE_SET_FIRED + r->scope, rule);
 	if (newly)
-		j->look.points += r->points;
+		score_look_points(&j->look, j->look.points + r->points);
 	if (r->charge < 0 || r->charge > 0)
 		judge_charge(j, r, rule);
 	if (r->action >= SCORE_DEFER && r->action <= SCORE_BLOCK)
@@ -150,9 +150,9 @@ static bool test_stage(struct judge *j)
 {
 	const struct score_stage_rules *s = &j->set->stages[j->stage];
 	for (unsigned i = 0; i < s->n && s->rules[i] < case_limit(j->set, j->c, j->ok); i++) {
-		const struct score_rule *r = &j->set->rules[s->rules[i]];
-		if (score_rule_test(j->set, s->rules[i], &j->look) == SCORE_TRUE && judge_takes_part(j, r))
-			TRY(fire(j, r, s->rules[i]));
+		unsigned rule = s->rules[i];
+		if (score_rule_holds(j->set, rule, &j->look) && judge_takes_part(j, &j->set->rules[rule]))
+			TRY(fire(j, &j->set->rules[rule], rule));
 	}
 	return true;
 }
@@ -175,7 +175,7 @@ void judge_begin(struct judge *j, const struct score_ruleset *set, const struct 
 	j->verdict = verdict_r;
 	score_look_init(&j->look, set, f, store, now_ms);
 	j->look.readings = c->readings;
-	j->look.points = case_points(set, c, case_limit(set, c, j->ok));
+	score_look_points(&j->look, case_points(set, c, case_limit(set, c, j->ok)));
 }
 
 bool score_rules_eval(const struct score_ruleset *set, enum score_stage stage, const struct score_facts *f,

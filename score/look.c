@@ -16,7 +16,7 @@ void score_look_init(struct score_look *l, const struct score_ruleset *set, cons
 	l->now_ms = now_ms;
 	l->points = 0;
 	l->keys_known = l->keys_none = 0;
-	memset(l->probes_known, 0, sizeof l->probes_known);
+	memset(l->slots_known, 0, sizeof l->slots_known);
 	memset(l->outcome, 0, set->programs_n * sizeof *l->outcome);
 }
 
@@ -114,13 +114,8 @@ static double read_probe(struct score_look *l, const struct score_probe *p, cons
 	return n;
 }
 
-static void keep(struct score_look *l, unsigned probe, double value)
+static void read_for(struct score_readings *r, unsigned probe, double value)
 {
-	struct score_readings *r = l->readings;
-	l->probes_known[probe / 64] |= (uint64_t)1 << probe % 64;
-	l->probes[probe] = value;
-	if (!r || isnan(value))
-		return;
 	unsigned i = 0;
 	while (i < r->n && r->item[i].probe != probe)
 		i++;
@@ -131,26 +126,41 @@ static void keep(struct score_look *l, unsigned probe, double value)
 	r->item[i].value = value;
 }
 
-double score_look_probe(struct score_look *l, unsigned probe)
+static double keep(struct score_look *l, unsigned slot, double value)
+{
+	l->slots_known[slot / 64] |= (uint64_t)1 << slot % 64;
+	l->slots[slot] = value;
+	if (l->readings && slot < SCORE_PROBES_MAX && !isnan(value))
+		read_for(l->readings, slot, value);
+	return value;
+}
+
+static double ask_attr(struct score_look *l, enum score_attr attr)
+{
+	struct score_value v = score_value_attr(attr, l);
+	return v.kind == SCORE_V_NUMBER ? v.number : NAN;
+}
+
+double score_look_ask(struct score_look *l, unsigned slot)
 {
 	const struct score_key *key;
-	if (l->probes_known[probe / 64] >> probe % 64 & 1)
-		return l->probes[probe];
-	const struct score_probe *p = &l->set->probes[probe];
+	if (slot >= SCORE_PROBES_MAX)
+		return keep(l, slot, ask_attr(l, (enum score_attr)(slot - SCORE_PROBES_MAX)));
+	const struct score_probe *p = &l->set->probes[slot];
 	enum score_tri state = score_look_key(l, p->keyspec, &key);
-	keep(l, probe, state == SCORE_TRUE ? read_probe(l, p, key) : state == SCORE_FALSE ? 0 : NAN);
-	return l->probes[probe];
+	return keep(l, slot, state == SCORE_TRUE ? read_probe(l, p, key) : state == SCORE_FALSE ? 0 : NAN);
 }
 
 void score_look_charged(struct score_look *l, unsigned keyspec, double points)
 {
 	unsigned probe = l->set->record_probe[keyspec];
 	if (probe != SCORE_NO_PROBE)
-		keep(l, probe, points);
+		(void)keep(l, probe, points);
+	score_look_forget(l, SCORE_SLOT_SCORE);
 }
 
 double score_look_score(struct score_look *l)
 {
-	double record = score_look_probe(l, SCORE_PROBE_CLIENT);
+	double record = score_look_slot(l, SCORE_PROBE_CLIENT);
 	return l->points + (isnan(record) ? 0 : record);
 }

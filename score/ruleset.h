@@ -105,15 +105,16 @@ struct score_rule {
 	bool observed, even_known_good;
 };
 
-/* What a test needs of each rule, closely packed: most are "a number, a comparison, a constant" and never touch
- * their program. */
-enum score_way { SCORE_WAY_TREE, SCORE_WAY_PROBE, SCORE_WAY_SCORE, SCORE_WAY_POINTS };
+/* All that is a number has a slot, where a test keeps it: the probes, then the attributes. */
+enum { SCORE_SLOTS = SCORE_PROBES_MAX + SCORE_ATTRS, SCORE_SLOT_WORDS = (SCORE_SLOTS + 63) / 64 };
+enum { SCORE_SLOT_SCORE = SCORE_PROBES_MAX + SCORE_AT_SCORE, SCORE_SLOT_POINTS = SCORE_PROBES_MAX + SCORE_AT_POINTS };
 
+/* What a test needs of each rule, closely packed: most are "a number, a comparison, a constant" and never touch their
+ * program. `holds` says for which of less (1), equal (2) and more (4) it is true; 0: the program must be walked. */
 struct score_head {
 	double constant;
-	uint16_t probe;
-	uint8_t way; /* enum score_way */
-	uint8_t op;  /* enum score_compare */
+	uint16_t slot;
+	uint8_t holds;
 };
 
 struct score_stage_rules {
@@ -185,11 +186,11 @@ struct score_look {
 	struct score_store *store;
 	struct score_readings *readings;
 	uint64_t now_ms;
-	double points; /* so far */
+	double points; /* so far; set by score_look_points() */
 	uint32_t keys_known, keys_none;
 	struct score_key keys[SCORE_KEYSPECS_MAX];
-	uint64_t probes_known[SCORE_PROBES_MAX / 64];
-	double probes[SCORE_PROBES_MAX];  /* NaN: unknown */
+	uint64_t slots_known[SCORE_SLOT_WORDS];
+	double slots[SCORE_SLOTS];	  /* NaN: unknown */
 	uint8_t outcome[SCORE_RULES_MAX]; /* of each program: 1 + enum score_tri; 0: not tested */
 };
 
@@ -197,8 +198,22 @@ void score_look_init(struct score_look *l, const struct score_ruleset *set, cons
 	struct score_store *store, uint64_t now_ms);
 /* SCORE_TRUE: *key_r is the key; SCORE_FALSE: the thing is none (a null sender); SCORE_UNKNOWN: not known. */
 enum score_tri score_look_key(struct score_look *l, unsigned keyspec, const struct score_key **key_r);
-/* NaN: unknown. A key that is none gives 0, as nothing was ever counted by it. */
-double score_look_probe(struct score_look *l, unsigned probe);
+/* What a slot holds, asked for and kept. NaN: unknown. A key that is none gives 0, as nothing was counted by it. */
+double score_look_ask(struct score_look *l, unsigned slot);
+static inline double score_look_slot(struct score_look *l, unsigned slot)
+{
+	return l->slots_known[slot / 64] >> slot % 64 & 1 ? l->slots[slot] : score_look_ask(l, slot);
+}
+static inline void score_look_forget(struct score_look *l, unsigned slot)
+{
+	l->slots_known[slot / 64] &= ~((uint64_t)1 << slot % 64);
+}
+static inline void score_look_points(struct score_look *l, double points)
+{
+	l->points = points;
+	score_look_forget(l, SCORE_SLOT_SCORE);
+	score_look_forget(l, SCORE_SLOT_POINTS);
+}
 /* A charge made this of the record. */
 void score_look_charged(struct score_look *l, unsigned keyspec, double points);
 double score_look_score(struct score_look *l);
@@ -219,8 +234,20 @@ struct score_value score_value_header(struct slice name, const struct score_fact
 
 /* --- test.c --- */
 
-enum score_tri score_rule_test(const struct score_ruleset *set, unsigned rule, struct score_look *l);
+enum score_tri score_program_test(const struct score_program *p, struct score_look *l);
 /* How a rule of this program is tested. */
 struct score_head score_program_head(const struct score_program *p);
+
+/* Whether the rule is true. */
+static inline bool score_rule_holds(const struct score_ruleset *set, unsigned rule, struct score_look *l)
+{
+	const struct score_head *h = &set->heads[rule];
+	if (!h->holds)
+		return score_program_test(set->rules[rule].program, l) == SCORE_TRUE;
+	double n = score_look_slot(l, h->slot);
+	unsigned is = (unsigned)(n < h->constant) | (unsigned)(n <= h->constant && n >= h->constant) << 1 |
+		      (unsigned)(n > h->constant) << 2;
+	return (is & h->holds) != 0; /* NaN is none of them */
+}
 
 #endif

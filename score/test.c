@@ -7,7 +7,7 @@ static enum score_tri test(const struct score_op *ops, unsigned i, struct score_
 
 static struct score_value probe_value(unsigned probe, struct score_look *l)
 {
-	double n = score_look_probe(l, probe);
+	double n = score_look_slot(l, probe);
 	return (struct score_value){ .kind = isnan(n) ? SCORE_V_UNKNOWN : SCORE_V_NUMBER, .number = n };
 }
 
@@ -187,50 +187,27 @@ static enum score_tri test(const struct score_op *ops, unsigned i, struct score_
 	return v.kind == SCORE_V_UNKNOWN ? SCORE_UNKNOWN : tri(v.kind == SCORE_V_BOOL && v.number > 0);
 }
 
-/* --- the way of most rules --- */
+/* --- whole programs --- */
 
 struct score_head score_program_head(const struct score_program *p)
 {
+	static const uint8_t holds_for[] = { [SCORE_EQ] = 2, [SCORE_NE] = 1 | 4, [SCORE_LT] = 1, [SCORE_LE] = 1 | 2,
+		[SCORE_GT] = 4, [SCORE_GE] = 2 | 4 };
 	const struct score_op *ops = p->ops, *a = &ops[1];
-	struct score_head h = { .way = SCORE_WAY_TREE };
 	if (ops[0].code != SCORE_OP_COMPARE || ops[a->next].code != SCORE_OP_NUMBER)
-		return h;
-	if (a->code == SCORE_OP_PROBE)
-		h.way = SCORE_WAY_PROBE;
-	else if (a->code == SCORE_OP_ATTR && a->sub == SCORE_AT_SCORE)
-		h.way = SCORE_WAY_SCORE;
-	else if (a->code == SCORE_OP_ATTR && a->sub == SCORE_AT_POINTS)
-		h.way = SCORE_WAY_POINTS;
-	h.probe = a->index;
-	h.op = ops[0].sub;
-	h.constant = ops[a->next].u.number;
-	return h;
+		return (struct score_head){ 0 };
+	if (a->code != SCORE_OP_PROBE && a->code != SCORE_OP_ATTR)
+		return (struct score_head){ 0 };
+	return (struct score_head){ .constant = ops[a->next].u.number,
+		.slot = (uint16_t)(a->code == SCORE_OP_PROBE ? a->index : SCORE_PROBES_MAX + a->sub),
+		.holds = holds_for[ops[0].sub] };
 }
 
-static enum score_tri test_tree(const struct score_program *p, struct score_look *l)
+enum score_tri score_program_test(const struct score_program *p, struct score_look *l)
 {
 	if (p->shifting)
 		return test(p->ops, 0, l);
 	if (l->outcome[p->index] == 0)
 		l->outcome[p->index] = (uint8_t)(1 + test(p->ops, 0, l));
 	return (enum score_tri)(l->outcome[p->index] - 1);
-}
-
-enum score_tri score_rule_test(const struct score_ruleset *set, unsigned rule, struct score_look *l)
-{
-	const struct score_head *h = &set->heads[rule];
-	double n = l->points;
-	switch ((enum score_way)h->way) {
-	case SCORE_WAY_TREE:
-		return test_tree(set->rules[rule].program, l);
-	case SCORE_WAY_PROBE:
-		n = score_look_probe(l, h->probe);
-		break;
-	case SCORE_WAY_SCORE:
-		n = score_look_score(l);
-		break;
-	case SCORE_WAY_POINTS:
-		break;
-	}
-	return isnan(n) ? SCORE_UNKNOWN : tri(holds((enum score_compare)h->op, n, h->constant));
 }
