@@ -108,9 +108,9 @@ static void put_decision(struct ctl_json list, struct slice record)
 /* ---- which ones ---- */
 
 struct wanted {
-	uint64_t id; /* 0: any */
+	uint64_t id;
 	struct ip_prefix client;
-	bool by_client;
+	bool by_id, by_client;
 	struct slice client_text, recipient; /* n 0: any; as log.addresses writes them */
 };
 
@@ -149,7 +149,7 @@ static void answer(struct app *app, const struct wanted *w, size_t top, struct c
 	ctl_json_put_text(root, "journal", slice_str(g->settings->log.to));
 	generation_unref(&g);
 	struct ctl_json list = ctl_json_put_array(root, "decisions");
-	if (decisions_walk_begin(app->decisions, w->id, &walk)) {
+	if (decisions_walk_begin(app->decisions, w->by_id ? &w->id : NULL, &walk)) {
 		size_t n = 0;
 		while (n < top && decisions_next(app->decisions, &walk, &record)) {
 			if (!is_wanted(w, buf_slice(&record)))
@@ -204,9 +204,10 @@ static bool read_wanted(struct app *app, struct ctl_json args, struct wanted *w,
 {
 	struct slice id = ctl_json_text(args, "id"), client = ctl_json_text(args, "client");
 	struct slice rcpt = ctl_json_text(args, "recipient");
-	unsigned sub;
+	unsigned sub; /* the whole mail is shown */
 	if (!!id.n + !!client.n + !!rcpt.n != 1)
 		return control_refuse(error_r, "explain wants one of an id, a client or a recipient");
+	w->by_id = id.n > 0;
 	if (id.n)
 		return id_parse(id, &w->id, &sub) ||
 		       control_refuse(error_r,

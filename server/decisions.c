@@ -104,7 +104,7 @@ void decisions_put(struct decisions *d, unsigned worker, uint64_t id, uint64_t t
 
 /* ---- the walk ---- */
 
-bool decisions_walk_begin(struct decisions *d, uint64_t id, struct decisions_walk *walk_r)
+bool decisions_walk_begin(struct decisions *d, const uint64_t *id, struct decisions_walk *walk_r)
 {
 	*walk_r = (struct decisions_walk){ .next = mem_zalloc(d->rings_n * sizeof *walk_r->next), .id = id };
 	TRY(walk_r->next);
@@ -122,7 +122,7 @@ bool decisions_walk_begin(struct decisions *d, uint64_t id, struct decisions_wal
 enum { WALK_STRIDE = 1024 };
 
 /* Moves `next` down to behind the newest entry that is wanted; *time_r is its time. False: none is left. */
-static bool seek(struct ring *r, uint64_t id, uint64_t *next, uint64_t *time_r)
+static bool seek(struct ring *r, const uint64_t *id, uint64_t *next, uint64_t *time_r)
 {
 	bool found = false;
 	while (r->cap && !found) {
@@ -131,7 +131,7 @@ static bool seek(struct ring *r, uint64_t id, uint64_t *next, uint64_t *time_r)
 		stop = stop < r->first ? r->first : stop;
 		while (!found && *next > stop) {
 			const struct entry *e = &r->index[(*next - 1) % r->cap];
-			found = !id || e->id == id;
+			found = !id || e->id == *id;
 			*time_r = e->time_ms;
 			*next -= !found;
 		}

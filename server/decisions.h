@@ -30,10 +30,10 @@ void decisions_put(struct decisions *d, unsigned worker, uint64_t id, uint64_t t
 
 /* Walks newest first over all workers. What is pushed out meanwhile is left out. */
 struct decisions_walk {
-	uint64_t *next; /* of each ring; owned */
-	uint64_t id;	/* only records of this id; 0: all */
+	uint64_t *next;	    /* of each ring; owned */
+	const uint64_t *id; /* only records of this id; NULL: all. The caller's. */
 };
-bool decisions_walk_begin(struct decisions *d, uint64_t id, struct decisions_walk *walk_r) MUST_USE;
+bool decisions_walk_begin(struct decisions *d, const uint64_t *id, struct decisions_walk *walk_r) MUST_USE;
 /* The record replaces what is in `record_r`. False: there are no more, or memory is out. */
 bool decisions_next(struct decisions *d, struct decisions_walk *walk, struct buf *record_r) MUST_USE;
 void decisions_walk_end(struct decisions_walk *walk);

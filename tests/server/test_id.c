@@ -46,11 +46,36 @@ static void the_text_has_eight_clear_characters(void **state)
 	assert_string_equal(text, "000000JK");
 }
 
+static void an_id_is_read_as_it_was_heard(void **state)
+{
+	(void)state;
+	static const char *const BAD[] = { "", "-", "7F3K9QZ", "7F3K9QZ22", "7F3K9QZU", "7F3K9QZ2-x", "7F3K9QZ2-99999",
+		"7F3K 9QZ" };
+	char text[ID_TEXT];
+	uint64_t id;
+	unsigned sub;
+	for (uint64_t n = 1; n < 1ull << 40; n = n * 7 + 3) {
+		id_format(n, text);
+		assert_true(id_parse(slice_str(text), &id, &sub));
+		assert_true(id == n && sub == 0);
+	}
+	assert_true(id_parse(SLICE("7f3k9qz2-12"), &id, &sub));
+	id_format(id, text);
+	assert_string_equal(text, "7F3K9QZ2");
+	assert_int_equal(sub, 12);
+	assert_true(id_parse(SLICE("oOiIlL00"), &id, &sub));
+	id_format(id, text);
+	assert_string_equal(text, "00111100");
+	for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++)
+		assert_false(id_parse(slice_str(BAD[i]), &id, &sub));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(no_id_is_given_twice),
 		cmocka_unit_test(the_text_has_eight_clear_characters),
+		cmocka_unit_test(an_id_is_read_as_it_was_heard),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
