@@ -7,6 +7,7 @@
 
 #include "relay/relay.h"
 #include "score/store.h"
+#include "server/alerts.h"
 #include "server/clients.h"
 #include "server/generation.h"
 #include "server/spool.h"
@@ -27,6 +28,7 @@ struct app {
 	struct score_store *store;
 	struct keeper *keeper; /* writes the store's snapshots */
 	struct clients *clients;
+	struct alerts *alerts;
 	struct decisions *decisions; /* of log.decisions at the start */
 	struct spool_room spool;
 	struct hash_key log_key; /* of log.addresses = "hash" */

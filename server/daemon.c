@@ -141,6 +141,7 @@ static bool make_shared(struct app *app)
 {
 	const struct settings *s = app->generation->settings;
 	app->clients = clients_new();
+	app->alerts = alerts_new();
 	app->store = score_store_new(s->score.memory, &app->needs.score_key);
 	if (app->store)
 		app->keeper = keeper_new(app->store, s->score.snapshot, s->score.snapshot_every_ms);
@@ -151,7 +152,8 @@ static bool make_shared(struct app *app)
 	app->commands = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	rand_bytes(&app->id_seed, sizeof app->id_seed);
 	app->descriptors = privileges_raise_nofile();
-	if (!app->clients || !app->keeper || !app->relay || !app->decisions || !app->workers || app->commands < 0)
+	if (!app->clients || !app->alerts || !app->keeper || !app->relay || !app->decisions || !app->workers ||
+		app->commands < 0)
 		return fail("cannot start: out of memory (score.memory is reserved at the start)");
 	set_session_limit(app, s);
 	return true;
@@ -338,6 +340,7 @@ static void release(struct app *app)
 	keeper_free(&app->keeper);
 	score_store_free(&app->store);
 	clients_free(&app->clients);
+	alerts_free(&app->alerts);
 	decisions_free(&app->decisions);
 	spool_room_close(&app->spool);
 	generation_unref(&app->generation);

@@ -1,3 +1,4 @@
+#include "server/pressure.h"
 #include "server/talk.h"
 
 /* A body below limits.min_data_rate is given this long before it is measured, and measured so often. */
@@ -18,19 +19,12 @@ void deadline_after(struct session *s, uint64_t ms)
 		net_wheel_arm(&w->wheel, &s->timer, s->deadline_ms);
 }
 
-static bool under_stress(const struct session *s)
-{
-	const struct app *app = s->worker->app;
-	uint64_t now = atomic_load_explicit(&app->sessions, memory_order_relaxed);
-	return now * 10 > (uint64_t)atomic_load_explicit(&app->sessions_limit, memory_order_relaxed) * 9;
-}
-
 static uint64_t silence_allowed(const struct session *s)
 {
 	const struct settings_limits *l = &s->generation->settings->limits;
 	if (s->in_body)
 		return l->data_timeout_ms;
-	return under_stress(s) && l->stress_timeout_ms < l->command_timeout_ms ? l->stress_timeout_ms
+	return pressure_is_high(s->worker->app) && l->stress_timeout_ms < l->command_timeout_ms ? l->stress_timeout_ms
 									       : l->command_timeout_ms;
 }
 
@@ -53,6 +47,23 @@ static bool too_slow(const struct session *s)
 	if (now - s->opened_ms > s->generation->settings->limits.session_time_ms && floor < LATE_RATE)
 		floor = LATE_RATE;
 	return taken_ms >= RATE_EVERY_MS && s->mail->body_bytes * 1000 < floor * taken_ms;
+}
+
+/* The time that we throttle counts neither as silence nor as slowness. */
+static void end_throttle(struct session *s)
+{
+	uint64_t now = s->worker->now_ms, held = now - s->throttle.filled_ms;
+	s->heard_ms += held;
+	if (s->in_body)
+		s->mail->body_started_ms += held;
+	s->awaiting = AWAIT_CLIENT;
+	session_pump(s);
+}
+
+void deadline_throttle(struct session *s)
+{
+	s->awaiting = AWAIT_RATE;
+	deadline_after(s, throttle_wait_ms(&s->throttle));
 }
 
 static void client_is_late(struct session *s)
@@ -84,6 +95,12 @@ void deadline_passed(struct session *s)
 		return;
 	case AWAIT_FLUSH:
 		session_close(s);
+		return;
+	case AWAIT_RATE:
+		if (s->worker->now_ms - s->opened_ms >= HARD_STOP_MS)
+			session_end(s, "limit", SLICE("4.4.2 Session has lasted too long"));
+		else
+			end_throttle(s);
 		return;
 	case AWAIT_BACKEND: /* the relay answers in bounded time; only the hard stop brings us here */
 	case AWAIT_DELAY:

@@ -222,18 +222,19 @@ void journal_orphan(struct worker *w, uint64_t id, const struct relay_done *d)
 	stat_add(&w->stats, COUNTED_AS[v], 1);
 }
 
-void journal_turned_away(struct worker *w, const struct ip *ip, uint16_t port, uint32_t listener, struct slice words)
+void journal_turned_away(
+	struct worker *w, uint64_t id, const struct peer *peer, struct slice by, struct slice words)
 {
 	struct record *r = &w->record;
 	char text[IP_TEXT];
-	ip_format(ip, text);
+	ip_format(&peer->ip, text);
 	record_begin(r, w->wall_ms, "session");
-	put_id(r, "id", id_next(&w->ids));
-	record_text(r, "listener", slice_str(w->generation->settings->listeners.items[listener].name));
+	put_id(r, "id", id);
+	record_text(r, "listener", slice_str(w->generation->settings->listeners.items[peer->listener].name));
 	record_address(r, "client", slice_str(text));
-	record_number(r, "port", port);
+	record_number(r, "port", peer->port);
 	record_text(r, "verdict", SLICE("deferred"));
-	record_text(r, "by", SLICE("limit"));
+	record_text(r, "by", by);
 	record_number(r, "code", 421);
 	record_text(r, "reply", words);
 	record_end(r);

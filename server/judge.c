@@ -8,30 +8,17 @@
 enum { GREETING_DELAY_MS = 20000 };
 static const struct slice NO_MEMORY = SLICE_INIT("4.3.0 Out of memory, try again later");
 
-static struct score_facts facts_of(const struct session *s)
+/* The administrator's `allow`, an `ok` above all rules. `here`: of the recipient in question. */
+static void set_allowed(struct session *s, bool here)
 {
-	struct score_facts f = { 0 };
-	const struct settings *set = s->generation->settings;
-	score_facts_client(&f, &s->peer.ip, slice_str(set->listeners.items[s->peer.listener].name));
-	score_facts_tls(&f, s->handshaken);
-	f.offences = s->tally.offences;
-	if (s->helo)
-		score_facts_helo(&f, session_helo(s));
-	if (!s->mail)
-		return f;
-	const struct mail *m = s->mail;
-	score_facts_sender(&f, m->sender);
-	if (s->asked == ASKED_RCPT)
-		score_facts_recipient(&f, m->rcpts[m->rcpts_n - 1].address);
-	f.recipients = m->rcpts_n;
-	f.bad_recipients = m->bad;
-	return f;
+	s->judgement.allowed = here || s->standing.allowed || (s->mail && s->mail->allowed);
 }
 
 void judge_event(struct session *s, enum score_event event, uint64_t amount)
 {
 	struct worker *w = s->worker;
 	struct score_facts f = facts_of(s);
+	set_allowed(s, false);
 	if (!score_event(s->generation->rules, &f, &s->judgement, w->app->store, event, amount, w->wall_ms))
 		log_warn("out of memory: an event was not counted");
 }
@@ -65,7 +52,8 @@ static bool hold_back(struct session *s, uint64_t ms)
 		ms = left;
 	if (ms == 0)
 		return false;
-	if (!enter_waiting(w->app, l->waiting)) {
+	/* who waits holds a session: when they run short nobody is made to */
+	if (pressure_is_high(w->app) || !enter_waiting(w->app, l->waiting)) {
 		stat_add(&w->stats, STAT_WAITS_SKIPPED, 1);
 		return false;
 	}
@@ -86,18 +74,6 @@ void judge_end_delay(struct session *s)
 }
 
 /* ---- verdicts ---- */
-
-static void tell_logs(const struct session *s, const struct score_verdict *v)
-{
-	char ip[IP_TEXT], id[ID_TEXT];
-	for (unsigned i = 0; i < v->logs_n; i++) {
-		ip_format(&s->peer.ip, ip);
-		id_format(s->mail ? s->mail->id : s->id, id);
-		log_info("rule %s: client %s helo %.*s id %s score %.0f",
-			score_rule_name(s->generation->rules, v->logs[i]), ip, SLICE_ARG(session_helo(s)), id,
-			v->score);
-	}
-}
 
 /* "7F3K9QZ2", or "7F3K9QZ2-3" for the third recipient that this mail was refused. */
 static struct slice decision_id(struct session *s, char text_r[ID_TEXT + 12])
@@ -130,34 +106,101 @@ static bool is_held_back(const struct session *s, enum score_stage stage)
 	return stage < SCORE_RCPT && s->generation->settings->refuse_at == SETTINGS_REFUSE_AT_RCPT;
 }
 
-enum judged judge_stage(struct session *s, enum score_stage stage, struct refusal *refusal_r)
+/* ---- the administrator's own word ---- */
+
+/* Asked again where it may have changed since the accept, or where an address is new. */
+static enum door door_now(struct session *s, enum score_stage stage)
 {
 	struct worker *w = s->worker;
-	struct score_facts f = facts_of(s);
-	struct score_verdict v;
+	enum door door = DOOR_OPEN;
+	if (stage == SCORE_RCPT)
+		return door_of_address(w->app, mail_last_rcpt(s->mail)->address, w->wall_ms);
+	if (stage != SCORE_MAIL)
+		return DOOR_OPEN;
+	door = door_of_client(w->app, s->generation, &s->peer.ip, w->wall_ms);
+	s->ending = door == DOOR_BLOCKED;
+	if (door == DOOR_OPEN)
+		door = door_of_address(w->app, s->mail->sender, w->wall_ms);
+	s->mail->allowed = door == DOOR_ALLOWED;
+	return door;
+}
+
+static enum judged refuse_blocked(struct session *s, struct refusal *refusal_r)
+{
+	struct buf *words = &s->worker->words;
+	char id[ID_TEXT + 12];
+	*refusal_r = (struct refusal){ .code = s->ending ? 421 : 450, .text = NO_MEMORY, .by = SLICE("block") };
+	buf_clear(words);
+	if (buf_puts(words, s->ending ? SLICE("4.7.0 Your address") : SLICE("4.7.1 This mail address"),
+		    SLICE(" is blocked for now, try again later (id "), decision_id(s, id), SLICE(")")))
+		refusal_r->text = buf_slice(words);
+	return JUDGED_REFUSED;
+}
+
+/* ---- the rules' ---- */
+
+static enum judged refuse(struct session *s, const struct score_verdict *v, struct refusal *refusal_r)
+{
+	bool lasting = v->now.action == SCORE_BLOCK || v->now.action == SCORE_REJECT;
+	if (!word_refusal(s, v, refusal_r))
+		*refusal_r = (struct refusal){ .code = 451, .text = NO_MEMORY, .by = SLICE("limit") };
+	if (v->now.action == SCORE_BLOCK)
+		act_block(s, v);
+	else if (v->held)
+		s->held_refusals++;
+	if (lasting && (!s->mail || !s->mail->refused))
+		act_remember(s, false);
+	if (s->mail)
+		s->mail->refused |= lasting;
+	return JUDGED_REFUSED;
+}
+
+static enum judged follow(struct session *s, enum score_stage stage, const struct score_verdict *v,
+	struct refusal *refusal_r)
+{
+	switch (v->now.action) {
+	case SCORE_WAIT:
+		return hold_back(s, v->wait_ms) ? JUDGED_WAIT : JUDGED_GO;
+	case SCORE_DEFER:
+	case SCORE_REJECT:
+		return is_held_back(s, stage) ? JUDGED_GO : refuse(s, v, refusal_r);
+	case SCORE_BLOCK: /* never held: every further command would be work for nothing */
+		return refuse(s, v, refusal_r);
+	default: /* the other actions add up beside the verdict: act_on() */
+		return JUDGED_GO;
+	}
+}
+
+static bool test(struct session *s, enum score_stage stage, const struct score_facts *f, struct score_verdict *v_r)
+{
+	struct worker *w = s->worker;
 	struct score_readings read;
 	read.n = 0; /* the rest is filled as it is read */
 	s->judgement.readings = &read;
-	bool tested = score_rules_eval(s->generation->rules, stage, &f, &s->judgement, w->app->store, w->wall_ms, &v);
+	bool tested = score_rules_eval(s->generation->rules, stage, f, &s->judgement, w->app->store, w->wall_ms, v_r);
 	s->judgement.readings = NULL;
-	if (!tested) {
+	if (tested)
+		account_note(s, stage, &read);
+	return tested;
+}
+
+enum judged judge_stage(struct session *s, enum score_stage stage, struct refusal *refusal_r)
+{
+	struct score_verdict v;
+	enum door door = door_now(s, stage);
+	if (door == DOOR_BLOCKED)
+		return refuse_blocked(s, refusal_r);
+	set_allowed(s, door == DOOR_ALLOWED);
+	struct score_facts f = facts_of(s);
+	if (!test(s, stage, &f, &v)) {
 		*refusal_r = (struct refusal){ .code = 451, .text = NO_MEMORY, .by = SLICE("limit") };
 		return JUDGED_REFUSED;
 	}
-	account_note(s, stage, &read);
-	tell_logs(s, &v);
+	act_on(s, &f, &v);
 	bool same = v.would.action == v.now.action && v.would.rule == v.now.rule;
 	if (!same && v.would.action > s->would.action)
 		s->would = v.would;
-	if (v.now.action == SCORE_WAIT)
-		return hold_back(s, v.wait_ms) ? JUDGED_WAIT : JUDGED_GO;
-	if ((v.now.action != SCORE_DEFER && v.now.action != SCORE_REJECT) || is_held_back(s, stage))
-		return JUDGED_GO;
-	if (!word_refusal(s, &v, refusal_r))
-		*refusal_r = (struct refusal){ .code = 451, .text = NO_MEMORY, .by = SLICE("limit") };
-	if (v.held)
-		s->held_refusals++;
-	return JUDGED_REFUSED;
+	return follow(s, stage, &v, refusal_r);
 }
 
 void judge_recipient_done(struct session *s, bool accepted)

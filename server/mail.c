@@ -1,6 +1,7 @@
 #include "server/mail.h"
 
 #include "base/mem.h"
+#include "smtp/header.h"
 
 struct mail *mail_new(uint64_t id, uint32_t number, uint64_t now_ms)
 {
@@ -20,6 +21,7 @@ void mail_free(struct mail **m, struct spool_room *room)
 	if (!*m)
 		return;
 	spool_release(&(*m)->spool, room);
+	buf_release(&(*m)->header);
 	arena_release(&(*m)->arena);
 	mem_free(m);
 }
@@ -48,6 +50,26 @@ struct mail_rcpt *mail_add_rcpt(struct mail *m, struct slice address)
 	struct mail_rcpt *r = &m->rcpts[m->rcpts_n++];
 	*r = (struct mail_rcpt){ .address = copy };
 	return r;
+}
+
+void mail_keep_header(struct mail *m, struct slice part)
+{
+	size_t room = SMTP_HEADER_BYTES_MAX - buf_len(&m->header);
+	if (!buf_put(&m->header, slice_of(part.p, part.n < room ? part.n : room)))
+		m->keeps_header = false;
+}
+
+void mail_read_header(struct mail *m)
+{
+	struct smtp_header_field fields[SMTP_HEADER_FIELDS_MAX];
+	if (!buf_len(&m->header))
+		return;
+	size_t n = smtp_header_parse(m->header.data + m->header.start, buf_len(&m->header), fields, SMTP_HEADER_FIELDS_MAX);
+	struct score_header *headers = n ? arena_alloc(&m->arena, n * sizeof *headers) : NULL;
+	for (size_t i = 0; headers && i < n; i++)
+		headers[i] = (struct score_header){ .name = fields[i].name, .value = fields[i].value };
+	m->headers = headers;
+	m->headers_n = headers ? (uint32_t)n : 0;
 }
 
 bool mail_prepare(struct mail *m, const struct relay_client *client, uint64_t ticket)

@@ -8,6 +8,7 @@
 
 #include "base/arena.h"
 #include "relay/relay.h"
+#include "score/facts.h"
 #include "server/spool.h"
 #include "smtp/hops.h"
 
@@ -43,6 +44,8 @@ struct mail {
 	uint64_t size_said;
 	bool eight_bit;
 	bool handed_on; /* the relay has it and has not answered */
+	bool allowed;	/* the administrator's `allow` of its client or sender */
+	bool refused;	/* a rule refused it, or a recipient, for good: counted once */
 
 	struct mail_rcpt *rcpts; /* all that were named, taken or not */
 	uint32_t rcpts_n, rcpts_cap;
@@ -53,7 +56,12 @@ struct mail {
 	struct smtp_hops hops;
 	uint64_t body_started_ms, body_bytes;
 
-	struct slice head;     /* our Received: line */
+	bool keeps_header; /* some rule wants to read it */
+	struct buf header; /* the first SMTP_HEADER_BYTES_MAX bytes of it */
+	const struct score_header *headers;
+	uint32_t headers_n;
+
+	struct slice head;     /* our Received: line, and what rules add */
 	struct relay_mail out; /* while it is being handed on */
 	struct mail_outcome outcome;
 };
@@ -70,6 +78,10 @@ static inline struct mail_rcpt *mail_last_rcpt(struct mail *m)
 {
 	return &m->rcpts[m->rcpts_n - 1];
 }
+/* One more part of the header; what is beyond the limit, or has no memory, is not seen by the rules. */
+void mail_keep_header(struct mail *m, struct slice part);
+/* The body is complete: cuts what was kept into m->headers. */
+void mail_read_header(struct mail *m);
 /* Fills m->out from the taken recipients and the finished spool. */
 bool mail_prepare(struct mail *m, const struct relay_client *client, uint64_t ticket) MUST_USE;
 /* Keeps a copy of a text for the journal; when memory is out the text is just left away. */

@@ -17,17 +17,27 @@ enum { FLUSH_MS = 10000 };
 
 #define TOO_MANY "4.3.2 Too many connections, try again later"
 #define TOO_MANY_OF_YOU "4.7.0 Too many connections from your address, try again later"
+#define BLOCKED "4.7.0 Your address is blocked for now, try again later"
 
 /* ---- life ---- */
 
-static void turn_away(struct worker *w, int fd, const char *words)
+/* Told and journaled with an id, and nothing else is done for it. */
+static void turn_away(struct worker *w, int fd, const struct peer *peer, const char *by, const char *words)
 {
-	char line[128];
-	int n = snprintf(line, sizeof line, "421 %s\r\n", words);
-	stat_add(&w->stats, STAT_OVER_LIMIT, 1);
+	char line[160], id[ID_TEXT];
+	uint64_t number = id_next(&w->ids);
+	id_format(number, id);
+	int n = snprintf(line, sizeof line, "421 %s (id %s)\r\n", words, id);
 	ssize_t told = send(fd, line, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
 	(void)told; /* a fresh socket takes a line; if not, the client is told by the close */
 	close(fd);
+	journal_turned_away(w, number, peer, slice_str(by), slice_str(words));
+}
+
+static void turn_away_over_limit(struct worker *w, int fd, const struct peer *peer, const char *words)
+{
+	stat_add(&w->stats, STAT_OVER_LIMIT, 1);
+	turn_away(w, fd, peer, "limit", words);
 }
 
 static bool take_place(struct worker *w)
@@ -90,34 +100,45 @@ static void note_opened(struct worker *w)
 		stat_add(&w->stats, STAT_SESSIONS_PEAK, open - stat_get(&w->stats, STAT_SESSIONS_PEAK));
 }
 
-void session_open(struct worker *w, int fd, const struct ip *ip, uint16_t port, uint32_t listener)
+static void open_session(struct session *s, const struct peer *peer, bool allowed)
 {
-	uint32_t per_client = w->generation->settings->limits.sessions_per_client;
-	if (!take_place(w)) {
-		turn_away(w, fd, TOO_MANY);
-		journal_turned_away(w, ip, port, listener, SLICE(TOO_MANY));
-		return;
-	}
-	if (per_client && !clients_enter(w->app->clients, ip, per_client)) {
-		leave_place(w);
-		turn_away(w, fd, TOO_MANY_OF_YOU);
-		journal_turned_away(w, ip, port, listener, SLICE(TOO_MANY_OF_YOU));
-		return;
-	}
-	struct session *s = session_new(w, fd);
-	if (!s) {
-		if (per_client)
-			clients_leave(w->app->clients, ip);
-		leave_place(w);
-		return;
-	}
-	s->peer = (struct peer){ .ip = *ip, .port = port, .listener = (uint16_t)listener };
-	s->counted = per_client != 0;
+	struct worker *w = s->worker;
+	s->peer = *peer;
+	door_standing(w->app, s->generation, &peer->ip, w->wall_ms, &s->standing);
+	s->standing.allowed = allowed;
 	configure_core(s);
 	note_opened(w);
 	judge_event(s, SCORE_EV_CONNECTIONS, 1);
 	talk_greet(s);
 	session_pump(s);
+}
+
+void session_open(struct worker *w, int fd, const struct ip *ip, uint16_t port, uint32_t listener)
+{
+	const struct peer peer = { .ip = *ip, .port = port, .listener = (uint16_t)listener };
+	uint32_t per_client = w->generation->settings->limits.sessions_per_client;
+	enum door door = door_of_client(w->app, w->generation, ip, w->wall_ms);
+	if (door == DOOR_BLOCKED) {
+		stat_add(&w->stats, STAT_BLOCKED, 1);
+		turn_away(w, fd, &peer, "block", BLOCKED);
+		return;
+	}
+	if (!take_place(w)) {
+		turn_away_over_limit(w, fd, &peer, TOO_MANY);
+		return;
+	}
+	if (!clients_enter(w->app->clients, ip, per_client ? per_client : UINT32_MAX)) {
+		leave_place(w);
+		turn_away_over_limit(w, fd, &peer, TOO_MANY_OF_YOU);
+		return;
+	}
+	struct session *s = session_new(w, fd);
+	if (!s) {
+		clients_leave(w->app->clients, ip);
+		leave_place(w);
+		return;
+	}
+	open_session(s, &peer, door == DOOR_ALLOWED);
 }
 
 void session_free(struct session *s)
@@ -151,8 +172,7 @@ void session_close(struct session *s)
 	judge_release(s);
 	buf_release(&s->in);
 	mem_free(&s->helo);
-	if (s->counted)
-		clients_leave(w->app->clients, &s->peer.ip);
+	clients_leave(w->app->clients, &s->peer.ip);
 	leave_place(w);
 	stat_sub(&w->stats, STAT_SESSIONS_OPEN, 1);
 	worker_unseat(w, s, s->index);
@@ -208,9 +228,13 @@ void session_stop(struct session *s)
 /* The next input for the core: what was kept, with new bytes behind it when `more` is wanted. */
 static enum net_result take_input(struct session *s, struct slice *in)
 {
-	size_t n, most = s->in_body ? WORKER_SCRATCH : COMMAND_READ;
+	size_t n, most = throttle_allows(&s->throttle, s->in_body ? WORKER_SCRATCH : COMMAND_READ, s->worker->now_ms);
 	bool kept = buf_len(&s->in) > 0;
 	char *to = s->worker->scratch;
+	if (most == 0) {
+		deadline_throttle(s);
+		return NET_AGAIN;
+	}
 	if (kept) {
 		if (!buf_reserve(&s->in, most))
 			return NET_FAILED;
@@ -220,6 +244,7 @@ static enum net_result take_input(struct session *s, struct slice *in)
 	if (r != NET_OK)
 		return r;
 	s->tally.bytes += n;
+	throttle_took(&s->throttle, n);
 	if (kept)
 		buf_grew(&s->in, n);
 	*in = kept ? buf_slice(&s->in) : slice_of(to, n);
@@ -337,7 +362,7 @@ static bool is_gone(struct session *s)
 	ssize_t n = recv(s->conn.io.fd, &c, 1, MSG_PEEK | MSG_DONTWAIT);
 	if (n < 0)
 		return errno != EAGAIN && errno != EINTR;
-	return n == 0 && s->awaiting == AWAIT_DELAY && buf_len(&s->in) == 0 && s->asked != ASKED_MESSAGE;
+	return n == 0 && s->awaiting == AWAIT_DELAY && buf_len(&s->in) == 0 && s->asked < ASKED_DATA;
 }
 
 void session_on_io(struct session *s, unsigned events)
@@ -354,6 +379,7 @@ void session_on_io(struct session *s, unsigned events)
 		finish(s);
 		return;
 	case AWAIT_DELAY:
+	case AWAIT_RATE:
 	case AWAIT_BACKEND:
 		if (is_gone(s))
 			client_gone(s, NET_EOF);
@@ -384,9 +410,11 @@ void session_on_relay(struct session *s, const struct relay_done *done)
 static const char *state_name(const struct session *s)
 {
 	static const char *const ASKED[ASKED_COUNT] = { "idle", "connect", "connect", "helo", "mail", "rcpt",
-		"message" };
+		"message", "message" };
 	if (s->awaiting == AWAIT_DELAY)
 		return "delayed";
+	if (s->awaiting == AWAIT_RATE)
+		return "throttled";
 	if (s->awaiting == AWAIT_TLS)
 		return "handshake";
 	if (s->awaiting == AWAIT_FLUSH)

@@ -1,7 +1,7 @@
 /* server/session.h - one client's connection, from the accept to the close
  *
- * Files: session.c (life and bytes), talk.c (what the client asks, what it is told), judge.c (rules),
- * transfer.c (recipients and bodies on their way to the backend), deadline.c (how long anything may
+ * Files: session.c (life and bytes), talk.c (what the client asks, what it is told), facts.c (what rules may see),
+ * judge.c (what the rules want), act.c (what they do beside replies and waits), transfer.c (recipients and bodies on their way to the backend), deadline.c (how long anything may
  * take), journal.c (what is written down).
  *
  * At each moment a session awaits one thing (enum awaiting); one question of the client (enum asked)
@@ -12,13 +12,16 @@
 
 #include "net/conn.h"
 #include "score/rules.h"
+#include "server/door.h"
 #include "server/mail.h"
+#include "server/throttle.h"
 #include "server/worker.h"
 #include "smtp/server.h"
 
 enum awaiting {
 	AWAIT_CLIENT,  /* its next bytes */
 	AWAIT_DELAY,   /* the end of a rule's wait */
+	AWAIT_RATE,    /* that its next bytes may be read: it is throttled */
 	AWAIT_BACKEND, /* an answer out of relay_pop() */
 	AWAIT_TLS,     /* the handshake */
 	AWAIT_FLUSH    /* the last reply to leave, then the close */
@@ -32,6 +35,7 @@ enum asked {
 	ASKED_HELO,
 	ASKED_MAIL,
 	ASKED_RCPT,
+	ASKED_DATA, /* its header and body are here, and judged in this order */
 	ASKED_MESSAGE,
 	ASKED_COUNT
 };
@@ -66,12 +70,15 @@ struct session {
 	struct peer peer;
 	enum awaiting awaiting;
 	enum asked asked;
-	bool counted, esmtp, handshaken, leaving, in_body;
+	bool esmtp, handshaken, leaving, in_body, early_talker;
+	bool ending; /* a block: the next answer is the last */
 	uint8_t held_refusals;
 	uint64_t id, opened_ms;
 	uint64_t heard_ms; /* the client's last whole command or part of a body, or our answer to it */
 	char *helo;	   /* owned; NULL: not said */
 	size_t helo_n;
+	struct standing standing;
+	struct throttle throttle;
 	struct buf in; /* input that could not be used yet */
 	struct mail *mail;
 	struct score_case judgement;

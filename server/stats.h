@@ -31,6 +31,9 @@ enum statistic {
 	STAT_TLS_HANDSHAKES,
 	STAT_TLS_FAILED,
 	STAT_ACCEPT_PAUSES, /* out of descriptors */
+	STAT_BLOCKS,	    /* clients blocked by a rule */
+	STAT_BLOCKED,	    /* connections turned away by a block */
+	STAT_ALERTS,	    /* mails to the administrator */
 	STAT_COUNT
 };
 

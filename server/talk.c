@@ -15,7 +15,12 @@ void talk_answer(struct session *s, unsigned code, struct slice text)
 	s->asked = ASKED_NOTHING;
 	s->awaiting = AWAIT_CLIENT;
 	s->heard_ms = s->worker->now_ms;
-	smtp_server_answer(&s->smtp, (int)code, text);
+	if (s->ending) {
+		s->tally.code = (uint16_t)code;
+		smtp_server_close(&s->smtp, (int)code, text);
+	} else {
+		smtp_server_answer(&s->smtp, (int)code, text);
+	}
 }
 
 /* ---- greeting ---- */
@@ -24,8 +29,9 @@ void talk_answer(struct session *s, unsigned code, struct slice text)
 static void note_early_talk(struct session *s)
 {
 	char c;
-	if (s->tally.waited_ms == 0 || !s->conn.readable || recv(s->conn.io.fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) <= 0)
+	if (s->early_talker || s->tally.waited_ms == 0 || !s->conn.readable || recv(s->conn.io.fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) <= 0)
 		return;
+	s->early_talker = true;
 	s->tally.offences++;
 	stat_add(&s->worker->stats, STAT_OFFENCES, 1);
 	judge_event(s, SCORE_EV_OFFENCES, 1);
@@ -36,7 +42,10 @@ static void refuse_greeting(struct session *s, const struct refusal *r)
 	s->asked = ASKED_NOTHING;
 	s->tally.code = (uint16_t)(r->code / 100 == 4 ? 421 : 554);
 	s->tally.by = r->by;
-	smtp_server_greet(&s->smtp, s->tally.code, r->text);
+	if (s->ending)
+		smtp_server_close(&s->smtp, (int)r->code, r->text);
+	else
+		smtp_server_greet(&s->smtp, s->tally.code, r->text);
 }
 
 static void say_banner(struct session *s)
@@ -50,6 +59,7 @@ static void judge_banner(struct session *s)
 {
 	struct refusal r;
 	s->asked = ASKED_BANNER;
+	note_early_talk(s);
 	switch (judge_stage(s, SCORE_GREET, &r)) {
 	case JUDGED_GO:
 		say_banner(s);
@@ -250,6 +260,11 @@ static void on_rcpt(struct session *s, const struct smtp_event *ev)
 
 static void on_data(struct session *s)
 {
+	struct score_facts f = facts_of(s);
+	const struct score_ruleset *rules = s->generation->rules;
+	uint64_t wants = score_rules_wants(rules, SCORE_DATA, &f, &s->judgement) |
+			 score_rules_wants(rules, SCORE_MESSAGE, &f, &s->judgement);
+	s->mail->keeps_header = wants & SCORE_HAS_HEADERS;
 	s->mail->body_started_ms = s->worker->now_ms;
 	s->in_body = true;
 	talk_answer(s, 354, SLICE("End data with <CR><LF>.<CR><LF>"));
@@ -259,7 +274,9 @@ static void on_body(struct session *s, struct slice part)
 {
 	struct mail *m = s->mail;
 	m->body_bytes += part.n;
-	smtp_hops_feed(&m->hops, part);
+	size_t header = smtp_hops_feed(&m->hops, part);
+	if (m->keeps_header)
+		mail_keep_header(m, slice_of(part.p, header));
 	if (m->spooled == SPOOL_OK)
 		m->spooled = spool_append(
 			&m->spool, &s->worker->app->spool, part, s->generation->settings->relay.memory_per_message);
@@ -272,6 +289,8 @@ void talk_answer_message(struct session *s, unsigned code, struct slice text, st
 				 : code / 100 == 4 ? SCORE_EV_DEFERRED
 						   : SCORE_EV_REFUSED;
 	judge_event(s, event, 1);
+	if (code / 100 == 2)
+		act_remember(s, true);
 	judge_event(s, SCORE_EV_BYTES, s->mail->body_bytes);
 	talk_answer(s, code, text);
 	journal_mail(s);
@@ -290,20 +309,39 @@ static bool refuse_spooled(struct session *s)
 	return true;
 }
 
+static void refuse_message(struct session *s, const struct refusal *r)
+{
+	if (r->code / 100 == 4)
+		judge_undo(s, SCORE_EV_MESSAGES);
+	talk_answer_message(s, r->code, r->text, r->by);
+}
+
 static void judge_message(struct session *s)
 {
 	struct refusal r;
-	enum judged judged = judge_stage(s, SCORE_DATA, &r);
-	if (judged == JUDGED_GO)
-		judged = judge_stage(s, SCORE_MESSAGE, &r);
-	switch (judged) {
+	s->asked = ASKED_MESSAGE;
+	switch (judge_stage(s, SCORE_MESSAGE, &r)) {
 	case JUDGED_GO:
 		transfer_deliver(s);
 		return;
 	case JUDGED_REFUSED:
-		if (r.code / 100 == 4)
-			judge_undo(s, SCORE_EV_MESSAGES);
-		talk_answer_message(s, r.code, r.text, r.by);
+		refuse_message(s, &r);
+		return;
+	case JUDGED_WAIT:
+		return;
+	}
+}
+
+static void judge_data(struct session *s)
+{
+	struct refusal r;
+	s->asked = ASKED_DATA;
+	switch (judge_stage(s, SCORE_DATA, &r)) {
+	case JUDGED_GO:
+		judge_message(s);
+		return;
+	case JUDGED_REFUSED:
+		refuse_message(s, &r);
 		return;
 	case JUDGED_WAIT:
 		return;
@@ -312,7 +350,7 @@ static void judge_message(struct session *s)
 
 static void on_body_end(struct session *s, const struct smtp_event *ev)
 {
-	s->asked = ASKED_MESSAGE;
+	s->asked = ASKED_DATA;
 	s->in_body = false;
 	s->mail->eight_bit = ev->eight_bit;
 	stat_add(&s->worker->stats, STAT_BYTES, s->mail->body_bytes);
@@ -323,7 +361,8 @@ static void on_body_end(struct session *s, const struct smtp_event *ev)
 	} else if (s->mail->hops.count >= SMTP_HOPS_MAX) {
 		talk_answer_message(s, 554, SLICE("5.4.6 Too many hops, the mail goes in circles"), SLICE("protocol"));
 	} else if (!refuse_spooled(s)) {
-		judge_message(s);
+		mail_read_header(s->mail);
+		judge_data(s);
 	}
 }
 
@@ -403,6 +442,7 @@ void talk_resume(struct session *s)
 		[ASKED_HELO] = greet_back,
 		[ASKED_MAIL] = take_mail,
 		[ASKED_RCPT] = transfer_check_rcpt,
+		[ASKED_DATA] = judge_message,
 		[ASKED_MESSAGE] = transfer_deliver,
 	};
 	judge_end_delay(s);

@@ -1,6 +1,6 @@
 /* server/talk.h - the steps of a session, among the files that make it up
  *
- * For server/session.c, talk.c, judge.c, transfer.c, deadline.c and journal.c; worker.c takes journal_orphan().
+ * For server/session.c, talk.c, facts.c, judge.c, act.c, transfer.c, deadline.c and journal.c; worker.c takes journal_orphan().
  */
 #ifndef SERVER_TALK_H
 #define SERVER_TALK_H
@@ -25,6 +25,10 @@ void talk_answer(struct session *s, unsigned code, struct slice text);
 /* The same for RCPT and for the whole mail, with who decided it; the mail's line is written then. */
 void talk_answer_rcpt(struct session *s, unsigned code, struct slice text, struct slice by);
 void talk_answer_message(struct session *s, unsigned code, struct slice text, struct slice by);
+
+/* facts.c */
+/* What is known now; borrowed from the session. */
+struct score_facts facts_of(const struct session *s);
 
 /* judge.c */
 enum judged {
@@ -51,6 +55,16 @@ void judge_sum_up(struct session *s, struct score_verdict *verdict_r);
 void judge_event(struct session *s, enum score_event event, uint64_t amount);
 void judge_release(struct session *s);
 
+/* act.c */
+/* What a verdict does beside the reply: log lines, alerts, the rate of throttled input. */
+void act_on(struct session *s, const struct score_facts *f, const struct score_verdict *v);
+/* Keeps further connections of the client out; this session ends with the refusal. */
+void act_block(struct session *s, const struct score_verdict *v);
+/* The header lines of the `tag` rules. False: memory is out. */
+bool act_write_tags(const struct session *s, struct slice id, struct buf *out) MUST_USE;
+/* For known good: a mail of this client was taken, or refused for good by a rule. */
+void act_remember(struct session *s, bool accepted);
+
 /* transfer.c */
 void transfer_check_rcpt(struct session *s);
 void transfer_deliver(struct session *s);
@@ -61,6 +75,8 @@ void transfer_cancel(struct session *s);
 /* deadline.c */
 void deadline_client(struct session *s); /* for the next command or the next part of a body */
 void deadline_after(struct session *s, uint64_t ms);
+/* Throttled: until there is something worth reading; then session_pump(). */
+void deadline_throttle(struct session *s);
 /* What has come to its end. */
 void deadline_passed(struct session *s);
 
@@ -68,8 +84,9 @@ void deadline_passed(struct session *s);
 /* The mail has ended: writes its line, counts it and drops it. */
 void journal_mail(struct session *s);
 void journal_session(struct session *s);
-/* A client that limits.sessions or limits.sessions_per_client turned away at the door. */
-void journal_turned_away(struct worker *w, const struct ip *ip, uint16_t port, uint32_t listener, struct slice words);
+/* A client that was turned away at the door: by "limit" or "block". */
+void journal_turned_away(
+	struct worker *w, uint64_t id, const struct peer *peer, struct slice by, struct slice words);
 /* The end of a mail whose client had left when the dot was out already: a second line with the same id. */
 void journal_orphan(struct worker *w, uint64_t id, const struct relay_done *done);
 

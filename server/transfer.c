@@ -123,7 +123,7 @@ static bool write_head(struct session *s)
 		.wall_ms = s->worker->wall_ms,
 	};
 	buf_clear(words);
-	TRY(trace_write(&t, words));
+	TRY(trace_write(&t, words) && act_write_tags(s, slice_str(id), words));
 	m->head = arena_copy(&m->arena, buf_slice(words));
 	return m->head.p != NULL;
 }

@@ -101,6 +101,7 @@ void worker_free(struct worker *w)
 	generation_unref(&w->generation);
 	buf_release(&w->record.line);
 	buf_release(&w->words);
+	alert_desk_release(&w->alert_desk);
 	mem_free(&w->listeners);
 	mem_free(&w->sessions);
 	mem_free(&w->scratch);
@@ -385,6 +386,10 @@ static void deliver_answers(struct worker *w)
 {
 	struct relay_done done;
 	while (relay_pop(w->relay, &done)) {
+		if (alert_is_ticket(done.ticket)) {
+			alert_desk_answer(&w->alert_desk, w->app->alerts, &done);
+			continue;
+		}
 		struct session *s = done.orphan ? NULL : asker(w, done.ticket);
 		if (s)
 			session_on_relay(s, &done);
@@ -416,6 +421,7 @@ bool worker_turn(struct worker *w, int most_ms)
 	int ms = sleep_ms(w);
 	net_loop_wait(w->loop, most_ms >= 0 && (ms < 0 || ms > most_ms) ? most_ms : ms);
 	look_at_clock(w);
+	pressure_look(&w->pressure, w->app, w->generation->settings->limits.waiting, w->now_ms);
 	unsigned events;
 	for (struct net_io *io; (io = net_loop_next(w->loop, &events));)
 		dispatch(w, io, events);

@@ -10,6 +10,7 @@
 #include "net/wheel.h"
 #include "server/app.h"
 #include "server/id.h"
+#include "server/pressure.h"
 #include "server/record.h"
 #include "server/stats.h"
 #include "smtp/server.h"
@@ -55,6 +56,8 @@ struct worker {
 	struct stats stats;
 	struct id_source ids;
 	struct record record;
+	struct pressure pressure;
+	struct alert_desk alert_desk;
 	struct buf words;	  /* of the refusal that is being said */
 	uint64_t now_ms, wall_ms; /* of this turn */
 	char *scratch;
