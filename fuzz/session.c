@@ -6,6 +6,7 @@
  * Input: the first byte is the size of the cuts that the rest is sent in.
  */
 #include "server/app.h"
+#include "server/decisions.h"
 #include "server/session.h"
 #include "server/worker.h"
 
@@ -181,6 +182,8 @@ static void start_server(void)
 	settings_faults_release(&faults);
 	pthread_mutex_init(&app.lock, NULL);
 	app.clients = clients_new();
+	app.alerts = alerts_new();
+	app.decisions = decisions_new(100, 1);
 	app.store = score_store_new(4 << 20, &app.needs.score_key);
 	app.relay = relay_shared_new(&app.generation->relay);
 	app.workers = &worker;

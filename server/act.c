@@ -167,8 +167,8 @@ void act_remember(struct session *s, bool accepted)
 	struct score_key key = door_client_key(w->app, &s->peer.ip);
 	struct score_known_limits limits = door_limits(s->generation);
 	if (accepted)
-		s->standing.known_good = score_known_accepted(w->app->store, &key, &limits,
-			score_origin(w->app->store, &s->peer.ip), w->wall_ms);
+		s->standing.known_good = score_known_accepted(
+			w->app->store, &key, &limits, score_origin(w->app->store, &s->peer.ip), w->wall_ms);
 	else
 		s->standing.known_good = score_known_refused(w->app->store, &key, &limits);
 }

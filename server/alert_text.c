@@ -44,7 +44,8 @@ static bool put_why(const struct alert *a, struct buf *out)
 	if (!a->action.n)
 		return buf_put(out, SLICE("\" is true.\r\n\r\n"));
 	return buf_puts(out, SLICE("\" asks for: "), a->action,
-		SLICE(".\r\nThe client is known good, so its mail was only deferred (4xx). Please look why it is hit.\r\n\r\n"));
+		SLICE(".\r\nThe client is known good, so its mail was only deferred (4xx).\r\n"
+		      "Please look why the rule hits it.\r\n\r\n"));
 }
 
 static bool put_evidence(const struct alert *a, struct buf *out)

@@ -52,7 +52,8 @@ struct alert {
 };
 
 /* The whole mail, head and text. False: memory is out. */
-bool alert_write(const struct alert *a, const struct settings_alerts *to, struct slice hostname, struct buf *out) MUST_USE;
+bool alert_write(
+	const struct alert *a, const struct settings_alerts *to, struct slice hostname, struct buf *out) MUST_USE;
 
 /* --- on their way --- */
 

@@ -25,7 +25,7 @@ static uint64_t silence_allowed(const struct session *s)
 	if (s->in_body)
 		return l->data_timeout_ms;
 	return pressure_is_high(s->worker->app) && l->stress_timeout_ms < l->command_timeout_ms ? l->stress_timeout_ms
-									       : l->command_timeout_ms;
+												: l->command_timeout_ms;
 }
 
 void deadline_client(struct session *s)

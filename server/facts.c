@@ -14,12 +14,11 @@ static void about_session(const struct session *s, struct score_facts *f)
 	score_facts_client(f, &s->peer.ip, slice_str(set->listeners.items[s->peer.listener].name));
 	score_facts_port(f, s->peer.port);
 	score_facts_known_good(f, s->standing.known_good);
-	score_facts_age(f, s->standing.first_ms && s->standing.first_ms < w->wall_ms
-				   ? w->wall_ms - s->standing.first_ms
-				   : 0);
+	score_facts_age(
+		f, s->standing.first_ms && s->standing.first_ms < w->wall_ms ? w->wall_ms - s->standing.first_ms : 0);
 	score_facts_connections(f, clients_count(w->app->clients, &s->peer.ip));
-	score_facts_pressure(f, atomic_load_explicit(&w->app->sessions, memory_order_relaxed), w->pressure.stress,
-		w->pressure.load);
+	score_facts_pressure(
+		f, atomic_load_explicit(&w->app->sessions, memory_order_relaxed), w->pressure.stress, w->pressure.load);
 	if (s->asked != ASKED_GREETING)
 		score_facts_early_talker(f, s->early_talker);
 	score_facts_tls(f, s->handshaken);

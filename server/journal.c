@@ -222,8 +222,7 @@ void journal_orphan(struct worker *w, uint64_t id, const struct relay_done *d)
 	stat_add(&w->stats, COUNTED_AS[v], 1);
 }
 
-void journal_turned_away(
-	struct worker *w, uint64_t id, const struct peer *peer, struct slice by, struct slice words)
+void journal_turned_away(struct worker *w, uint64_t id, const struct peer *peer, struct slice by, struct slice words)
 {
 	struct record *r = &w->record;
 	char text[IP_TEXT];

@@ -155,8 +155,8 @@ static enum judged refuse(struct session *s, const struct score_verdict *v, stru
 	return JUDGED_REFUSED;
 }
 
-static enum judged follow(struct session *s, enum score_stage stage, const struct score_verdict *v,
-	struct refusal *refusal_r)
+static enum judged follow(
+	struct session *s, enum score_stage stage, const struct score_verdict *v, struct refusal *refusal_r)
 {
 	switch (v->now.action) {
 	case SCORE_WAIT:

@@ -64,7 +64,8 @@ void mail_read_header(struct mail *m)
 	struct smtp_header_field fields[SMTP_HEADER_FIELDS_MAX];
 	if (!buf_len(&m->header))
 		return;
-	size_t n = smtp_header_parse(m->header.data + m->header.start, buf_len(&m->header), fields, SMTP_HEADER_FIELDS_MAX);
+	char *text = m->header.data + m->header.start;
+	size_t n = smtp_header_parse(text, buf_len(&m->header), fields, SMTP_HEADER_FIELDS_MAX);
 	struct score_header *headers = n ? arena_alloc(&m->arena, n * sizeof *headers) : NULL;
 	for (size_t i = 0; headers && i < n; i++)
 		headers[i] = (struct score_header){ .name = fields[i].name, .value = fields[i].value };

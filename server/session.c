@@ -409,8 +409,8 @@ void session_on_relay(struct session *s, const struct relay_done *done)
 
 static const char *state_name(const struct session *s)
 {
-	static const char *const ASKED[ASKED_COUNT] = { "idle", "connect", "connect", "helo", "mail", "rcpt",
-		"message", "message" };
+	static const char *const ASKED[ASKED_COUNT] = { "idle", "connect", "connect", "helo", "mail", "rcpt", "message",
+		"message" };
 	if (s->awaiting == AWAIT_DELAY)
 		return "delayed";
 	if (s->awaiting == AWAIT_RATE)

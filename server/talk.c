@@ -29,7 +29,9 @@ void talk_answer(struct session *s, unsigned code, struct slice text)
 static void note_early_talk(struct session *s)
 {
 	char c;
-	if (s->early_talker || s->tally.waited_ms == 0 || !s->conn.readable || recv(s->conn.io.fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) <= 0)
+	if (s->early_talker || s->tally.waited_ms == 0 || !s->conn.readable)
+		return;
+	if (recv(s->conn.io.fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) <= 0)
 		return;
 	s->early_talker = true;
 	s->tally.offences++;

@@ -1,6 +1,7 @@
 /* server/talk.h - the steps of a session, among the files that make it up
  *
- * For server/session.c, talk.c, facts.c, judge.c, act.c, transfer.c, deadline.c and journal.c; worker.c takes journal_orphan().
+ * For server/session.c, talk.c, facts.c, judge.c, act.c, transfer.c, deadline.c and journal.c; worker.c takes
+ * journal_orphan().
  */
 #ifndef SERVER_TALK_H
 #define SERVER_TALK_H
@@ -85,8 +86,7 @@ void deadline_passed(struct session *s);
 void journal_mail(struct session *s);
 void journal_session(struct session *s);
 /* A client that was turned away at the door: by "limit" or "block". */
-void journal_turned_away(
-	struct worker *w, uint64_t id, const struct peer *peer, struct slice by, struct slice words);
+void journal_turned_away(struct worker *w, uint64_t id, const struct peer *peer, struct slice by, struct slice words);
 /* The end of a mail whose client had left when the dot was out already: a second line with the same id. */
 void journal_orphan(struct worker *w, uint64_t id, const struct relay_done *done);
 

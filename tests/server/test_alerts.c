@@ -64,9 +64,15 @@ static void the_mail_and_its_evidence(void **state)
 {
 	(void)state;
 	struct buf out = { 0 };
-	struct alert a = { .rule = SLICE("spike"), .key = SLICE("sender x@bad.test"), .client = SLICE("192.0.2.7"),
-		.helo = SLICE("pc"), .sender = SLICE("x@bad.test"), .fired = SLICE("spike:30"), .id = SLICE("7F3K9QZ2"),
-		.score = 30, .wall_ms = 1763779200000 };
+	struct alert a = { .rule = SLICE("spike"),
+		.key = SLICE("sender x@bad.test"),
+		.client = SLICE("192.0.2.7"),
+		.helo = SLICE("pc"),
+		.sender = SLICE("x@bad.test"),
+		.fired = SLICE("spike:30"),
+		.id = SLICE("7F3K9QZ2"),
+		.score = 30,
+		.wall_ms = 1763779200000 };
 	assert_true(alert_write(&a, &SETTINGS, SLICE("mx.example.test"), &out));
 	assert_true(buf_put(&out, SLICE("\0")));
 	static const char *const WANTED[] = { "From: SmtpGuard <guard@example.test>\r\n",
@@ -88,8 +94,15 @@ static void hostile_values(void **state)
 	char bad[2000];
 	memset(bad, '\n', sizeof bad);
 	struct slice all = slice_of(bad, sizeof bad);
-	struct alert a = { .rule = all, .key = all, .action = SLICE("reject"), .client = all, .helo = all, .sender = all,
-		.recipient = all, .fired = all, .id = SLICE("7F3K9QZ2") };
+	struct alert a = { .rule = all,
+		.key = all,
+		.action = SLICE("reject"),
+		.client = all,
+		.helo = all,
+		.sender = all,
+		.recipient = all,
+		.fired = all,
+		.id = SLICE("7F3K9QZ2") };
 	assert_true(alert_write(&a, &SETTINGS, SLICE("mx.example.test"), &out));
 	for (struct slice rest = buf_slice(&out); rest.n;) {
 		struct slice line = slice_cut(&rest, '\n');

@@ -37,7 +37,8 @@ static void keeps_the_rate(void **state)
 	(void)state;
 	static const struct {
 		uint64_t rate, total, ms;
-	} V[] = { { 20000, 220000, 10000 }, { 1, 4, 3000 }, { 7, 70, 9000 }, { 1000, 900, 0 }, { 3000000, 9000000, 2000 } };
+	} V[] = { { 20000, 220000, 10000 }, { 1, 4, 3000 }, { 7, 70, 9000 }, { 1000, 900, 0 },
+		{ 3000000, 9000000, 2000 } };
 	for (size_t i = 0; i < sizeof V / sizeof V[0]; i++) {
 		uint64_t ms = time_for(V[i].rate, V[i].total);
 		assert_in_range(ms, V[i].ms, V[i].ms + V[i].ms / 20 + 110);
