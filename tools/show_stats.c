@@ -28,6 +28,8 @@ static const struct stats_line {
 	{ "cache", "cache",
 		{ { "hits", "hits", COUNT }, { "misses", "misses", COUNT }, { "entries", "entries", COUNT } } },
 	{ "records", "records", { { "entries", "entries", COUNT }, { "evicted", "evicted", COUNT } } },
+	{ "decisions", "decisions",
+		{ { "kept", "kept", COUNT }, { "total", "in all", COUNT }, { "memory_bytes", "reserved", BYTES } } },
 	{ "tls", "tls", { { "handshakes", "handshakes", COUNT }, { "failed", "failed", COUNT } } },
 	{ "memory", "memory",
 		{ { "resident_bytes", "resident", BYTES }, { "sessions_bytes", "in sessions", BYTES },
