@@ -63,8 +63,14 @@ static bool build_call(struct builder *b, const struct score_node *n, struct sco
 	const struct score_call *c = n->call;
 	read_name(b, &score_functions[c->function]);
 	switch (c->function) {
-	case SCORE_FN_COUNT:
 	case SCORE_FN_DISTINCT:
+		if (score_attrs[c->attr].reads.facts & SCORE_HAS_LATER) {
+			read_name(b, &score_attrs[c->attr]);
+			op->code = SCORE_OP_LATER; /* nothing would ever feed it */
+			return true;
+		}
+		return build_probe(b, n, op);
+	case SCORE_FN_COUNT:
 	case SCORE_FN_SPIKE:
 	case SCORE_FN_RECORD:
 		return build_probe(b, n, op);
