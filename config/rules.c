@@ -52,7 +52,7 @@ static void check_rule(const struct rule_check *c)
 	check_pair(c, "header", SETTINGS_DO_TAG, *rule->header);
 	check_reply(c);
 	if (given(c, "to") && !given(c, "charge") && rule->action != SETTINGS_DO_DELETE)
-		FAULT(c, SETTINGS_ERROR, "to", "`to` says whose record is charged or deleted, but there is no `charge`");
+		FAULT(c, SETTINGS_ERROR, "to", "`to` says whose record is charged, but there is no `charge`");
 	if (!given(c, "points") && !given(c, "charge") && !given(c, "do"))
 		FAULT(c, SETTINGS_WARNING, "name", "it does nothing: no `points`, no `charge`, no `do`");
 }
