@@ -205,11 +205,11 @@ static const struct row rows_greylist[] = {
 };
 
 static const struct row rows_known_good[] = {
-	{ .name = "messages", .kind = KIND_COUNT, AT(known_good, messages), .flags = ROW_NO_EFFECT, .min = 1,
+	{ .name = "messages", .kind = KIND_COUNT, AT(known_good, messages), .min = 1,
 	  .max = 1000000, .preset = "20", .help = "accepted mails that make a client known good" },
-	{ .name = "over", .kind = KIND_DURATION, AT(known_good, over_ms), .flags = ROW_NO_EFFECT,
+	{ .name = "over", .kind = KIND_DURATION, AT(known_good, over_ms),
 	  .max = 365 * DAYS, .preset = "14d", .help = "from the first of them to the last, at least" },
-	{ .name = "refused_share", .kind = KIND_REAL, AT(known_good, refused_share), .flags = ROW_NO_EFFECT,
+	{ .name = "refused_share", .kind = KIND_REAL, AT(known_good, refused_share),
 	  .max = 1, .preset = "0.02", .help = "share of its mails that rules refused, at most" },
 	{ .name = NULL },
 };
@@ -226,11 +226,11 @@ static const struct row rows_dns_list[] = {
 };
 
 static const struct row rows_alerts[] = {
-	{ .name = "to", .shape = SHAPE_MANY, .kind = KIND_MAIL, AT(alerts, to), .flags = ROW_NO_EFFECT,
-	  .preset = "", .help = "who gets them" },
-	{ .name = "from", .kind = KIND_MAIL, AT(alerts, from), .flags = ROW_NO_EFFECT, .preset = "",
+	{ .name = "to", .shape = SHAPE_MANY, .kind = KIND_MAIL, AT(alerts, to), .preset = "",
+	  .help = "who gets them; []: alerts are only logged" },
+	{ .name = "from", .kind = KIND_MAIL, AT(alerts, from), .preset = "",
 	  .help = "their sender" },
-	{ .name = "every", .kind = KIND_DURATION, AT(alerts, every_ms), .flags = ROW_NO_EFFECT, .max = 30 * DAYS,
+	{ .name = "every", .kind = KIND_DURATION, AT(alerts, every_ms), .max = 30 * DAYS,
 	  .preset = "1h", .help = "at most one for each rule and key in this time" },
 	{ .name = NULL },
 };
