@@ -106,7 +106,7 @@ static void tell(struct keeper *k, const struct score_snapshot_reader *r, uint64
 
 static void restore(struct keeper *k, int fd, struct buf *in)
 {
-	struct score_snapshot_head head;
+	struct score_snapshot_head head = { 0 };
 	struct score_snapshot_reader r;
 	bool any = read_more(fd, in);
 	int error = any ? 0 : errno;
