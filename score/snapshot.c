@@ -22,7 +22,8 @@ static bool put_head(struct score_snapshot_writer *w, struct buf *out)
 
 static bool put_end(struct score_snapshot_writer *w, struct buf *out)
 {
-	struct snapshot_block b = { .mark = SNAPSHOT_MARK, .number = w->blocks, .table = SNAPSHOT_TABLE_END, .slots_crc = w->seed };
+	struct snapshot_block b = { .mark = SNAPSHOT_MARK, .number = w->blocks, .table = SNAPSHOT_TABLE_END };
+	b.slots_crc = w->seed; /* of nothing */
 	b.crc = snapshot_block_crc(&b, w->seed);
 	return buf_put(out, slice_of((const char *)&b, sizeof b));
 }

@@ -15,7 +15,8 @@ enum score_snapshot_verdict score_snapshot_read_head(struct slice file, struct s
 }
 
 void score_snapshot_restore(
-	struct score_snapshot_reader *r, struct score_store *store, const struct score_snapshot_head *head, uint64_t now_ms)
+	struct score_snapshot_reader *r, struct score_store *store, const struct score_snapshot_head *head,
+	uint64_t now_ms)
 {
 	*r = (struct score_snapshot_reader){ .store = store, .now_ms = now_ms, .seed = head->crc };
 }
@@ -58,7 +59,7 @@ static void take_slots(struct score_snapshot_reader *r, const struct snapshot_bl
 	}
 }
 
-/* A whole block. False: it comes a second time, or from before a gap that was already told: not of this file's order. */
+/* A whole block. False: it comes a second time, or behind one that follows it: not in the order of a snapshot. */
 static bool take_block(struct score_snapshot_reader *r, const struct snapshot_block *b, const char *slots)
 {
 	if (r->ended || b->number < r->next)

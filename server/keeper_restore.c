@@ -12,7 +12,7 @@
 /* What one read(2) asks for. */
 enum { READ_BYTES = 1024 * 1024 };
 
-/* Fills `in` with READ_BYTES more, or what is left. False at the end, and when the disk gives no more (errno, else 0). */
+/* Fills `in` with READ_BYTES more, or what is left. False at the end (errno 0) and when the disk gives no more. */
 static bool read_more(int fd, struct buf *in)
 {
 	errno = 0;
