@@ -48,12 +48,40 @@ static void round_trip(struct slice source)
 	arena_release(&a);
 }
 
-static void judge(const char *when)
+static void learn(struct score_facts *f, unsigned stage)
+{
+	static const struct score_header subject = { SLICE_INIT("Subject"), SLICE_INIT("aaaaaaaaaaaaaaaa") };
+	if (stage == SCORE_GREET)
+		score_facts_early_talker(f, true);
+	if (stage == SCORE_HELO)
+		score_facts_helo(f, SLICE("mail.example.com"));
+	if (stage == SCORE_MAIL)
+		score_facts_sender(f, SLICE("aaaaaaaaaaaaaaaaaaaaaaaaaaaa@Mail.example.com"));
+	if (stage == SCORE_RCPT)
+		score_facts_recipient(f, SLICE("user@example.org"));
+	if (stage == SCORE_DATA)
+		score_facts_headers(f, &subject, 1);
+	if (stage == SCORE_MESSAGE)
+		score_facts_size(f, 70000);
+}
+
+/* What was decided holds together. */
+static void consistent(const struct score_verdict *v)
+{
+	bool refusal = v->now.action >= SCORE_DEFER && v->now.action <= SCORE_BLOCK;
+	require(refusal == (v->reply != NULL));
+	require((v->now.action == SCORE_BLOCK) == (v->hold_ms > 0));
+	require((v->now.action == SCORE_WAIT) == (v->wait_ms > 0));
+	require(v->logs_n <= 1 && v->mails_n <= 1 && (v->rate == 0 || v->rate == 9));
+}
+
+static void judge(const char *when, enum score_action action)
 {
 	static const struct score_named_list named[] = { { "a", NULL } };
 	struct score_named_list lists[1] = { named[0] };
 	struct score_rule_source rule = {
-		.name = "r", .when = when, .charge = 1, .points = 1, .action = SCORE_DEFER, .stage = SCORE_ANY_STAGE
+		.name = "r", .when = when, .charge = 1, .points = 1, .action = action, .stage = SCORE_ANY_STAGE,
+		.delay_ms = 5, .hold_ms = 7, .rate = 9, .header = "X-A: b"
 	};
 	lists[0].list = list;
 	struct score_rules_config c = {
@@ -72,16 +100,14 @@ static void judge(const char *when)
 	require(ip_parse(SLICE("10.1.2.3"), &ip));
 	score_facts_client(&f, &ip, SLICE("mx"));
 	score_facts_tls(&f, true);
+	score_facts_pressure(&f, 10, 0.5, 0.5);
+	score_facts_known_good(&f, action == SCORE_REJECT);
 	for (unsigned stage = 0; stage < SCORE_STAGES; stage++) {
-		if (stage == SCORE_HELO)
-			score_facts_helo(&f, SLICE("mail.example.com"));
-		if (stage == SCORE_MAIL)
-			score_facts_sender(&f, SLICE("aaaaaaaaaaaaaaaaaaaaaaaaaaaa@Mail.example.com"));
-		if (stage == SCORE_RCPT)
-			score_facts_recipient(&f, SLICE("user@example.org"));
+		learn(&f, stage);
 		for (unsigned e = 0; e < SCORE_EVENTS; e++)
 			require(score_event(set, &f, &k, store, (enum score_event)e, 1, 1767225600000u + stage));
 		require(score_rules_eval(set, (enum score_stage)stage, &f, &k, store, 1767225600000u + stage, &v));
+		consistent(&v);
 	}
 	score_case_recipient_done(set, &k, true);
 	score_case_mail_done(set, &k);
@@ -98,7 +124,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	require(when != NULL);
 	memcpy(when, data, n);
 	when[n] = '\0';
-	judge(when);
+	static const enum score_action actions[] = { SCORE_DEFER, SCORE_BLOCK, SCORE_REJECT, SCORE_WAIT, SCORE_OK,
+		SCORE_MAIL_ALERT, SCORE_THROTTLE, SCORE_DELETE, SCORE_TAG, SCORE_LOG };
+	judge(when, actions[n % (sizeof actions / sizeof *actions)]);
 	free(when);
 	return 0;
 }
