@@ -15,6 +15,11 @@ enum { COMMAND_READ = 4096 };
 /* How long the last reply may take to leave. */
 enum { FLUSH_MS = 10000 };
 
+/* Reads of one session before the others get their turn: 64 KB of commands, 1 MB of a body. A client that sends as
+ * fast as we read would have the worker for itself otherwise. */
+enum { READS_A_TURN = 16 };
+
+#define NO_MEMORY "4.3.0 Out of memory, try again later"
 #define TOO_MANY "4.3.2 Too many connections, try again later"
 #define TOO_MANY_OF_YOU "4.7.0 Too many connections from your address, try again later"
 
@@ -47,10 +52,9 @@ static void leave_place(struct worker *w)
 static struct session *session_new(struct worker *w, int fd)
 {
 	struct session *s = mem_zalloc(sizeof *s);
-	if (!s)
-		return NULL;
-	if (!worker_seat(w, s, &s->index)) {
+	if (!s || !worker_seat(w, s, &s->index)) {
 		mem_free(&s);
+		turn_away(w, fd, NO_MEMORY);
 		return NULL;
 	}
 	s->worker = w;
@@ -158,10 +162,13 @@ void session_close(struct session *s)
 	worker_unseat(w, s, s->index);
 }
 
-/* The last reply has been written: let it leave, then close. */
+/* Nothing more is done for the client: what has been written leaves, then we close. */
 static void finish(struct session *s)
 {
-	s->conn.last_words = true;
+	judge_end_delay(s);
+	transfer_cancel(s);
+	read_rest(s);
+	s->conn.last_words = !s->conn.readable; /* with input unread the close is a reset, which drops what is held back */
 	enum net_result r = net_conn_flush(&s->conn, s->worker->loop);
 	if (r != NET_AGAIN) {
 		session_close(s);
@@ -176,8 +183,6 @@ void session_end(struct session *s, const char *by, struct slice text)
 	s->tally.code = 421;
 	s->tally.by = slice_str(by);
 	s->tally.why = text;
-	judge_end_delay(s);
-	transfer_cancel(s);
 	if (s->mail && s->mail->outcome.verdict == MAIL_QUIT)
 		s->mail->outcome =
 			(struct mail_outcome){ MAIL_DEFERRED, .by = slice_str(by), .code = 421, .reply = text };
@@ -250,7 +255,10 @@ static enum smtp_event_kind work(struct session *s, struct slice *in)
 {
 	for (;;) {
 		struct smtp_event *ev = s->worker->event;
+		size_t said = buf_len(&s->conn.out);
 		enum smtp_event_kind kind = smtp_server_next(&s->smtp, in, ev);
+		if (buf_len(&s->conn.out) != said) /* NOOP and the like are answered without an event */
+			s->heard_ms = s->worker->now_ms;
 		if (kind == SMTP_EV_MORE || kind == SMTP_EV_WAIT || kind == SMTP_EV_CLOSE)
 			return kind;
 		s->heard_ms = s->worker->now_ms;
@@ -266,13 +274,16 @@ static void client_gone(struct session *s, enum net_result r)
 		s->tally.by = r == NET_EOF ? SLICE("client") : SLICE("connection");
 	if (s->mail && s->mail->outcome.verdict == MAIL_QUIT)
 		s->mail->outcome.verdict = MAIL_LOST;
-	session_close(s);
+	if (r == NET_EOF)
+		finish(s); /* it may have ended its own side only, and still awaits our answers */
+	else
+		session_close(s);
 }
 
 void session_pump(struct session *s)
 {
 	struct slice in = buf_slice(&s->in);
-	while (s->awaiting == AWAIT_CLIENT && net_conn_is_open(&s->conn)) {
+	for (unsigned reads = 0; s->awaiting == AWAIT_CLIENT && net_conn_is_open(&s->conn); reads++) {
 		enum smtp_event_kind kind = work(s, &in);
 		if (!keep_input(s, in)) {
 			session_close(s);
@@ -283,8 +294,12 @@ void session_pump(struct session *s)
 			return;
 		}
 		in = buf_slice(&s->in);
-		if (kind == SMTP_EV_WAIT)
+		if (kind == SMTP_EV_WAIT || too_far_behind(s))
 			break;
+		if (reads == READS_A_TURN) {
+			net_conn_remind(&s->conn, s->worker->loop);
+			break;
+		}
 		enum net_result r = take_input(s, &in);
 		if (r == NET_AGAIN)
 			break;
@@ -313,6 +328,7 @@ static void shake_hands(struct session *s)
 		stat_add(&w->stats, STAT_TLS_HANDSHAKES, 1);
 		s->handshaken = true;
 		s->awaiting = AWAIT_CLIENT;
+		s->heard_ms = w->now_ms;
 		smtp_server_tls_started(&s->smtp);
 		session_pump(s);
 		return;
@@ -350,8 +366,9 @@ void session_on_io(struct session *s, unsigned events)
 	case AWAIT_TLS:
 		shake_hands(s);
 		return;
-	case AWAIT_FLUSH:
-		finish(s);
+	case AWAIT_FLUSH: /* its deadline stands, however slowly the client reads */
+		if (net_conn_flush(&s->conn, s->worker->loop) != NET_AGAIN)
+			session_close(s);
 		return;
 	case AWAIT_DELAY:
 	case AWAIT_BACKEND:

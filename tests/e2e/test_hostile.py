@@ -1,0 +1,93 @@
+"""Clients that half-close, vanish, never read or never stop: each gets its replies or its close, and costs nothing."""
+import os
+import re
+import resource
+import socket
+import time
+
+import pytest
+
+from harness import certs, mails, wait
+from harness.client import Client, stuffed
+
+HELLO = b"EHLO client.test\r\n"
+ENVELOPE = b"MAIL FROM:<a@client.test>\r\nRCPT TO:<good@example.test>\r\n"
+WHOLE = HELLO + ENVELOPE + b"DATA\r\n" + stuffed(b"Subject: half\r\n\r\nclosed\r\n")
+
+
+def half_closed(port, data, seconds=10):
+    """Writes, ends its side, and reads the codes of all that comes."""
+    with Client(port) as c:
+        c.send(data)
+        c.sock.shutdown(socket.SHUT_WR)
+        return c.replies_at_end(seconds)
+
+
+
+def resident_kb(pid):
+    return int(re.search(r"VmRSS:\s+(\d+)", open(f"/proc/{pid}/status").read())[1])
+
+
+# ---- half-closed: who has ended its side still hears every answer ----
+
+@pytest.mark.parametrize("data,codes", [
+    (b"NOOP\r\n", [250]),
+    (HELLO + ENVELOPE, [250, 250, 250]),
+    (WHOLE, [250, 250, 250, 354, 250]),
+    (WHOLE + b"QUIT\r\n", [250, 250, 250, 354, 250, 221]),
+])
+def test_a_half_closed_client_hears_all(guard, backend, data, codes):
+    b = backend({"dot": [0.3, "250 2.0.0 Ok"]})
+    g = guard(b)
+    assert half_closed(g.port, data) == codes
+    assert len(b.mails) == (354 in codes)
+
+
+def test_half_closed_while_a_recipient_is_asked(guard, backend):
+    g = guard(backend({"RCPT": [0.3, "250 2.1.5 Ok"]}))
+    assert half_closed(g.port, HELLO + ENVELOPE) == [250, 250, 250]
+
+
+def test_half_closed_in_a_delay(guard, backend):
+    """It has pipelined its mail and waits for the answers; one that only left is not waited for."""
+    rules = ({"name": "slow", "when": "sender == 'a@client.test'", "do": "wait", "delay": "1s"},)
+    b = backend()
+    g = guard(b, rules=rules)
+    assert half_closed(g.port, WHOLE) == [250, 250, 250, 354, 250]
+    half_closed(g.port, HELLO + b"MAIL FROM:<a@client.test>\r\n")
+    assert b.one_mail()
+    wait.until(lambda: g.ctl_json("stats")["waiting"] == 0, 10, "no delay left")
+
+
+# ---- clients that never stop, never read ----
+
+def test_a_noop_is_a_command(guard, backend):
+    """Each whole command begins the wait anew, also those that nobody is asked about."""
+    g = guard(backend(), limits={"command_timeout": "2s"})
+    with Client(g.port) as c:
+        c.ehlo()
+        for _ in range(8):
+            time.sleep(0.5)
+            assert c.cmd("NOOP").code == 250
+
+
+@pytest.mark.parametrize("command", [b"NOOP\r\n", b"RCPT TO:<good@example.test>\r\n"])
+def test_replies_that_nobody_reads_are_bounded(guard, backend, command):
+    """Over 64 KB of replies unread: the input waits as well; memory stays, other clients are served."""
+    g = guard(backend(), limits={"junk_commands": 1_000_000, "recipients": 5, "command_timeout": "30s"},
+              server={"drain": "1s"})
+    mails.send(g.port, "warm")
+    before = resident_kb(g.pid)
+    with Client(g.port) as c:
+        c.send(HELLO + ENVELOPE)
+        c.sock.setblocking(False)
+        pushed, last = 0, time.monotonic()
+        while time.monotonic() - last < 1:
+            try:
+                pushed += c.sock.send(command * 4096)
+                last = time.monotonic()
+            except BlockingIOError:
+                time.sleep(0.01)
+            assert pushed < 100_000_000, "the server takes input without end"
+        assert resident_kb(g.pid) < before + 30_000
+        assert mails.send(g.port, "beside", source="127.0.0.2").code == 250
