@@ -52,6 +52,7 @@ struct relay_feed {
 	int fd;
 	uint64_t at, end; /* of the file */
 	bool done;	  /* the dot is in conn.out, or gone */
+	bool broken_off;  /* the backend has begun to answer before the dot: no more of it goes out */
 };
 
 struct relay_whom {

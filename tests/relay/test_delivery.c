@@ -328,6 +328,45 @@ static void large_bodies_come_from_a_file(void **state)
 	rig_stop(&g);
 }
 
+/* Refused in its midst, by a backend that reads on, one that says so in pieces, and one that closes at once: its words
+ * are the answer, and the dot is not sent. */
+static void a_body_refused_on_its_way(void **state)
+{
+	(void)state;
+	static const struct fake_rule RULES[][2] = {
+		{ { "BODY", FAKE_SAY, "552 5.3.4 too big\r\n", 1, 0 } },
+		{ { "BODY", FAKE_SAY, "552-5.3.4 too big\r\n55", 1, 0 }, { "BODY", FAKE_SAY, "2 really\r\n", 1, 30 } },
+		{ { "BODY", FAKE_SAY_AND_CLOSE, "552 5.3.4 too big\r\n", 1, 0 } },
+		{ { "BODY", FAKE_SAY_AND_CLOSE, "552 5.3.4 too big\r\n", 1, 100 } },
+		{ { "BODY", FAKE_SAY, "250 2.0.0 fine already\r\n", 1, 0 } },
+	};
+	int fd = big_file(100000);
+	for (size_t i = 0; i < 5; i++) {
+		rig_init(&g, fake_start(FAKE_NO_XCLIENT, RULES[i], 2));
+		rig_start(&g);
+		struct relay_mail *m = rig_mail(&g, "192.0.2.1", "", "u@example.test", "");
+		m->body.fd = fd;
+		m->body.fd_size = 4700000;
+		assert_true(relay_deliver(g.relay, m, clock_mono_ms()));
+		struct relay_done d = rig_wait(&g, m->ticket);
+		if (i < 4)
+			starts(&d, 552, "5.3.4 too big");
+		else
+			starts(&d, 451, "4.3.0");
+		assert_int_equal(d.from, i < 4 ? RELAY_FROM_BACKEND : RELAY_FROM_US);
+		assert_false(d.doubtful);
+		rig_run(&g, 50);
+		assert_int_equal(fake_seen(g.fake, ":MAIL"), 1);
+		assert_int_equal(fake_seen(g.fake, ":.\n"), 0);
+		assert_int_equal(fake_mails(g.fake), 0);
+		assert_int_equal(g.fake->open, 0);
+		d = rig_deliver(&g, "192.0.2.1", "u@example.test");
+		assert_int_equal(d.code, 250);
+		rig_stop(&g);
+	}
+	close(fd);
+}
+
 static void a_short_file_is_never_ended_with_a_dot(void **state)
 {
 	(void)state;
@@ -441,6 +480,7 @@ int main(void)
 		cmocka_unit_test(a_mild_refusal_stands_for_all),
 		cmocka_unit_test(refused_recipient_with_354_gets_no_body),
 		cmocka_unit_test(large_bodies_come_from_a_file),
+		cmocka_unit_test(a_body_refused_on_its_way),
 		cmocka_unit_test(a_short_file_is_never_ended_with_a_dot),
 		cmocka_unit_test(cancelled_before_the_dot_is_not_delivered),
 		cmocka_unit_test(cancelled_after_the_dot_is_an_orphan),
