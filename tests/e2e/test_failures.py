@@ -229,26 +229,6 @@ def test_each_recipient_once_whatever_was_refused(guard, backend, refused):
     assert len(b.taken) == len(b.mails)
 
 
-def test_a_reply_that_never_arrived(guard, backend):
-    """The client was gone before our 250: its retry is answered from memory, the mail is not handed on twice."""
-    b = backend({"dot": [0.5, "250 2.0.0 Ok"]})
-    g = guard(b)
-    content = mails.content("lost reply")
-    with Client(g.port) as c:
-        c.ehlo()
-        c.envelope()
-        c.cmd("DATA")
-        c.send(stuffed(content))
-        wait.until(lambda: b.taken, 10, "the body at the backend")
-        c.reset()
-    wait.until(lambda: b.mails, 10, "the mail")
-    g.journaled("mail")
-    with Client(g.port) as c:
-        c.ehlo()
-        assert c.mail(content).code == 250
-    assert len(b.taken) == 1
-
-
 @pytest.mark.parametrize("stage", ["RCPT", "dot"])
 def test_421_in_a_connection_retires_it(guard, backend, stage):
     """A backend that restarts says 421: another connection serves, or the client is told to come again."""
