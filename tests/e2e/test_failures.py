@@ -5,7 +5,7 @@ import pytest
 
 from harness import mails, ports, wait
 from harness.backend import CLOSE, SILENCE, Slowly
-from harness.client import Client, stuffed
+from harness.client import Client
 
 XCLIENT = "XCLIENT NAME ADDR PORT PROTO HELO LOGIN"
 
