@@ -309,6 +309,7 @@ static void release(struct app *app)
 	score_store_free(&app->store);
 	clients_free(&app->clients);
 	spool_room_close(&app->spool);
+	generation_unref(&app->first);
 	generation_unref(&app->generation);
 	if (app->commands >= 0)
 		close(app->commands);
@@ -384,6 +385,7 @@ int daemon_run(const char *settings_path, const char *hostname)
 	}
 	daemon_tell(&faults);
 	settings_faults_release(&faults);
+	app.first = app.generation ? generation_ref(app.generation) : NULL;
 	if (app.generation && signals >= 0 && prepare(&app, &ctl))
 		code = serve_until_end(&app, ctl, signals);
 	ctl_server_close(&ctl);

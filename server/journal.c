@@ -41,7 +41,7 @@ static void put_client(struct record *r, const struct session *s)
 {
 	char ip[IP_TEXT];
 	ip_format(&s->peer.ip, ip);
-	record_text(r, "listener", slice_str(s->generation->settings->listeners.items[s->peer.listener].name));
+	record_text(r, "listener", slice_str(app_listener(s->worker->app, s->peer.listener)->name));
 	record_address(r, "client", slice_str(ip));
 	record_number(r, "port", s->peer.port);
 	put_optional(r, "helo", session_helo(s));
@@ -154,6 +154,8 @@ void journal_mail(struct session *s)
 {
 	struct mail *m = s->mail;
 	write_mail(s);
+	if (m->outcome.verdict == MAIL_DEFERRED)
+		judge_take_back(s);
 	if (m->outcome.verdict == MAIL_ACCEPTED)
 		stat_add(&s->worker->stats, STAT_BYTES_DELIVERED, m->body_bytes);
 	if (m->outcome.verdict > s->tally.verdict)
@@ -170,7 +172,7 @@ static void settle(struct session *s)
 	struct score_verdict v;
 	if (t->code && t->verdict < MAIL_REFUSED)
 		t->verdict = t->code / 100 == 5 ? MAIL_REFUSED : MAIL_DEFERRED;
-	if (t->verdict > MAIL_LOST || t->mails)
+	if (t->code || t->mails)
 		return;
 	judge_sum_up(s, &v); /* a client that left before its refusal: by the rule that held it */
 	if (v.now.action == SCORE_DEFER || v.now.action == SCORE_REJECT)
@@ -225,7 +227,7 @@ void journal_turned_away(struct worker *w, const struct ip *ip, uint16_t port, u
 	ip_format(ip, text);
 	record_begin(r, w->wall_ms, "session");
 	put_id(r, "id", id_next(&w->ids));
-	record_text(r, "listener", slice_str(w->generation->settings->listeners.items[listener].name));
+	record_text(r, "listener", slice_str(app_listener(w->app, listener)->name));
 	record_address(r, "client", slice_str(text));
 	record_number(r, "port", port);
 	record_text(r, "verdict", SLICE("deferred"));

@@ -10,8 +10,7 @@ static const struct slice NO_MEMORY = SLICE_INIT("4.3.0 Out of memory, try again
 static struct score_facts facts_of(const struct session *s)
 {
 	struct score_facts f = { 0 };
-	const struct settings *set = s->generation->settings;
-	score_facts_client(&f, &s->peer.ip, slice_str(set->listeners.items[s->peer.listener].name));
+	score_facts_client(&f, &s->peer.ip, slice_str(app_listener(s->worker->app, s->peer.listener)->name));
 	score_facts_tls(&f, s->handshaken);
 	f.offences = s->tally.offences;
 	if (s->helo)
@@ -39,6 +38,21 @@ void judge_undo(struct session *s, enum score_event event)
 {
 	struct score_facts f = facts_of(s);
 	score_event_undo(s->generation->rules, &f, s->worker->app->store, event, 1, s->worker->wall_ms);
+}
+
+void judge_take_back(struct session *s)
+{
+	const struct mail *m = s->mail;
+	struct score_facts f = facts_of(s);
+	score_facts_drop(&f, SCORE_OF_RECIPIENT);
+	struct score_store *store = s->worker->app->store;
+	score_event_undo(s->generation->rules, &f, store, SCORE_EV_MESSAGES, 1, s->worker->wall_ms);
+	for (uint32_t i = 0; i < m->rcpts_n; i++) {
+		if (m->rcpts[i].code / 100 != 2)
+			continue;
+		score_facts_recipient(&f, m->rcpts[i].address);
+		score_event_undo(s->generation->rules, &f, store, SCORE_EV_RECIPIENTS, 1, s->worker->wall_ms);
+	}
 }
 
 /* ---- delays ---- */
@@ -89,13 +103,17 @@ void judge_end_delay(struct session *s)
 static void tell_logs(const struct session *s, const struct score_verdict *v)
 {
 	char ip[IP_TEXT], id[ID_TEXT];
+	struct buf client = { 0 };
 	for (unsigned i = 0; i < v->logs_n; i++) {
 		ip_format(&s->peer.ip, ip);
 		id_format(s->mail ? s->mail->id : s->id, id);
-		log_info("rule %s: client %s helo %.*s id %s score %.0f",
-			score_rule_name(s->generation->rules, v->logs[i]), ip, SLICE_ARG(session_helo(s)), id,
-			v->score);
+		buf_clear(&client);
+		if (record_format_address(&s->worker->record, &client, slice_str(ip)))
+			log_info("rule %s: client %.*s helo %.*s id %s score %.0f",
+				score_rule_name(s->generation->rules, v->logs[i]), SLICE_ARG(buf_slice(&client)),
+				SLICE_ARG(session_helo(s)), id, v->score);
 	}
+	buf_release(&client);
 }
 
 /* "7F3K9QZ2", or "7F3K9QZ2-3" for the third recipient that this mail was refused. */

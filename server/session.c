@@ -353,7 +353,7 @@ static bool is_gone(struct session *s)
 	ssize_t n = recv(s->conn.io.fd, &c, 1, MSG_PEEK | MSG_DONTWAIT);
 	if (n < 0)
 		return errno != EAGAIN && errno != EINTR;
-	return n == 0 && s->awaiting == AWAIT_DELAY && buf_len(&s->in) == 0 && s->asked != ASKED_MESSAGE;
+	return n == 0 && s->awaiting == AWAIT_DELAY && buf_len(&s->in) == 0 && s->asked < ASKED_HEADER;
 }
 
 void session_on_io(struct session *s, unsigned events)
@@ -401,7 +401,7 @@ void session_on_relay(struct session *s, const struct relay_done *done)
 static const char *state_name(const struct session *s)
 {
 	static const char *const ASKED[ASKED_COUNT] = { "idle", "connect", "connect", "helo", "mail", "rcpt",
-		"message" };
+		"message", "message" };
 	if (s->awaiting == AWAIT_DELAY)
 		return "delayed";
 	if (s->awaiting == AWAIT_TLS)

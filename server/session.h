@@ -32,6 +32,7 @@ enum asked {
 	ASKED_HELO,
 	ASKED_MAIL,
 	ASKED_RCPT,
+	ASKED_HEADER, /* the whole mail: what is judged at the stage `data`, then */
 	ASKED_MESSAGE,
 	ASKED_COUNT
 };
@@ -39,7 +40,7 @@ enum asked {
 struct peer {
 	struct ip ip;
 	uint16_t port;
-	uint16_t listener; /* in settings.listeners */
+	uint16_t listener; /* for app_listener() */
 };
 
 /* For the journal's session line. */

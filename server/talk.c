@@ -10,6 +10,11 @@ enum { HANDSHAKE_MS = 15000 };
 /* A client whose refusal was held back hears it this often, then the session ends. */
 enum { HELD_REFUSALS_MAX = 5 };
 
+static enum mail_verdict verdict_of(unsigned code)
+{
+	return code / 100 == 5 ? MAIL_REFUSED : code / 100 == 4 ? MAIL_DEFERRED : MAIL_ACCEPTED;
+}
+
 void talk_answer(struct session *s, unsigned code, struct slice text)
 {
 	s->asked = ASKED_NOTHING;
@@ -24,15 +29,23 @@ void talk_answer(struct session *s, unsigned code, struct slice text)
 static void note_early_talk(struct session *s)
 {
 	char c;
-	if (s->tally.waited_ms == 0 || !s->conn.readable || recv(s->conn.io.fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) <= 0)
+	if (s->tally.waited_ms == 0 || s->tally.offences || !s->conn.readable ||
+		recv(s->conn.io.fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) <= 0)
 		return;
+	s->tally.offence = SLICE("early-talk");
 	s->tally.offences++;
 	stat_add(&s->worker->stats, STAT_OFFENCES, 1);
 	judge_event(s, SCORE_EV_OFFENCES, 1);
 }
 
+static void count_refusal(struct session *s, unsigned code)
+{
+	judge_event(s, code / 100 == 4 ? SCORE_EV_DEFERRED : SCORE_EV_REFUSED, 1);
+}
+
 static void refuse_greeting(struct session *s, const struct refusal *r)
 {
+	count_refusal(s, r->code);
 	s->asked = ASKED_NOTHING;
 	s->tally.code = (uint16_t)(r->code / 100 == 4 ? 421 : 554);
 	s->tally.by = r->by;
@@ -42,7 +55,8 @@ static void refuse_greeting(struct session *s, const struct refusal *r)
 static void say_banner(struct session *s)
 {
 	s->asked = ASKED_NOTHING;
-	note_early_talk(s);
+	s->heard_ms = s->worker->now_ms;
+	note_early_talk(s); /* in the delay of the stage `greet` itself */
 	smtp_server_greet(&s->smtp, 220, s->generation->banner);
 }
 
@@ -50,6 +64,7 @@ static void judge_banner(struct session *s)
 {
 	struct refusal r;
 	s->asked = ASKED_BANNER;
+	note_early_talk(s);
 	switch (judge_stage(s, SCORE_GREET, &r)) {
 	case JUDGED_GO:
 		say_banner(s);
@@ -82,9 +97,8 @@ void talk_greet(struct session *s)
 
 static bool offers_tls(const struct session *s)
 {
-	const struct settings *set = s->generation->settings;
 	return s->generation->tls && !s->handshaken &&
-	       set->listeners.items[s->peer.listener].tls == SETTINGS_TLS_STARTTLS;
+	       app_listener(s->worker->app, s->peer.listener)->tls == SETTINGS_TLS_STARTTLS;
 }
 
 /* What we and the backend can do, now; a session hears it as of its EHLO. */
@@ -116,6 +130,8 @@ static void on_helo(struct session *s, const struct smtp_event *ev)
 		greet_back(s);
 		return;
 	case JUDGED_REFUSED:
+		count_refusal(s, r.code);
+		s->tally.verdict = verdict_of(r.code);
 		talk_answer(s, r.code, r.text);
 		return;
 	case JUDGED_WAIT:
@@ -133,11 +149,6 @@ static void outcome(struct mail *m, enum mail_verdict verdict, struct slice by, 
 	m->outcome.reply = mail_keep(m, reply);
 }
 
-static enum mail_verdict verdict_of(unsigned code)
-{
-	return code / 100 == 5 ? MAIL_REFUSED : code / 100 == 4 ? MAIL_DEFERRED : MAIL_ACCEPTED;
-}
-
 static void take_mail(struct session *s)
 {
 	talk_answer(s, 250, SLICE("2.1.0 Ok"));
@@ -146,9 +157,7 @@ static void take_mail(struct session *s)
 static void refuse_mail(struct session *s, const struct refusal *r)
 {
 	outcome(s->mail, verdict_of(r->code), r->by, r->code, r->text);
-	if (r->code / 100 == 4)
-		judge_undo(s, SCORE_EV_MESSAGES);
-	judge_event(s, r->code / 100 == 4 ? SCORE_EV_DEFERRED : SCORE_EV_REFUSED, 1);
+	count_refusal(s, r->code);
 	talk_answer(s, r->code, r->text);
 	journal_mail(s);
 }
@@ -221,7 +230,7 @@ static void refuse_rcpt(struct session *s, const struct refusal *r)
 {
 	if (r->code / 100 == 4)
 		judge_undo(s, SCORE_EV_RECIPIENTS);
-	judge_event(s, r->code / 100 == 4 ? SCORE_EV_DEFERRED : SCORE_EV_REFUSED, 1);
+	count_refusal(s, r->code);
 	talk_answer_rcpt(s, r->code, r->text, r->by);
 }
 
@@ -268,10 +277,10 @@ static void on_body(struct session *s, struct slice part)
 void talk_answer_message(struct session *s, unsigned code, struct slice text, struct slice by)
 {
 	outcome(s->mail, verdict_of(code), by, code, text);
-	enum score_event event = code / 100 == 2   ? SCORE_EV_ACCEPTED
-				 : code / 100 == 4 ? SCORE_EV_DEFERRED
-						   : SCORE_EV_REFUSED;
-	judge_event(s, event, 1);
+	if (code / 100 == 2)
+		judge_event(s, SCORE_EV_ACCEPTED, 1);
+	else
+		count_refusal(s, code);
 	judge_event(s, SCORE_EV_BYTES, s->mail->body_bytes);
 	talk_answer(s, code, text);
 	journal_mail(s);
@@ -290,24 +299,32 @@ static bool refuse_spooled(struct session *s)
 	return true;
 }
 
-static void judge_message(struct session *s)
+/* The last two stages; which of them is behind us stands in `asked`, so that a delay at the first goes on here. */
+static void judge_whole(struct session *s, enum score_stage stage, void (*go_on)(struct session *))
 {
 	struct refusal r;
-	enum judged judged = judge_stage(s, SCORE_DATA, &r);
-	if (judged == JUDGED_GO)
-		judged = judge_stage(s, SCORE_MESSAGE, &r);
-	switch (judged) {
+	switch (judge_stage(s, stage, &r)) {
 	case JUDGED_GO:
-		transfer_deliver(s);
+		go_on(s);
 		return;
 	case JUDGED_REFUSED:
-		if (r.code / 100 == 4)
-			judge_undo(s, SCORE_EV_MESSAGES);
 		talk_answer_message(s, r.code, r.text, r.by);
 		return;
 	case JUDGED_WAIT:
 		return;
 	}
+}
+
+static void judge_message(struct session *s)
+{
+	s->asked = ASKED_MESSAGE;
+	judge_whole(s, SCORE_MESSAGE, transfer_deliver);
+}
+
+static void judge_header(struct session *s)
+{
+	s->asked = ASKED_HEADER;
+	judge_whole(s, SCORE_DATA, judge_message);
 }
 
 static void on_body_end(struct session *s, const struct smtp_event *ev)
@@ -323,7 +340,7 @@ static void on_body_end(struct session *s, const struct smtp_event *ev)
 	} else if (s->mail->hops.count >= SMTP_HOPS_MAX) {
 		talk_answer_message(s, 554, SLICE("5.4.6 Too many hops, the mail goes in circles"), SLICE("protocol"));
 	} else if (!refuse_spooled(s)) {
-		judge_message(s);
+		judge_header(s);
 	}
 }
 
@@ -403,6 +420,7 @@ void talk_resume(struct session *s)
 		[ASKED_HELO] = greet_back,
 		[ASKED_MAIL] = take_mail,
 		[ASKED_RCPT] = transfer_check_rcpt,
+		[ASKED_HEADER] = judge_message,
 		[ASKED_MESSAGE] = transfer_deliver,
 	};
 	judge_end_delay(s);

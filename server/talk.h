@@ -45,6 +45,8 @@ void judge_recipient_done(struct session *s, bool accepted);
 void judge_mail_done(struct session *s);
 /* What we deferred must not eat a rate budget: takes the event back. */
 void judge_undo(struct session *s, enum score_event event);
+/* The same for the whole mail, when it has ended deferred: its MAIL and the recipients that were taken. */
+void judge_take_back(struct session *s);
 /* What the rules say now, for the journal. */
 void judge_sum_up(struct session *s, struct score_verdict *verdict_r);
 /* Something happened that rules may count. */
