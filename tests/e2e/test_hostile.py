@@ -2,12 +2,13 @@
 import os
 import re
 import resource
+import signal
 import socket
 import time
 
 import pytest
 
-from harness import certs, mails, wait
+from harness import certs, mails, ports, wait
 from harness.client import Client, stuffed
 
 HELLO = b"EHLO client.test\r\n"
@@ -91,3 +92,61 @@ def test_replies_that_nobody_reads_are_bounded(guard, backend, command):
             assert pushed < 100_000_000, "the server takes input without end"
         assert resident_kb(g.pid) < before + 30_000
         assert mails.send(g.port, "beside", source="127.0.0.2").code == 250
+
+
+# ---- too few descriptors ----
+
+def test_out_of_descriptors(guard, backend):
+    """The door is shut for a moment, without spinning; who knocked is let in as soon as others leave."""
+    g = guard(backend(), server={"workers": 1})
+    mails.send(g.port, "warm")
+    _, hard = resource.prlimit(g.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(g.pid, resource.RLIMIT_NOFILE, (g.descriptors() + 4, hard))
+    knocking = [Client(g.port, f"127.0.0.{n + 1}", greet=False) for n in range(20)]
+    g.said("out of file descriptors")
+    before = g.cpu_ms()
+    time.sleep(1)
+    assert g.cpu_ms() - before < 250
+    inside = [c for c in knocking if not c.silent(0.05)]
+    assert 0 < len(inside) < 20
+    resource.prlimit(g.pid, resource.RLIMIT_NOFILE, (hard, hard))
+    for c in knocking:
+        assert c.reply().code == 220
+        c.close()
+    assert mails.send(g.port, "after").code == 250
+
+
+# ---- reloads ----
+
+def test_a_reload_that_drops_a_listener(guard, backend):
+    """Listeners need a restart: the old ones go on as they were opened."""
+    g = guard(backend(), start=False)
+    second = ports.free_port()
+    both = ({"name": "mx", "address": [f"127.0.0.1:{g.port}"], "tls": "off"},
+            {"name": "second", "address": [f"127.0.0.1:{second}"], "tls": "off"})
+    g.configure(listeners=both)
+    g.start()
+    g.configure(listeners=both[:1])
+    g.reload()
+    assert g.said("listeners")
+    assert mails.send(second, "x").code == 250
+    assert g.journaled("mail")[0]["listener"] == "second"
+
+
+def test_many_reloads_while_mail_flows(guard, backend):
+    """100 times HUP: no session ends, no mail is lost, and memory and descriptors come back."""
+    b = backend()
+    g = guard(b)
+    mails.send(g.port, "warm")
+    g.reload()
+    memory, descriptors = resident_kb(g.pid), g.descriptors()
+    with Client(g.port) as c:
+        c.ehlo()
+        for n in range(100):
+            g.signal(signal.SIGHUP)
+            assert c.mail(mails.content(f"mail {n}")).code == 250
+        assert c.cmd("QUIT").code == 221
+    wait.until(lambda: len(b.mails) == 101, 10, "every mail")
+    g.reload()
+    wait.until(lambda: g.descriptors() <= descriptors + 10, 10, "closed descriptors")
+    assert resident_kb(g.pid) < memory + 60_000
