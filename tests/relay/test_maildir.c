@@ -46,7 +46,7 @@ static void a_big_body_of_memory_and_file(void **state)
 	char *wanted = malloc(LINES * 32 + 1000), *mem = malloc(LINES * 32);
 	size_t n = (size_t)sprintf(wanted, LETTER_HEAD), mem_n = 0;
 	for (int i = 0; i < LINES; i++) {
-		const char *text = "0123456789abcdef" + i % 17;
+		const char *text = &"0123456789abcdef"[i % 17];
 		n += (size_t)sprintf(wanted + n, "%d %s\n", i, text);
 		if (i < 3)
 			mem_n += (size_t)sprintf(mem + mem_n, "%d %s\r\n", i, text);
