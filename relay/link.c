@@ -121,7 +121,7 @@ void relay_link_lost(struct relay *r, struct relay_link *l, const char *why, uin
 	struct relay_job *job = l->job;
 	if (job) {
 		log_info("backend %s: connection lost %s: %s", l->pool->backend->name, PHASES[l->state].name, why);
-		relay_finish_lost(r, job, l->uses > 1, l->heard, relay_link_dot_is_out(l), now_ms);
+		relay_finish_lost(r, job, l->rested, l->heard, relay_link_dot_is_out(l), now_ms);
 	}
 	relay_link_close(r, l);
 }
@@ -291,8 +291,12 @@ static void on_quit(struct relay *r, struct relay_link *l, const struct smtp_cli
 
 /* ---- events ---- */
 
+/* One that nobody has used yet may be as stale as any other: a stock or the connection of a refresh waits for long. */
+enum { RESTED_MS = SECOND };
+
 void relay_link_start(struct relay *r, struct relay_link *l, struct relay_job *job, uint64_t now_ms)
 {
+	l->rested = l->uses > 0 || now_ms - l->idle_ms >= RESTED_MS;
 	l->uses++;
 	l->heard = false;
 	l->feed = (struct relay_feed){ .fd = -1 };
