@@ -168,7 +168,8 @@ static void finish(struct session *s)
 	judge_end_delay(s);
 	transfer_cancel(s);
 	read_rest(s);
-	s->conn.last_words = !s->conn.readable; /* with input unread the close is a reset, which drops what is held back */
+	/* with input unread the close is a reset, which drops what is held back */
+	s->conn.last_words = !s->conn.readable;
 	enum net_result r = net_conn_flush(&s->conn, s->worker->loop);
 	if (r != NET_AGAIN) {
 		session_close(s);

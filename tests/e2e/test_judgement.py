@@ -1,4 +1,4 @@
-"""The rules chapter as the sessions live it: delays and their caps, the place of a refusal, what counts and what not."""
+"""The rules chapter as the sessions live it: delays, their caps, the place of a refusal, what counts and what not."""
 import time
 
 from harness import mails, wait

@@ -12,8 +12,8 @@
 #include <string.h>
 
 static const char LIMITS[] =
-	"limits = { command_timeout = \"10s\"; data_timeout = \"20s\"; stress_timeout = \"10s\"; session_time = \"30s\";\n"
-	"           min_data_rate = 1000; sessions_per_client = 2; };\n";
+	"limits = { command_timeout = \"10s\"; stress_timeout = \"10s\"; data_timeout = \"20s\";\n"
+	"           session_time = \"30s\"; min_data_rate = 1000; sessions_per_client = 2; };\n";
 
 /* A client that has said EHLO. */
 static void greeted(struct client *c, struct rig *g)
