@@ -21,7 +21,7 @@ enum { TURNS_MAX = 10000 };
 
 static const char SETTINGS[] =
 	"server = { hostname = \"mx.example.test\"; user = \"\"; workers = 1; };\n"
-	"listeners = ( { name = \"mx\"; address = [\"127.0.0.1:2525\"]; tls = \"off\"; } );\n"
+	"listeners = ( { name = \"mx\"; address = [\"127.0.0.1:2525\"]; tls = \"%s\"; } );\n"
 	"relay = { backends = [\"smtp://127.0.0.1:%u\"]; domains = [\"example.test\"]; identity = \"none\";\n"
 	"          connections = 2; recipients = [\"backend\"]; };\n"
 	"score = { memory = \"4M\"; };\n"
@@ -35,7 +35,7 @@ static struct generation *load(struct rig *g, const char *more)
 	assert_non_null(f);
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
-	(void)fprintf(f, SETTINGS, g->fake->port, more);
+	(void)fprintf(f, SETTINGS, strstr(more, "certificates") ? "starttls" : "off", g->fake->port, more);
 #pragma GCC diagnostic pop
 	(void)fclose(f);
 	struct generation *made = generation_load(g->settings, &g->app.needs, g->app.generation, &faults);

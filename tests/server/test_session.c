@@ -117,7 +117,7 @@ static void a_body_below_the_least_rate_is_given_up(void **state)
 	struct client c;
 	rig_open(&g, LIMITS, NULL, 0);
 	in_a_body(&c, &g);
-	for (int i = 0; i < 12 && g.worker.sessions_open; i++) {
+	for (int i = 0; i < 60 && g.worker.sessions_open; i++) {
 		client_say(&c, "drip\r\n");
 		rig_pass(&g, rig_session(&g), 500);
 	}
@@ -125,6 +125,21 @@ static void a_body_below_the_least_rate_is_given_up(void **state)
 	assert_non_null(strstr(client_words(&c), "too slowly"));
 	client_close(&c);
 	assert_int_equal(stat_get(&g.worker.stats, STAT_TIMEOUTS), 1);
+	rig_close(&g);
+}
+
+/* Whoever types it by hand, or stalls for a while, is not yet too slow. */
+static void a_body_may_begin_late(void **state)
+{
+	(void)state;
+	struct rig g;
+	struct client c;
+	rig_open(&g, LIMITS, NULL, 0);
+	in_a_body(&c, &g);
+	rig_pass(&g, rig_session(&g), 15000);
+	assert_int_equal(g.worker.sessions_open, 1);
+	assert_int_equal(client_cmd(&c, "Subject: late\r\n\r\nbut here\r\n.\r\n"), 250);
+	client_close(&c);
 	rig_close(&g);
 }
 
@@ -381,6 +396,7 @@ int main(void)
 		cmocka_unit_test(a_silent_client_is_sent_away),
 		cmocka_unit_test(a_body_that_stops_is_given_up),
 		cmocka_unit_test(a_body_below_the_least_rate_is_given_up),
+		cmocka_unit_test(a_body_may_begin_late),
 		cmocka_unit_test(a_body_that_is_fast_enough_goes_on),
 		cmocka_unit_test(after_its_time_a_session_gets_no_further_mail),
 		cmocka_unit_test(nothing_lasts_longer_than_an_hour),
