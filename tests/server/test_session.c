@@ -373,18 +373,28 @@ static long dialogue_without(struct rig *g, long n)
 	return made;
 }
 
+/* A relay that had no memory for its connection looks away from the backend for a moment: until that is over. */
+static bool works_as_before(struct rig *g)
+{
+	int before = fake_mails(g->fake);
+	for (int i = 0; i < 1000 && fake_mails(g->fake) == before; i++) {
+		(void)dialogue_without(g, -1);
+		rig_turn(g, 10);
+	}
+	return fake_mails(g->fake) > before;
+}
+
 static void memory_that_ends_anywhere_ends_one_session(void **state)
 {
 	(void)state;
 	struct rig g;
 	long n = 0;
 	rig_open(&g, "", NULL, 0);
-	while (n < 10000 && dialogue_without(&g, n) > n)
+	while (n < 10000 && dialogue_without(&g, n) > n) {
+		assert_true(works_as_before(&g));
 		n++;
-	assert_in_range(n, 5, 9999);
-	int before = fake_mails(g.fake);
-	assert_true(dialogue_without(&g, -1) > 0);
-	assert_int_equal(fake_mails(g.fake), before + 1); /* the server is as good as before */
+	}
+	assert_in_range(n, 10, 9999);
 	rig_close(&g);
 }
 
