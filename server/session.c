@@ -162,14 +162,15 @@ void session_close(struct session *s)
 	worker_unseat(w, s, s->index);
 }
 
-/* Nothing more is done for the client: what has been written leaves, then we close. */
-static void finish(struct session *s)
+/* Nothing more is done for the client: what has been written leaves, then we close. `awaited`: the client has asked for
+ * the last reply, which may leave in one packet with the close then; but input that is still unread would make the
+ * close a reset, which drops what is held back. */
+static void finish(struct session *s, bool awaited)
 {
 	judge_end_delay(s);
 	transfer_cancel(s);
 	read_rest(s);
-	/* with input unread the close is a reset, which drops what is held back */
-	s->conn.last_words = !s->conn.readable;
+	s->conn.last_words = awaited && !s->conn.readable;
 	enum net_result r = net_conn_flush(&s->conn, s->worker->loop);
 	if (r != NET_AGAIN) {
 		session_close(s);
@@ -192,7 +193,7 @@ void session_end(struct session *s, const char *by, struct slice text)
 		return;
 	}
 	smtp_server_close(&s->smtp, 421, text);
-	finish(s);
+	finish(s, false);
 }
 
 void session_drain(struct session *s)
@@ -276,7 +277,7 @@ static void client_gone(struct session *s, enum net_result r)
 	if (s->mail && s->mail->outcome.verdict == MAIL_QUIT)
 		s->mail->outcome.verdict = MAIL_LOST;
 	if (r == NET_EOF)
-		finish(s); /* it may have ended its own side only, and still awaits our answers */
+		finish(s, false); /* it may have ended its own side only, and still awaits our answers */
 	else
 		session_close(s);
 }
@@ -291,7 +292,7 @@ void session_pump(struct session *s)
 			return;
 		}
 		if (kind == SMTP_EV_CLOSE) {
-			finish(s);
+			finish(s, true);
 			return;
 		}
 		in = buf_slice(&s->in);

@@ -4,6 +4,7 @@ import re
 import resource
 import signal
 import socket
+import threading
 import time
 
 import pytest
@@ -150,3 +151,30 @@ def test_many_reloads_while_mail_flows(guard, backend):
     g.reload()
     wait.until(lambda: g.descriptors() <= descriptors + 10, 10, "closed descriptors")
     assert resident_kb(g.pid) < memory + 60_000
+
+
+# ---- the last word ----
+
+def test_a_last_word_is_heard_though_more_was_sent(guard, backend):
+    """A whole body behind a refused DATA, and commands that cross our 421: it must not die with the close."""
+    g = guard(backend(), server={"drain": "1s"})
+    for n in range(20):
+        with Client(g.port) as c:
+            c.ehlo()
+            c.cmd("MAIL FROM:<a@client.test>")
+            c.send(b"RCPT TO:<good@elsewhere.test>\r\nDATA\r\n" + mails.big(f"m{n}", 200_000))
+            assert 421 in c.replies_at_end()
+    clients = [Client(g.port) for _ in range(50)]
+    stopping = threading.Thread(target=g.stop)
+    stopping.start()
+    for c in clients:
+        codes = set()
+        try:
+            for _ in range(2000):
+                c.send(b"NOOP\r\n")
+        except OSError:
+            pass
+        codes.update(c.replies_at_end())
+        assert 421 in codes
+        c.close()
+    stopping.join()
