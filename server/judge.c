@@ -128,6 +128,15 @@ static struct slice decision_id(struct session *s, char text_r[ID_TEXT + 12])
 	return slice_str(text_r);
 }
 
+struct slice judge_sign(struct session *s, struct slice text)
+{
+	struct buf *words = &s->worker->words;
+	char id[ID_TEXT + 12];
+	buf_clear(words);
+	bool ok = buf_puts(words, text, SLICE(" (id "), decision_id(s, id), SLICE(")"));
+	return ok ? buf_slice(words) : text;
+}
+
 static bool word_refusal(struct session *s, const struct score_verdict *v, struct refusal *refusal_r)
 {
 	struct buf *words = &s->worker->words;

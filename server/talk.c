@@ -295,7 +295,8 @@ static bool refuse_spooled(struct session *s)
 		return false;
 	if (r == SPOOL_FAILED)
 		log_error("the body of a mail could not be kept: check free space and rights of server.spool");
-	talk_answer_message(s, 451, SLICE("4.3.1 Insufficient system storage, try again later"), SLICE("limit"));
+	talk_answer_message(s, 451, judge_sign(s, SLICE("4.3.1 Insufficient system storage, try again later")),
+		SLICE("limit"));
 	return true;
 }
 

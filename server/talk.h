@@ -37,6 +37,8 @@ struct refusal {
 	struct slice text; /* with its enhanced code; valid until the next judgement of this worker */
 	struct slice by;   /* the rule's name */
 };
+/* A refusal of our own with the id by which the journal knows it; valid as that of a rule is. */
+struct slice judge_sign(struct session *s, struct slice text);
 enum judged judge_stage(struct session *s, enum score_stage stage, struct refusal *refusal_r);
 /* The delay is over, or the session ends in it. */
 void judge_end_delay(struct session *s);

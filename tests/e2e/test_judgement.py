@@ -101,6 +101,21 @@ def test_the_fifth_held_refusal_ends_the_session(guard, backend):
     assert not b.lines("RCPT")
 
 
+def test_our_refusals_carry_their_id(guard, backend):
+    g = guard(backend())
+    reply = mails.send(g.port, "x", rcpts=("a@elsewhere.test",))
+    line = g.journaled("mail")[0]
+    assert reply.code == 550 and reply.text.endswith(f"(id {line['id']}-1)")
+    assert line["to"] == [f"a@elsewhere.test:550:{line['id']}-1"]
+
+
+def test_what_would_have_been_is_told_of_a_client_without_mail_too(guard, backend):
+    g = guard(backend(), refuse_at="now", rules=(rule("no", EVERYBODY, "reject", state="observe"),))
+    with Client(g.port) as c:
+        assert c.cmd("QUIT").code == 221
+    assert g.journaled("session", observed="no:reject")
+
+
 # ---- what counts ----
 
 BUDGET = rule("budget", "count(messages by client, 10m) > 2 || count(recipients by client, 10m) > 4", "reject")
