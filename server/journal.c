@@ -197,7 +197,7 @@ void journal_session(struct session *s)
 	if (s->tally.code)
 		record_number(r, "code", s->tally.code);
 	put_optional(r, "reply", s->tally.why);
-	put_observed(r, s); /* before its first mail or after its last: of a client that sent none it stands only here */
+	put_observed(r, s); /* outside of its mails: of a client that sent none it stands only here */
 	put_count(r, "waited_ms", s->tally.waited_ms);
 	record_number(r, "total_ms", w->now_ms - s->opened_ms);
 	record_end(r);
