@@ -91,6 +91,7 @@ bool daemon_reload(struct app *app, struct settings_faults *faults, struct reloa
 		if (!log_reopen(&log))
 			log_warn("log.to = \"%s\": %s; the log stays where it was", log.to, strerror(errno));
 		set_session_limit(app, g->settings);
+		atomic_store(&app->spool.max_files, g->settings->relay.open_bodies);
 		for (unsigned i = 0; i < app->workers_n; i++)
 			worker_take_generation(&app->workers[i], g);
 		app->generation = g;

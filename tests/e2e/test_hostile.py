@@ -134,6 +134,19 @@ def test_a_reload_that_drops_a_listener(guard, backend):
     assert g.journaled("mail")[0]["listener"] == "second"
 
 
+def test_a_reload_changes_how_many_bodies_may_be_open(guard, backend):
+    g = guard(backend(), relay={"memory_per_message": "4k"}, server={"drain": "1s"})
+    g.configure(relay={"memory_per_message": "4k", "open_bodies": 1}, server={"drain": "1s"})
+    g.reload()
+    with Client(g.port) as first, Client(g.port, "127.0.0.2") as second:
+        first.ehlo(), first.envelope(), first.cmd("DATA")
+        first.send(mails.big("first", 30_000))
+        wait.until(lambda: g.ctl_json("stats")["open_bodies"] == 1, 10, "the first body in a file")
+        second.ehlo()
+        assert second.mail(mails.big("second", 30_000)).code == 451
+        assert first.body(b"end\r\n").code == 250
+
+
 def test_many_reloads_while_mail_flows(guard, backend):
     """100 times HUP: no session ends, no mail is lost, and memory and descriptors come back."""
     b = backend()
