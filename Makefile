@@ -38,7 +38,8 @@ run:
 	$(MAKE) --no-print-directory programs
 	packaging/demo.sh
 
-# release: all tests; asan: all but the house rules; tsan: what shares data between threads; fuzz: each corpus, by clang
+# release: all tests. asan: all but the house rules, the whole end to end too. tsan: what is labelled "threads", some
+# themes end to end among it. fuzz: all is built by clang, each corpus is run.
 check:
 	$(INSTALL_PACKAGES) build test fuzz
 	$(MAKE) --no-print-directory build-release

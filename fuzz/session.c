@@ -179,6 +179,7 @@ static void start_server(void)
 	for (size_t i = 0; i < faults.count; i++)
 		fprintf(stderr, "%s\n", faults.items[i].text);
 	MUST(app.generation);
+	app.first = generation_ref(app.generation);
 	settings_faults_release(&faults);
 	pthread_mutex_init(&app.lock, NULL);
 	app.clients = clients_new();

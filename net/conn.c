@@ -101,6 +101,13 @@ enum net_result net_conn_flush(struct net_conn *c, struct net_loop *l)
 	return NET_OK;
 }
 
+void net_conn_remind(struct net_conn *c, struct net_loop *l)
+{
+	/* a socket that can be written is reported at once; TLS may hold what was read: reading alone would not do */
+	c->watching_write = true;
+	net_loop_watch(l, &c->io, NET_READ | NET_WRITE);
+}
+
 void net_conn_idle(struct net_conn *c)
 {
 	if (buf_len(&c->out) == 0)

@@ -78,7 +78,7 @@ static void broken_body(struct relay *r, struct relay_link *l, uint64_t now_ms)
 
 void relay_body_go_on(struct relay *r, struct relay_link *l, uint64_t now_ms)
 {
-	for (;;) {
+	while (!l->feed.broken_off) {
 		size_t before = buf_len(&l->conn.out);
 		bool more = !l->feed.done;
 		if (more && fill(l) == STEP_FAILED) {
@@ -88,7 +88,7 @@ void relay_body_go_on(struct relay *r, struct relay_link *l, uint64_t now_ms)
 		size_t filled = buf_len(&l->conn.out);
 		enum net_result sent = net_conn_flush(&l->conn, r->loop);
 		if (sent == NET_FAILED) {
-			relay_link_lost(r, l, "the connection broke", now_ms);
+			relay_link_broke(r, l, now_ms);
 			return;
 		}
 		bool moved = buf_len(&l->conn.out) < filled || filled != before;
@@ -99,6 +99,9 @@ void relay_body_go_on(struct relay *r, struct relay_link *l, uint64_t now_ms)
 		if (moved) /* the three minutes are for each block, not for the body */
 			net_wheel_arm(&r->wheel, &l->timer, now_ms + 3 * 60 * 1000);
 		if (sent == NET_AGAIN)
+			return;
+		relay_link_listen(r, l, now_ms); /* a backend that reads fast is not to be talked over */
+		if (l->state != RELAY_LINK_BODY)
 			return;
 	}
 }
@@ -113,10 +116,17 @@ void relay_body_begin(struct relay *r, struct relay_link *l, uint64_t now_ms)
 		r, l, RELAY_LINK_BODY, now_ms); /* what is written follows at the end of this event, see flush() */
 }
 
+/* Whatever it says, it is said of this body, which ends here: without its dot nothing is delivered. */
+void relay_body_hears(struct relay_link *l)
+{
+	if (l->feed.done || l->feed.broken_off)
+		return;
+	l->feed.broken_off = smtp_client_body_sent(&l->client);
+}
+
 void relay_body_early(struct relay *r, struct relay_link *l, const struct smtp_client_reply *reply, uint64_t now_ms)
 {
-	/* the dot is not out, so a refusal is final and anything else is nonsense; the rest of the body must not follow
-	 */
+	/* the dot is not out, so a refusal is final and anything else is nonsense */
 	if (reply->code >= 400)
 		relay_finish_reply(r, l->job, reply->code, reply->text, now_ms);
 	else

@@ -184,16 +184,21 @@ bool relay_finish_untold(struct relay *r, struct relay_job *job, uint64_t now_ms
 	return true;
 }
 
+static void doubt(struct relay_job *job)
+{
+	struct relay_backend *b = backend_of(job);
+	job->done.doubtful = true;
+	if (b)
+		count(&b->n.doubtful);
+	log_warn("backend %s: no reply to a mail that was sent whole; its client is asked to try again and it may come "
+		 "twice",
+		b ? b->name : "");
+}
+
 void relay_finish_lost(struct relay *r, struct relay_job *job, bool used, bool heard, bool dot_is_out, uint64_t now_ms)
 {
 	if (dot_is_out) {
-		struct relay_backend *b = backend_of(job);
-		job->done.doubtful = true;
-		if (b)
-			count(&b->n.doubtful);
-		log_warn("backend %s: no reply to a mail that was sent whole; its client is asked to try again and it "
-			 "may come twice",
-			b ? b->name : "");
+		doubt(job);
 		finish_us(r, job, "4.4.2 Connection to the mail system lost, try again", now_ms);
 		return;
 	}
@@ -208,7 +213,8 @@ void relay_finish_lost(struct relay *r, struct relay_job *job, bool used, bool h
 
 void relay_finish_garbage(struct relay *r, struct relay_job *job, bool dot_is_out, uint64_t now_ms)
 {
-	job->done.doubtful = dot_is_out;
+	if (dot_is_out)
+		doubt(job);
 	finish_us(r, job, "4.3.0 The mail system answered in a way that is not understood, try again later", now_ms);
 }
 

@@ -15,7 +15,7 @@ void relay_finish_reply(struct relay *r, struct relay_job *job, unsigned code, s
 void relay_finish_refusal(struct relay *r, struct relay_job *job, uint64_t now_ms);
 /* Some recipients were taken and some refused; nothing has been delivered. */
 void relay_finish_partly(struct relay *r, struct relay_job *job, uint64_t now_ms);
-/* The connection is lost. `used`: it had done something before this job; `heard`: a reply came to this job. */
+/* The connection is lost. `used`: it may have been closed long since; `heard`: a reply came to this job. */
 void relay_finish_lost(struct relay *r, struct relay_job *job, bool used, bool heard, bool dot_is_out, uint64_t now_ms);
 /* It must be asked once more on a fresh connection, through no fault of anybody; at most once, then as lost. */
 void relay_finish_again(struct relay *r, struct relay_job *job, uint64_t now_ms);

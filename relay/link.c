@@ -121,7 +121,7 @@ void relay_link_lost(struct relay *r, struct relay_link *l, const char *why, uin
 	struct relay_job *job = l->job;
 	if (job) {
 		log_info("backend %s: connection lost %s: %s", l->pool->backend->name, PHASES[l->state].name, why);
-		relay_finish_lost(r, job, l->uses > 1, l->heard, relay_link_dot_is_out(l), now_ms);
+		relay_finish_lost(r, job, l->rested, l->heard, relay_link_dot_is_out(l), now_ms);
 	}
 	relay_link_close(r, l);
 }
@@ -170,12 +170,27 @@ void relay_link_unsayable(struct relay *r, struct relay_link *l, uint64_t now_ms
 	relay_link_close(r, l);
 }
 
+static void read_all(struct relay *r, struct relay_link *l, uint64_t now_ms);
+
+void relay_link_listen(struct relay *r, struct relay_link *l, uint64_t now_ms)
+{
+	net_conn_events(&l->conn, NET_READ);
+	read_all(r, l, now_ms);
+}
+
+void relay_link_broke(struct relay *r, struct relay_link *l, uint64_t now_ms)
+{
+	relay_link_listen(r, l, now_ms);
+	if (l->state != RELAY_LINK_GONE)
+		relay_link_lost(r, l, "the connection broke", now_ms);
+}
+
 static void flush(struct relay *r, struct relay_link *l, uint64_t now_ms)
 {
 	if (l->state == RELAY_LINK_BODY)
 		relay_body_go_on(r, l, now_ms);
 	else if (l->state != RELAY_LINK_GONE && net_conn_flush(&l->conn, r->loop) == NET_FAILED)
-		relay_link_lost(r, l, "the connection broke", now_ms);
+		relay_link_broke(r, l, now_ms);
 }
 
 void relay_link_quit(struct relay *r, struct relay_link *l, uint64_t now_ms)
@@ -276,8 +291,12 @@ static void on_quit(struct relay *r, struct relay_link *l, const struct smtp_cli
 
 /* ---- events ---- */
 
+/* One that nobody has used yet may be as stale as any other: a stock or the connection of a refresh waits for long. */
+enum { RESTED_MS = SECOND };
+
 void relay_link_start(struct relay *r, struct relay_link *l, struct relay_job *job, uint64_t now_ms)
 {
+	l->rested = l->uses > 0 || now_ms - l->idle_ms >= RESTED_MS;
 	l->uses++;
 	l->heard = false;
 	l->feed = (struct relay_feed){ .fd = -1 };
@@ -309,6 +328,8 @@ static void take_bytes(struct relay *r, struct relay_link *l, struct slice in, u
 {
 	while (l->state != RELAY_LINK_GONE) {
 		struct smtp_client_reply reply;
+		if (l->state == RELAY_LINK_BODY && in.n)
+			relay_body_hears(l);
 		switch (smtp_client_next(&l->client, &in, &reply)) {
 		case SMTP_CLIENT_MORE:
 			return;

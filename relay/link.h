@@ -52,6 +52,7 @@ struct relay_feed {
 	int fd;
 	uint64_t at, end; /* of the file */
 	bool done;	  /* the dot is in conn.out, or gone */
+	bool broken_off;  /* the backend has begun to answer before the dot: no more of it goes out */
 };
 
 struct relay_whom {
@@ -72,6 +73,7 @@ struct relay_link {
 	struct relay_whom whom; /* for whom the connection speaks */
 	bool takes_xclient;	/* as far as its last EHLO says */
 	bool retire;		/* not to be used again */
+	bool rested;		/* it was idle before this job, so it may turn out to be closed */
 	bool heard;		/* a reply to this job's commands has come */
 	struct relay_envelope env;
 	struct relay_feed feed;

@@ -13,6 +13,10 @@
 void relay_link_enter(struct relay *r, struct relay_link *link, enum relay_link_state state, uint64_t now_ms);
 /* The connection broke, timed out, or said 421: its job gets another try or its answer, the link is closed. */
 void relay_link_lost(struct relay *r, struct relay_link *link, const char *why, uint64_t now_ms);
+/* Hears what has come, before the loop tells of it. */
+void relay_link_listen(struct relay *r, struct relay_link *link, uint64_t now_ms);
+/* A write failed: what the backend had said before it closed is heard, then the connection is lost. */
+void relay_link_broke(struct relay *r, struct relay_link *link, uint64_t now_ms);
 /* The backend is not what the settings need: out of service, loudly. The link is closed. */
 void relay_link_unhealthy(struct relay *r, struct relay_link *link, struct slice why, uint64_t now_ms);
 /* A command could not be written: no memory, or (it was checked before) not fit to be one. */
@@ -44,6 +48,8 @@ void relay_envelope_data(
 void relay_body_begin(struct relay *r, struct relay_link *link, uint64_t now_ms);
 /* Writes what the connection takes. */
 void relay_body_go_on(struct relay *r, struct relay_link *link, uint64_t now_ms);
+/* Bytes have come while the body goes out. */
+void relay_body_hears(struct relay_link *link);
 void relay_body_early(struct relay *r, struct relay_link *link, const struct smtp_client_reply *reply, uint64_t now_ms);
 void relay_body_reply(struct relay *r, struct relay_link *link, const struct smtp_client_reply *reply, uint64_t now_ms);
 

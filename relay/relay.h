@@ -217,7 +217,8 @@ struct relay_mail {
  *
  * The answer is one reply for the whole mail:
  * - 2xx from the backend: taken, all recipients.
- * - The backend's refusal of MAIL, DATA, the body, or of every recipient (a 4xx of one stands before 5xx of others).
+ * - The backend's refusal of MAIL, DATA, the body (also in its midst), or of every recipient (a 4xx of one stands
+ * before 5xx of others).
  * - 451 4.3.0 by us with failed_rcpt set: some recipients were refused, nothing was delivered; those refused are asked
  *   for again at the retry's RCPT.
  * - 451 4.3.0 by us: the backend spoke nonsense, or the body cannot be read back.

@@ -176,7 +176,7 @@ static void put_client(struct buf *b, const struct session *s)
 	ip_format(&s->peer.ip, ip);
 	put_id(b, DECISION_SESSION, s->id);
 	number(b, DECISION_TIME, s->worker->wall_ms);
-	text(b, DECISION_LISTENER, slice_str(s->generation->settings->listeners.items[s->peer.listener].name));
+	text(b, DECISION_LISTENER, slice_str(app_listener(s->worker->app, s->peer.listener)->name));
 	put_address(&s->worker->record, b, DECISION_CLIENT, slice_str(ip));
 	number(b, DECISION_PORT, s->peer.port);
 	text(b, DECISION_HELO, slice_of(s->helo, s->helo_n > 255 ? 255 : s->helo_n));

@@ -10,12 +10,16 @@ enum { FIRED_MAX = 200 };
 static void tell_logs(const struct session *s, const struct score_verdict *v, struct slice id)
 {
 	char ip[IP_TEXT];
+	struct buf client = { 0 };
 	for (unsigned i = 0; i < v->logs_n; i++) {
 		ip_format(&s->peer.ip, ip);
-		log_info("rule %s: client %s helo %.*s id %.*s score %.0f",
-			score_rule_name(s->generation->rules, v->logs[i]), ip, SLICE_ARG(session_helo(s)),
-			SLICE_ARG(id), v->score);
+		buf_clear(&client);
+		if (record_format_address(&s->worker->record, &client, slice_str(ip)))
+			log_info("rule %s: client %.*s helo %.*s id %.*s score %.0f",
+				score_rule_name(s->generation->rules, v->logs[i]), SLICE_ARG(buf_slice(&client)),
+				SLICE_ARG(session_helo(s)), SLICE_ARG(id), v->score);
 	}
+	buf_release(&client);
 }
 
 /* ---- alerts ---- */

@@ -33,7 +33,8 @@ struct app {
 	struct spool_room spool;
 	struct hash_key log_key; /* of log.addresses = "hash" */
 
-	struct worker *workers; /* made before the threads start */
+	struct generation *first; /* of the start: what needs a restart stays as it was there */
+	struct worker *workers;	  /* made before the threads start */
 	unsigned workers_n;
 
 	_Atomic unsigned workers_running; /* a worker's thread takes itself off when it ends */
@@ -51,5 +52,11 @@ struct app {
 	int commands; /* eventfd: the control thread asks the main thread to look at `drain_wanted` */
 	_Atomic bool drain_wanted;
 };
+
+/* A listener as it was opened, whatever a reload says of it. */
+static inline const struct settings_listener *app_listener(const struct app *app, uint32_t number)
+{
+	return &app->first->settings->listeners.items[number];
+}
 
 #endif

@@ -95,6 +95,7 @@ bool daemon_reload(struct app *app, struct settings_faults *faults, struct reloa
 			log_warn("log.to = \"%s\": %s; the log stays where it was", log.to, strerror(errno));
 		set_session_limit(app, g->settings);
 		keeper_configure(app->keeper, g->settings->score.snapshot, g->settings->score.snapshot_every_ms);
+		atomic_store(&app->spool.max_files, g->settings->relay.open_bodies);
 		for (unsigned i = 0; i < app->workers_n; i++)
 			worker_take_generation(&app->workers[i], g);
 		app->generation = g;
@@ -343,6 +344,7 @@ static void release(struct app *app)
 	alerts_free(&app->alerts);
 	decisions_free(&app->decisions);
 	spool_room_close(&app->spool);
+	generation_unref(&app->first);
 	generation_unref(&app->generation);
 	if (app->commands >= 0)
 		close(app->commands);
@@ -439,6 +441,7 @@ int daemon_run(const char *settings_path, const char *hostname)
 	}
 	daemon_tell(&faults);
 	settings_faults_release(&faults);
+	app.first = app.generation ? generation_ref(app.generation) : NULL;
 	if (app.generation && signals >= 0 && prepare(&app, &ctl))
 		code = serve_until_end(&app, ctl, signals);
 	ctl_server_close(&ctl);

@@ -1,8 +1,9 @@
 #include "server/pressure.h"
 #include "server/talk.h"
 
-/* A body below limits.min_data_rate is given this long before it is measured, and measured so often. */
-enum { RATE_EVERY_MS = 5000 };
+/* How often a body is held against limits.min_data_rate; and the time that it has for nothing, at most
+ * limits.data_timeout: a network that stutters or a person at a terminal is slow for a while, an attacker all along. */
+enum { RATE_EVERY_MS = 5000, RATE_GRACE_MS = 30000 };
 /* After limits.session_time a body may only go on at this rate; at the hard stop nothing goes on. */
 enum { LATE_RATE = 10 * 1000 };
 #define HARD_STOP_MS (60ull * 60 * 1000)
@@ -39,14 +40,15 @@ void deadline_client(struct session *s)
 	deadline_after(s, left);
 }
 
-/* Bytes a second of the body that is coming in; a body that has just begun is not measured. */
 static bool too_slow(const struct session *s)
 {
-	uint64_t now = s->worker->now_ms, floor = s->generation->settings->limits.min_data_rate;
+	const struct settings_limits *l = &s->generation->settings->limits;
+	uint64_t now = s->worker->now_ms, floor = l->min_data_rate;
 	uint64_t taken_ms = now - s->mail->body_started_ms;
-	if (now - s->opened_ms > s->generation->settings->limits.session_time_ms && floor < LATE_RATE)
+	uint64_t free_ms = l->data_timeout_ms < RATE_GRACE_MS ? l->data_timeout_ms : RATE_GRACE_MS;
+	if (now - s->opened_ms > l->session_time_ms && floor < LATE_RATE)
 		floor = LATE_RATE;
-	return taken_ms >= RATE_EVERY_MS && s->mail->body_bytes * 1000 < floor * taken_ms;
+	return taken_ms > free_ms && s->mail->body_bytes * 1000 < floor * (taken_ms - free_ms);
 }
 
 /* The time that we throttle counts neither as silence nor as slowness. */

@@ -10,8 +10,7 @@ static struct slice version_number(const struct session *s)
 static void about_session(const struct session *s, struct score_facts *f)
 {
 	struct worker *w = s->worker;
-	const struct settings *set = s->generation->settings;
-	score_facts_client(f, &s->peer.ip, slice_str(set->listeners.items[s->peer.listener].name));
+	score_facts_client(f, &s->peer.ip, slice_str(app_listener(w->app, s->peer.listener)->name));
 	score_facts_port(f, s->peer.port);
 	score_facts_known_good(f, s->standing.known_good);
 	score_facts_age(
@@ -41,7 +40,7 @@ struct score_facts facts_of(const struct session *s)
 		score_facts_recipient(&f, m->rcpts[m->rcpts_n - 1].address);
 	f.recipients = m->rcpts_n;
 	f.bad_recipients = m->bad;
-	if (s->asked == ASKED_DATA || s->asked == ASKED_MESSAGE) {
+	if (s->asked == ASKED_HEADER || s->asked == ASKED_MESSAGE) {
 		score_facts_headers(&f, m->headers, m->headers_n);
 		score_facts_size(&f, m->body_bytes);
 	}

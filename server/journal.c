@@ -42,7 +42,7 @@ static void put_client(struct record *r, const struct session *s)
 {
 	char ip[IP_TEXT];
 	ip_format(&s->peer.ip, ip);
-	record_text(r, "listener", slice_str(s->generation->settings->listeners.items[s->peer.listener].name));
+	record_text(r, "listener", slice_str(app_listener(s->worker->app, s->peer.listener)->name));
 	record_address(r, "client", slice_str(ip));
 	record_number(r, "port", s->peer.port);
 	put_optional(r, "helo", session_helo(s));
@@ -156,6 +156,8 @@ void journal_mail(struct session *s)
 {
 	struct mail *m = s->mail;
 	write_mail(s);
+	if (m->outcome.verdict == MAIL_DEFERRED)
+		judge_take_back(s);
 	if (m->outcome.verdict == MAIL_ACCEPTED)
 		stat_add(&s->worker->stats, STAT_BYTES_DELIVERED, m->body_bytes);
 	if (m->outcome.verdict > s->tally.verdict)
@@ -172,7 +174,7 @@ static void settle(struct session *s)
 	struct score_verdict v;
 	if (t->code && t->verdict < MAIL_REFUSED)
 		t->verdict = t->code / 100 == 5 ? MAIL_REFUSED : MAIL_DEFERRED;
-	if (t->verdict > MAIL_LOST || t->mails)
+	if (t->code || t->mails)
 		return;
 	judge_sum_up(s, &v); /* a client that left before its refusal: by the rule that held it */
 	if (v.now.action == SCORE_DEFER || v.now.action == SCORE_REJECT)
@@ -197,6 +199,7 @@ void journal_session(struct session *s)
 	if (s->tally.code)
 		record_number(r, "code", s->tally.code);
 	put_optional(r, "reply", s->tally.why);
+	put_observed(r, s); /* outside of its mails: of a client that sent none it stands only here */
 	put_count(r, "waited_ms", s->tally.waited_ms);
 	record_number(r, "total_ms", w->now_ms - s->opened_ms);
 	record_end(r);
@@ -229,7 +232,7 @@ void journal_turned_away(struct worker *w, uint64_t id, const struct peer *peer,
 	ip_format(&peer->ip, text);
 	record_begin(r, w->wall_ms, "session");
 	put_id(r, "id", id);
-	record_text(r, "listener", slice_str(w->generation->settings->listeners.items[peer->listener].name));
+	record_text(r, "listener", slice_str(app_listener(w->app, peer->listener)->name));
 	record_address(r, "client", slice_str(text));
 	record_number(r, "port", peer->port);
 	record_text(r, "verdict", SLICE("deferred"));

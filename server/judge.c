@@ -29,6 +29,21 @@ void judge_undo(struct session *s, enum score_event event)
 	score_event_undo(s->generation->rules, &f, s->worker->app->store, event, 1, s->worker->wall_ms);
 }
 
+void judge_take_back(struct session *s)
+{
+	const struct mail *m = s->mail;
+	struct score_facts f = facts_of(s);
+	score_facts_drop(&f, SCORE_OF_RECIPIENT);
+	struct score_store *store = s->worker->app->store;
+	score_event_undo(s->generation->rules, &f, store, SCORE_EV_MESSAGES, 1, s->worker->wall_ms);
+	for (uint32_t i = 0; i < m->rcpts_n; i++) {
+		if (m->rcpts[i].code / 100 != 2)
+			continue;
+		score_facts_recipient(&f, m->rcpts[i].address);
+		score_event_undo(s->generation->rules, &f, store, SCORE_EV_RECIPIENTS, 1, s->worker->wall_ms);
+	}
+}
+
 /* ---- delays ---- */
 
 static bool enter_waiting(struct app *app, uint32_t limit)
@@ -85,6 +100,15 @@ static struct slice decision_id(struct session *s, char text_r[ID_TEXT + 12])
 	mail_last_rcpt(m)->sub = (uint16_t)++m->subs;
 	snprintf(text_r + ID_TEXT - 1, 13, "-%u", m->subs);
 	return slice_str(text_r);
+}
+
+struct slice judge_sign(struct session *s, struct slice text)
+{
+	struct buf *words = &s->worker->words;
+	char id[ID_TEXT + 12];
+	buf_clear(words);
+	bool ok = buf_puts(words, text, SLICE(" (id "), decision_id(s, id), SLICE(")"));
+	return ok ? buf_slice(words) : text;
 }
 
 static bool word_refusal(struct session *s, const struct score_verdict *v, struct refusal *refusal_r)

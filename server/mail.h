@@ -12,7 +12,7 @@
 #include "server/spool.h"
 #include "smtp/hops.h"
 
-/* Envelope memory of one mail: 1,000 recipients of 320 bytes fit three times. */
+/* Envelope memory of one mail: 1,000 recipients of 500 bytes fit twice. */
 enum { MAIL_ARENA_MAX = 1024 * 1024 };
 
 /* QUIT: the client gave it up in good order (QUIT, RSET); LOST: it just vanished. */

@@ -15,6 +15,11 @@ enum { COMMAND_READ = 4096 };
 /* How long the last reply may take to leave. */
 enum { FLUSH_MS = 10000 };
 
+/* Reads of one session before the others get their turn: 64 KB of commands, 1 MB of a body. A client that sends as
+ * fast as we read would have the worker for itself otherwise. */
+enum { READS_A_TURN = 16 };
+
+#define NO_MEMORY "4.3.0 Out of memory, try again later"
 #define TOO_MANY "4.3.2 Too many connections, try again later"
 #define TOO_MANY_OF_YOU "4.7.0 Too many connections from your address, try again later"
 #define BLOCKED "4.7.0 Your address is blocked for now, try again later"
@@ -54,13 +59,12 @@ static void leave_place(struct worker *w)
 	atomic_fetch_sub_explicit(&w->app->sessions, 1, memory_order_relaxed);
 }
 
-static struct session *session_new(struct worker *w, int fd)
+static struct session *session_new(struct worker *w, int fd, const struct peer *peer)
 {
 	struct session *s = mem_zalloc(sizeof *s);
-	if (!s)
-		return NULL;
-	if (!worker_seat(w, s, &s->index)) {
+	if (!s || !worker_seat(w, s, &s->index)) {
 		mem_free(&s);
+		turn_away_over_limit(w, fd, peer, NO_MEMORY);
 		return NULL;
 	}
 	s->worker = w;
@@ -132,7 +136,7 @@ void session_open(struct worker *w, int fd, const struct ip *ip, uint16_t port, 
 		turn_away_over_limit(w, fd, &peer, TOO_MANY_OF_YOU);
 		return;
 	}
-	struct session *s = session_new(w, fd);
+	struct session *s = session_new(w, fd, &peer);
 	if (!s) {
 		clients_leave(w->app->clients, ip);
 		leave_place(w);
@@ -178,10 +182,15 @@ void session_close(struct session *s)
 	worker_unseat(w, s, s->index);
 }
 
-/* The last reply has been written: let it leave, then close. */
-static void finish(struct session *s)
+/* Nothing more is done for the client: what has been written leaves, then we close. `awaited`: the client has asked for
+ * the last reply, which may leave in one packet with the close then; but input that is still unread would make the
+ * close a reset, which drops what is held back. */
+static void finish(struct session *s, bool awaited)
 {
-	s->conn.last_words = true;
+	judge_end_delay(s);
+	transfer_cancel(s);
+	read_rest(s);
+	s->conn.last_words = awaited && !s->conn.readable;
 	enum net_result r = net_conn_flush(&s->conn, s->worker->loop);
 	if (r != NET_AGAIN) {
 		session_close(s);
@@ -196,8 +205,6 @@ void session_end(struct session *s, const char *by, struct slice text)
 	s->tally.code = 421;
 	s->tally.by = slice_str(by);
 	s->tally.why = text;
-	judge_end_delay(s);
-	transfer_cancel(s);
 	if (s->mail && s->mail->outcome.verdict == MAIL_QUIT)
 		s->mail->outcome =
 			(struct mail_outcome){ MAIL_DEFERRED, .by = slice_str(by), .code = 421, .reply = text };
@@ -206,7 +213,7 @@ void session_end(struct session *s, const char *by, struct slice text)
 		return;
 	}
 	smtp_server_close(&s->smtp, 421, text);
-	finish(s);
+	finish(s, false);
 }
 
 void session_drain(struct session *s)
@@ -275,7 +282,10 @@ static enum smtp_event_kind work(struct session *s, struct slice *in)
 {
 	for (;;) {
 		struct smtp_event *ev = s->worker->event;
+		size_t said = buf_len(&s->conn.out);
 		enum smtp_event_kind kind = smtp_server_next(&s->smtp, in, ev);
+		if (buf_len(&s->conn.out) != said) /* NOOP and the like are answered without an event */
+			s->heard_ms = s->worker->now_ms;
 		if (kind == SMTP_EV_MORE || kind == SMTP_EV_WAIT || kind == SMTP_EV_CLOSE)
 			return kind;
 		s->heard_ms = s->worker->now_ms;
@@ -291,25 +301,32 @@ static void client_gone(struct session *s, enum net_result r)
 		s->tally.by = r == NET_EOF ? SLICE("client") : SLICE("connection");
 	if (s->mail && s->mail->outcome.verdict == MAIL_QUIT)
 		s->mail->outcome.verdict = MAIL_LOST;
-	session_close(s);
+	if (r == NET_EOF)
+		finish(s, false); /* it may have ended its own side only, and still awaits our answers */
+	else
+		session_close(s);
 }
 
 void session_pump(struct session *s)
 {
 	struct slice in = buf_slice(&s->in);
-	while (s->awaiting == AWAIT_CLIENT && net_conn_is_open(&s->conn)) {
+	for (unsigned reads = 0; s->awaiting == AWAIT_CLIENT && net_conn_is_open(&s->conn); reads++) {
 		enum smtp_event_kind kind = work(s, &in);
 		if (!keep_input(s, in)) {
 			session_close(s);
 			return;
 		}
 		if (kind == SMTP_EV_CLOSE) {
-			finish(s);
+			finish(s, true);
 			return;
 		}
 		in = buf_slice(&s->in);
-		if (kind == SMTP_EV_WAIT)
+		if (kind == SMTP_EV_WAIT || too_far_behind(s))
 			break;
+		if (reads == READS_A_TURN) {
+			net_conn_remind(&s->conn, s->worker->loop);
+			break;
+		}
 		enum net_result r = take_input(s, &in);
 		if (r == NET_AGAIN)
 			break;
@@ -338,6 +355,7 @@ static void shake_hands(struct session *s)
 		stat_add(&w->stats, STAT_TLS_HANDSHAKES, 1);
 		s->handshaken = true;
 		s->awaiting = AWAIT_CLIENT;
+		s->heard_ms = w->now_ms;
 		smtp_server_tls_started(&s->smtp);
 		session_pump(s);
 		return;
@@ -362,7 +380,7 @@ static bool is_gone(struct session *s)
 	ssize_t n = recv(s->conn.io.fd, &c, 1, MSG_PEEK | MSG_DONTWAIT);
 	if (n < 0)
 		return errno != EAGAIN && errno != EINTR;
-	return n == 0 && s->awaiting == AWAIT_DELAY && buf_len(&s->in) == 0 && s->asked < ASKED_DATA;
+	return n == 0 && s->awaiting == AWAIT_DELAY && buf_len(&s->in) == 0 && s->asked < ASKED_HEADER;
 }
 
 void session_on_io(struct session *s, unsigned events)
@@ -375,8 +393,9 @@ void session_on_io(struct session *s, unsigned events)
 	case AWAIT_TLS:
 		shake_hands(s);
 		return;
-	case AWAIT_FLUSH:
-		finish(s);
+	case AWAIT_FLUSH: /* its deadline stands, however slowly the client reads */
+		if (net_conn_flush(&s->conn, s->worker->loop) != NET_AGAIN)
+			session_close(s);
 		return;
 	case AWAIT_DELAY:
 	case AWAIT_RATE:
@@ -409,8 +428,8 @@ void session_on_relay(struct session *s, const struct relay_done *done)
 
 static const char *state_name(const struct session *s)
 {
-	static const char *const ASKED[ASKED_COUNT] = { "idle", "connect", "connect", "helo", "mail", "rcpt", "message",
-		"message" };
+	static const char *const ASKED[ASKED_COUNT] = { "idle", "connect", "connect", "helo", "mail", "rcpt",
+		"message", "message" };
 	if (s->awaiting == AWAIT_DELAY)
 		return "delayed";
 	if (s->awaiting == AWAIT_RATE)

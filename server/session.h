@@ -35,7 +35,7 @@ enum asked {
 	ASKED_HELO,
 	ASKED_MAIL,
 	ASKED_RCPT,
-	ASKED_DATA, /* its header and body are here, and judged in this order */
+	ASKED_HEADER, /* the whole mail: what is judged at the stage `data`, then */
 	ASKED_MESSAGE,
 	ASKED_COUNT
 };
@@ -45,7 +45,7 @@ struct account;
 struct peer {
 	struct ip ip;
 	uint16_t port;
-	uint16_t listener; /* in settings.listeners */
+	uint16_t listener; /* for app_listener() */
 };
 
 /* For the journal's session line. */

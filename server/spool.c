@@ -10,7 +10,7 @@ enum { STAGE = 64 * 1024 };
 bool spool_room_open(struct spool_room *r, const char *path, uint32_t max_files)
 {
 	r->folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	r->max_files = max_files;
+	atomic_init(&r->max_files, max_files);
 	atomic_init(&r->files, 0);
 	return r->folder >= 0;
 }
@@ -50,7 +50,8 @@ static enum spool_result write_out(struct spool *s)
 
 static enum spool_result open_file(struct spool *s, struct spool_room *r)
 {
-	if (atomic_fetch_add_explicit(&r->files, 1, memory_order_relaxed) >= r->max_files) {
+	uint32_t most = atomic_load_explicit(&r->max_files, memory_order_relaxed);
+	if (atomic_fetch_add_explicit(&r->files, 1, memory_order_relaxed) >= most) {
 		atomic_fetch_sub_explicit(&r->files, 1, memory_order_relaxed);
 		return SPOOL_FULL;
 	}

@@ -16,7 +16,7 @@
 
 struct spool_room {
 	int folder; /* descriptor of server.spool */
-	uint32_t max_files;
+	_Atomic uint32_t max_files; /* a reload sets it anew; the files that are open stay */
 	_Atomic uint32_t files;
 };
 

@@ -10,6 +10,11 @@ enum { HANDSHAKE_MS = 15000 };
 /* A client whose refusal was held back hears it this often, then the session ends. */
 enum { HELD_REFUSALS_MAX = 5 };
 
+static enum mail_verdict verdict_of(unsigned code)
+{
+	return code / 100 == 5 ? MAIL_REFUSED : code / 100 == 4 ? MAIL_DEFERRED : MAIL_ACCEPTED;
+}
+
 void talk_answer(struct session *s, unsigned code, struct slice text)
 {
 	s->asked = ASKED_NOTHING;
@@ -34,13 +39,20 @@ static void note_early_talk(struct session *s)
 	if (recv(s->conn.io.fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) <= 0)
 		return;
 	s->early_talker = true;
+	s->tally.offence = SLICE("early-talk");
 	s->tally.offences++;
 	stat_add(&s->worker->stats, STAT_OFFENCES, 1);
 	judge_event(s, SCORE_EV_OFFENCES, 1);
 }
 
+static void count_refusal(struct session *s, unsigned code)
+{
+	judge_event(s, code / 100 == 4 ? SCORE_EV_DEFERRED : SCORE_EV_REFUSED, 1);
+}
+
 static void refuse_greeting(struct session *s, const struct refusal *r)
 {
+	count_refusal(s, r->code);
 	s->asked = ASKED_NOTHING;
 	s->tally.code = (uint16_t)(r->code / 100 == 4 ? 421 : 554);
 	s->tally.by = r->by;
@@ -53,7 +65,8 @@ static void refuse_greeting(struct session *s, const struct refusal *r)
 static void say_banner(struct session *s)
 {
 	s->asked = ASKED_NOTHING;
-	note_early_talk(s);
+	s->heard_ms = s->worker->now_ms;
+	note_early_talk(s); /* in the delay of the stage `greet` itself */
 	smtp_server_greet(&s->smtp, 220, s->generation->banner);
 }
 
@@ -94,9 +107,8 @@ void talk_greet(struct session *s)
 
 static bool offers_tls(const struct session *s)
 {
-	const struct settings *set = s->generation->settings;
 	return s->generation->tls && !s->handshaken &&
-	       set->listeners.items[s->peer.listener].tls == SETTINGS_TLS_STARTTLS;
+	       app_listener(s->worker->app, s->peer.listener)->tls == SETTINGS_TLS_STARTTLS;
 }
 
 /* What we and the backend can do, now; a session hears it as of its EHLO. */
@@ -128,6 +140,8 @@ static void on_helo(struct session *s, const struct smtp_event *ev)
 		greet_back(s);
 		return;
 	case JUDGED_REFUSED:
+		count_refusal(s, r.code);
+		s->tally.verdict = verdict_of(r.code);
 		talk_answer(s, r.code, r.text);
 		return;
 	case JUDGED_WAIT:
@@ -145,11 +159,6 @@ static void outcome(struct mail *m, enum mail_verdict verdict, struct slice by, 
 	m->outcome.reply = mail_keep(m, reply);
 }
 
-static enum mail_verdict verdict_of(unsigned code)
-{
-	return code / 100 == 5 ? MAIL_REFUSED : code / 100 == 4 ? MAIL_DEFERRED : MAIL_ACCEPTED;
-}
-
 static void take_mail(struct session *s)
 {
 	talk_answer(s, 250, SLICE("2.1.0 Ok"));
@@ -158,9 +167,7 @@ static void take_mail(struct session *s)
 static void refuse_mail(struct session *s, const struct refusal *r)
 {
 	outcome(s->mail, verdict_of(r->code), r->by, r->code, r->text);
-	if (r->code / 100 == 4)
-		judge_undo(s, SCORE_EV_MESSAGES);
-	judge_event(s, r->code / 100 == 4 ? SCORE_EV_DEFERRED : SCORE_EV_REFUSED, 1);
+	count_refusal(s, r->code);
 	talk_answer(s, r->code, r->text);
 	journal_mail(s);
 }
@@ -233,7 +240,7 @@ static void refuse_rcpt(struct session *s, const struct refusal *r)
 {
 	if (r->code / 100 == 4)
 		judge_undo(s, SCORE_EV_RECIPIENTS);
-	judge_event(s, r->code / 100 == 4 ? SCORE_EV_DEFERRED : SCORE_EV_REFUSED, 1);
+	count_refusal(s, r->code);
 	talk_answer_rcpt(s, r->code, r->text, r->by);
 }
 
@@ -287,12 +294,12 @@ static void on_body(struct session *s, struct slice part)
 void talk_answer_message(struct session *s, unsigned code, struct slice text, struct slice by)
 {
 	outcome(s->mail, verdict_of(code), by, code, text);
-	enum score_event event = code / 100 == 2   ? SCORE_EV_ACCEPTED
-				 : code / 100 == 4 ? SCORE_EV_DEFERRED
-						   : SCORE_EV_REFUSED;
-	judge_event(s, event, 1);
-	if (code / 100 == 2)
+	if (code / 100 == 2) {
+		judge_event(s, SCORE_EV_ACCEPTED, 1);
 		act_remember(s, true);
+	} else {
+		count_refusal(s, code);
+	}
 	judge_event(s, SCORE_EV_BYTES, s->mail->body_bytes);
 	talk_answer(s, code, text);
 	journal_mail(s);
@@ -307,52 +314,42 @@ static bool refuse_spooled(struct session *s)
 		return false;
 	if (r == SPOOL_FAILED)
 		log_error("the body of a mail could not be kept: check free space and rights of server.spool");
-	talk_answer_message(s, 451, SLICE("4.3.1 Insufficient system storage, try again later"), SLICE("limit"));
+	talk_answer_message(s, 451, judge_sign(s, SLICE("4.3.1 Insufficient system storage, try again later")),
+		SLICE("limit"));
 	return true;
 }
 
-static void refuse_message(struct session *s, const struct refusal *r)
+/* The last two stages; which of them is behind us stands in `asked`, so that a delay at the first goes on here. */
+static void judge_whole(struct session *s, enum score_stage stage, void (*go_on)(struct session *))
 {
-	if (r->code / 100 == 4)
-		judge_undo(s, SCORE_EV_MESSAGES);
-	talk_answer_message(s, r->code, r->text, r->by);
+	struct refusal r;
+	switch (judge_stage(s, stage, &r)) {
+	case JUDGED_GO:
+		go_on(s);
+		return;
+	case JUDGED_REFUSED:
+		talk_answer_message(s, r.code, r.text, r.by);
+		return;
+	case JUDGED_WAIT:
+		return;
+	}
 }
 
 static void judge_message(struct session *s)
 {
-	struct refusal r;
 	s->asked = ASKED_MESSAGE;
-	switch (judge_stage(s, SCORE_MESSAGE, &r)) {
-	case JUDGED_GO:
-		transfer_deliver(s);
-		return;
-	case JUDGED_REFUSED:
-		refuse_message(s, &r);
-		return;
-	case JUDGED_WAIT:
-		return;
-	}
+	judge_whole(s, SCORE_MESSAGE, transfer_deliver);
 }
 
-static void judge_data(struct session *s)
+static void judge_header(struct session *s)
 {
-	struct refusal r;
-	s->asked = ASKED_DATA;
-	switch (judge_stage(s, SCORE_DATA, &r)) {
-	case JUDGED_GO:
-		judge_message(s);
-		return;
-	case JUDGED_REFUSED:
-		refuse_message(s, &r);
-		return;
-	case JUDGED_WAIT:
-		return;
-	}
+	s->asked = ASKED_HEADER;
+	judge_whole(s, SCORE_DATA, judge_message);
 }
 
 static void on_body_end(struct session *s, const struct smtp_event *ev)
 {
-	s->asked = ASKED_DATA;
+	s->asked = ASKED_HEADER;
 	s->in_body = false;
 	s->mail->eight_bit = ev->eight_bit;
 	stat_add(&s->worker->stats, STAT_BYTES, s->mail->body_bytes);
@@ -364,7 +361,7 @@ static void on_body_end(struct session *s, const struct smtp_event *ev)
 		talk_answer_message(s, 554, SLICE("5.4.6 Too many hops, the mail goes in circles"), SLICE("protocol"));
 	} else if (!refuse_spooled(s)) {
 		mail_read_header(s->mail);
-		judge_data(s);
+		judge_header(s);
 	}
 }
 
@@ -444,7 +441,7 @@ void talk_resume(struct session *s)
 		[ASKED_HELO] = greet_back,
 		[ASKED_MAIL] = take_mail,
 		[ASKED_RCPT] = transfer_check_rcpt,
-		[ASKED_DATA] = judge_message,
+		[ASKED_HEADER] = judge_message,
 		[ASKED_MESSAGE] = transfer_deliver,
 	};
 	judge_end_delay(s);

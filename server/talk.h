@@ -42,6 +42,8 @@ struct refusal {
 	struct slice text; /* with its enhanced code; valid until the next judgement of this worker */
 	struct slice by;   /* the rule's name */
 };
+/* A refusal of our own with the id by which the journal knows it; valid as that of a rule is. */
+struct slice judge_sign(struct session *s, struct slice text);
 enum judged judge_stage(struct session *s, enum score_stage stage, struct refusal *refusal_r);
 /* The delay is over, or the session ends in it. */
 void judge_end_delay(struct session *s);
@@ -50,6 +52,8 @@ void judge_recipient_done(struct session *s, bool accepted);
 void judge_mail_done(struct session *s);
 /* What we deferred must not eat a rate budget: takes the event back. */
 void judge_undo(struct session *s, enum score_event event);
+/* The same for the whole mail, when it has ended deferred: its MAIL and the recipients that were taken. */
+void judge_take_back(struct session *s);
 /* What the rules say now, for the journal. */
 void judge_sum_up(struct session *s, struct score_verdict *verdict_r);
 /* Something happened that rules may count. */

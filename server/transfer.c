@@ -64,7 +64,7 @@ static void ask_relay(struct session *s)
 static void refuse_unknown(struct session *s)
 {
 	note_bad_recipient(s);
-	talk_answer_rcpt(s, 550, SLICE("5.1.1 Recipient address rejected: user unknown"), SLICE("list"));
+	talk_answer_rcpt(s, 550, judge_sign(s, SLICE("5.1.1 Recipient address rejected: user unknown")), SLICE("list"));
 }
 
 /* relay.recipients, in order: the first source that knows the recipient decides. */
@@ -91,7 +91,7 @@ void transfer_check_rcpt(struct session *s)
 	struct slice domain = domain_of(mail_last_rcpt(s->mail)->address);
 	if (domain.n && !relay_may_relay(s->worker->relay, &s->peer.ip, domain)) {
 		note_bad_recipient(s); /* who looks for an open relay guesses as who looks for users */
-		talk_answer_rcpt(s, 550, SLICE("5.7.1 Relaying denied"), SLICE("protocol"));
+		talk_answer_rcpt(s, 550, judge_sign(s, SLICE("5.7.1 Relaying denied")), SLICE("protocol"));
 		return;
 	}
 	ask_sources(s);
@@ -134,7 +134,8 @@ void transfer_deliver(struct session *s)
 	struct relay_client client = relay_client_of(s);
 	if (!write_head(s) || !mail_prepare(m, &client, session_ticket(s)) ||
 		!relay_deliver(s->worker->relay, &m->out, s->worker->now_ms)) {
-		talk_answer_message(s, 451, SLICE("4.3.0 Out of memory, try again later"), SLICE("limit"));
+		talk_answer_message(
+			s, 451, judge_sign(s, SLICE("4.3.0 Out of memory, try again later")), SLICE("limit"));
 		return;
 	}
 	s->awaiting = AWAIT_BACKEND;

@@ -221,6 +221,7 @@ static void reopen_door(struct worker *w)
 {
 	for (size_t i = 0; i < w->listeners_n; i++)
 		w->listeners[i].ready = true;
+	w->more_at_the_door = true; /* the loop tells nothing of those who have waited since */
 }
 
 /* ---- the letterbox ---- */

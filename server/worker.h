@@ -25,7 +25,7 @@ enum { WORKER_SCRATCH = 64 * 1024 };
 
 struct listener {
 	struct net_io io;
-	uint32_t number; /* in settings.listeners: sessions carry it */
+	uint32_t number; /* for app_listener(): sessions carry it */
 	bool ready;	 /* clients may be waiting still */
 };
 

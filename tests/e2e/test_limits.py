@@ -75,7 +75,7 @@ def test_silence_in_a_body(guard, backend):
 def test_the_least_rate_of_a_body(guard, backend):
     """Never silent for long, but slower than limits.min_data_rate."""
     b = backend()
-    g = guard(b, limits={"min_data_rate": 20_000, "data_timeout": "20s"})
+    g = guard(b, limits={"min_data_rate": 20_000, "data_timeout": "3s"})
     with Client(g.port, timeout=60) as c:
         c.ehlo()
         c.envelope()

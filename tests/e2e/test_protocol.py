@@ -79,6 +79,17 @@ def test_senders_that_rfc_5321_allows(port, line):
         assert c.cmd(line).code == 250
 
 
+def test_long_local_parts(guard, backend):
+    """VERP, SRS and BATV make them; a refusal would be for ever."""
+    sender, rcpt = "v" * 243 + "=good@client.test", "r" * 255 + "@example.test"
+    b = backend()
+    with Client(guard(b).port) as c:
+        c.ehlo()
+        assert c.mail(sender=sender, rcpts=[rcpt]).code == 250
+        assert c.cmd(f"MAIL FROM:<{'v' * 256}@client.test>").code == 501
+    assert (b.one_mail().sender, b.one_mail().recipients) == (sender, [rcpt])
+
+
 def test_a_source_route_is_dropped(guard, backend):
     b = backend()
     with Client(guard(b).port) as c:

@@ -43,8 +43,9 @@ struct fake {
 	char log[65536]; /* "1:EHLO x\n": connection number and command */
 	size_t log_n;
 	struct fake_mail mails[256];
-	int mails_n, conns, open, most_open;
+	int mails_n;
 	int fds[256];
+	atomic_int conns, open, most_open; /* written under lock, read freely */
 	atomic_bool stop;
 	atomic_int threads;
 };

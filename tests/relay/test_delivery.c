@@ -149,6 +149,22 @@ static void lost_after_the_dot_is_doubtful(void **state)
 	rig_stop(&g);
 }
 
+static void nonsense_after_the_dot_is_doubtful(void **state)
+{
+	(void)state;
+	static const char *const SAY[] = { "thanks\r\n", "354 more\r\n" };
+	for (size_t i = 0; i < 2; i++) {
+		begin(FAKE_NO_XCLIENT, RULE(".", FAKE_SAY, SAY[i], 0, 0));
+		struct relay_done d = rig_deliver(&g, "192.0.2.1", "u@example.test");
+		starts(&d, 451, "4.3.0");
+		assert_true(d.doubtful);
+		struct relay_backend_info info;
+		relay_shared_info(g.shared, clock_mono_ms(), &info, 1);
+		assert_int_equal(info.doubtful, 1);
+		rig_stop(&g);
+	}
+}
+
 static void nonsense_ends_the_connection(void **state)
 {
 	(void)state;
@@ -243,6 +259,25 @@ static void stale_connections_cost_nothing(void **state)
 	rig_stop(&g);
 }
 
+/* So it is with fresh ones that have waited for their first job: after the backend's restart all of them are closed,
+ * and the second try must not end on the next of them. */
+static void a_stale_stock_costs_nothing(void **state)
+{
+	(void)state;
+	rig_init(&g, fake_start(FAKE_XCLIENT_ONCE, NULL, 0));
+	g.config.identity = RELAY_XCLIENT;
+	rig_start(&g);
+	assert_int_equal(rig_deliver(&g, "192.0.2.1", "u@example.test").code, 250);
+	assert_int_equal(rig_deliver(&g, "192.0.2.2", "u@example.test").code, 250);
+	rig_run(&g, 50);
+	assert_true(g.fake->open >= 3); /* two that served, and the stock */
+	usleep(1100000);
+	/* closed without our hearing of it, as behind a firewall: seen when they are used */
+	fake_set_rule(g.fake, 0, (struct fake_rule){ "XCLIENT", FAKE_CLOSE, NULL, 2, 0 });
+	assert_int_equal(rig_deliver(&g, "192.0.2.3", "u@example.test").code, 250);
+	rig_stop(&g);
+}
+
 static void partly_refused_delivers_nothing(void **state)
 {
 	(void)state;
@@ -298,54 +333,6 @@ static void refused_recipient_with_354_gets_no_body(void **state)
 	rig_run(&g, 50);
 	assert_int_equal(fake_mails(g.fake), 0);
 	assert_int_equal(fake_seen(g.fake, ":.\n"), 0);
-	rig_stop(&g);
-}
-
-static int big_file(size_t lines)
-{
-	char path[] = "/tmp/relay_bodyXXXXXX";
-	int fd = mkstemp(path);
-	assert_true(fd >= 0);
-	unlink(path);
-	for (size_t i = 0; i < lines; i++)
-		assert_int_equal(write(fd, ".a line of a long body that starts with a dot\r\n", 47), 47);
-	return fd;
-}
-
-static void large_bodies_come_from_a_file(void **state)
-{
-	(void)state;
-	begin(FAKE_NO_XCLIENT, RULE("BODY", FAKE_SILENT, NULL, 1, 100)); /* does not read for a while: back pressure */
-	int fd = big_file(100000);
-	struct relay_mail *m = rig_mail(&g, "192.0.2.1", "", "u@example.test", "");
-	m->body.fd = fd;
-	m->body.fd_size = 4700000;
-	assert_true(relay_deliver(g.relay, m, clock_mono_ms()));
-	struct relay_done d = rig_wait(&g, m->ticket);
-	assert_int_equal(d.code, 250);
-	assert_int_equal(g.fake->mails[0].size, 100000 * 48);
-	close(fd);
-	rig_stop(&g);
-}
-
-static void a_short_file_is_never_ended_with_a_dot(void **state)
-{
-	(void)state;
-	begin(FAKE_NO_XCLIENT, NO_RULE);
-	int fd = big_file(10);
-	struct relay_mail *m = rig_mail(&g, "192.0.2.1", "a@b.test", "u@example.test", "");
-	m->body.fd = fd;
-	m->body.fd_size = 471;
-	assert_true(relay_deliver(g.relay, m, clock_mono_ms()));
-	struct relay_done d = rig_wait(&g, m->ticket);
-	starts(&d, 451, "4.3.0");
-	m = rig_mail(&g, "192.0.2.1", "a@b.test", "u@example.test", "bare\nnewline\r\n");
-	assert_true(relay_deliver(g.relay, m, clock_mono_ms()));
-	d = rig_wait(&g, m->ticket);
-	starts(&d, 451, "4.3.0");
-	rig_run(&g, 30);
-	assert_int_equal(fake_mails(g.fake), 0);
-	close(fd);
 	rig_stop(&g);
 }
 
@@ -432,16 +419,16 @@ int main(void)
 		cmocka_unit_test(refusals_pass_unchanged),
 		cmocka_unit_test(lost_before_the_dot_is_tried_again),
 		cmocka_unit_test(lost_after_the_dot_is_doubtful),
+		cmocka_unit_test(nonsense_after_the_dot_is_doubtful),
 		cmocka_unit_test(nonsense_ends_the_connection),
 		cmocka_unit_test(greeting_refused),
 		cmocka_unit_test(unreachable_then_back),
 		cmocka_unit_test(second_backend_takes_over),
 		cmocka_unit_test(stale_connections_cost_nothing),
+		cmocka_unit_test(a_stale_stock_costs_nothing),
 		cmocka_unit_test(partly_refused_delivers_nothing),
 		cmocka_unit_test(a_mild_refusal_stands_for_all),
 		cmocka_unit_test(refused_recipient_with_354_gets_no_body),
-		cmocka_unit_test(large_bodies_come_from_a_file),
-		cmocka_unit_test(a_short_file_is_never_ended_with_a_dot),
 		cmocka_unit_test(cancelled_before_the_dot_is_not_delivered),
 		cmocka_unit_test(cancelled_after_the_dot_is_an_orphan),
 		cmocka_unit_test(draining),

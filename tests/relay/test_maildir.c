@@ -1,133 +1,23 @@
-#include "tests/base/cmocka_setup.h"
-
 #include "base/mem.h"
-#include "relay/maildir.h"
+#include "tests/relay/maildir_rig.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* One mail, ready to be submitted; what it points to is constant. */
-struct letter {
-	struct relay_maildir_job job; /* first: what is collected leads back here */
-	struct relay_mail mail;
-};
-
-struct fixture {
-	char top[64], path[96];
-	struct relay_maildir *m;
-	struct relay_maildir_owner owner;
-};
-
-static const struct slice RCPTS[] = { SLICE_INIT("one@example.test"), SLICE_INIT("two@example.test") };
-
-static void write_letter(struct fixture *f, struct letter *l, struct slice mem)
-{
-	*l = (struct letter){ .job = { .owner = &f->owner, .mail = &l->mail } };
-	l->mail.sender = SLICE("me@example.org");
-	l->mail.rcpts = RCPTS;
-	l->mail.rcpts_n = 2;
-	l->mail.body = (struct relay_body){ .head = SLICE("Received: x\r\n\ty\r\n"), .mem = mem, .fd = -1 };
-}
-
-static int set_up(void **state)
-{
-	struct fixture *f = calloc(1, sizeof *f);
-	strcpy(f->top, "/tmp/maildir-test-XXXXXX");
-	if (!f || !mkdtemp(f->top))
-		return -1;
-	snprintf(f->path, sizeof f->path, "%s/a/b/Maildir", f->top);
-	f->m = relay_maildir_new(f->path, SLICE("mx.example.test"));
-	relay_maildir_owner_init(&f->owner, NULL);
-	*state = f;
-	return f->m ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-	struct fixture *f = *state;
-	char command[128];
-	relay_maildir_free(&f->m);
-	relay_maildir_owner_clear(&f->owner);
-	snprintf(command, sizeof command, "rm -rf %s", f->top);
-	int failed = system(command);
-	free(f);
-	return failed;
-}
-
-static struct relay_maildir_job *wait_for_one(struct relay_maildir_owner *o)
-{
-	struct relay_maildir_job *job = NULL;
-	for (int i = 0; i < 5000 && !(job = relay_maildir_collect(o)); i++)
-		usleep(1000);
-	assert_non_null(job);
-	return job;
-}
-
-static int deliver(struct fixture *f, struct letter *l)
-{
-	assert_true(relay_maildir_submit(f->m, &l->job));
-	assert_ptr_equal(wait_for_one(&f->owner), &l->job);
-	return l->job.error;
-}
-
-static unsigned files_in(const struct fixture *f, const char *folder)
-{
-	char path[128];
-	unsigned n = 0;
-	snprintf(path, sizeof path, "%s/%s", f->path, folder);
-	DIR *d = opendir(path);
-	assert_non_null(d);
-	for (struct dirent *e; (e = readdir(d));)
-		n += e->d_name[0] != '.';
-	closedir(d);
-	return n;
-}
-
-/* The delivered file. */
-static char *read_mail(const struct fixture *f, const struct letter *l, size_t *n_r)
-{
-	char path[256];
-	struct stat st;
-	snprintf(path, sizeof path, "%s/new/%s", f->path, l->job.name);
-	assert_int_equal(stat(path, &st), 0);
-	assert_int_equal(st.st_mode & 07777, 0600);
-	char *text = malloc((size_t)st.st_size + 1);
-	FILE *in = fopen(path, "rb");
-	assert_non_null(in);
-	*n_r = fread(text, 1, (size_t)st.st_size, in);
-	assert_int_equal(*n_r, st.st_size);
-	fclose(in);
-	return text;
-}
-
-static void assert_mail(const struct fixture *f, const struct letter *l, const char *wanted)
-{
-	size_t n;
-	char *text = read_mail(f, l, &n);
-	assert_slice(slice_of(text, n), wanted);
-	free(text);
-}
-
-#define HEAD                                                                                                           \
-	"Return-Path: <me@example.org>\nDelivered-To: one@example.test\nDelivered-To: two@example.test\nReceived: "    \
-	"x\n\ty\n"
-
 static void a_mail_is_one_file_with_unix_lines(void **state)
 {
-	struct fixture *f = *state;
+	struct maildir_rig *f = *state;
 	struct letter l;
-	write_letter(f, &l, SLICE("Subject: hi\r\n\r\n.dots stay\r\nend\r\n"));
-	assert_int_equal(deliver(f, &l), 0);
-	assert_mail(f, &l, HEAD "Subject: hi\n\n.dots stay\nend\n");
-	assert_int_equal(files_in(f, "tmp"), 0);
-	assert_int_equal(files_in(f, "new"), 1);
-	assert_int_equal(files_in(f, "cur"), 0);
+	letter_write(f, &l, SLICE("Subject: hi\r\n\r\n.dots stay\r\nend\r\n"));
+	assert_int_equal(letter_deliver(f, &l), 0);
+	letter_assert(f, &l, LETTER_HEAD "Subject: hi\n\n.dots stay\nend\n");
+	assert_int_equal(maildir_files(f, "tmp"), 0);
+	assert_int_equal(maildir_files(f, "new"), 1);
+	assert_int_equal(maildir_files(f, "cur"), 0);
 	struct slice name = slice_str(l.job.name);
 	assert_true(slice_find(name, '/') == name.n && slice_find(name, ':') == name.n);
 	assert_string_equal(l.job.name + name.n - strlen(".mx.example.test"), ".mx.example.test");
@@ -135,28 +25,28 @@ static void a_mail_is_one_file_with_unix_lines(void **state)
 
 static void the_null_sender_and_odd_values(void **state)
 {
-	struct fixture *f = *state;
+	struct maildir_rig *f = *state;
 	struct letter l;
 	const struct slice odd[] = { SLICE_INIT("a\r\nX-Evil: 1\x7f@b") };
-	write_letter(f, &l, SLICE("x\r\n"));
+	letter_write(f, &l, SLICE("x\r\n"));
 	l.mail.sender = SLICE("");
 	l.mail.rcpts = odd;
 	l.mail.rcpts_n = 1;
-	assert_int_equal(deliver(f, &l), 0);
-	assert_mail(f, &l, "Return-Path: <>\nDelivered-To: a??X-Evil: 1?@b\nReceived: x\n\ty\nx\n");
+	assert_int_equal(letter_deliver(f, &l), 0);
+	letter_assert(f, &l, "Return-Path: <>\nDelivered-To: a??X-Evil: 1?@b\nReceived: x\n\ty\nx\n");
 }
 
 /* Memory, then a file; lines fall over every border of blocks. */
 static void a_big_body_of_memory_and_file(void **state)
 {
-	struct fixture *f = *state;
+	struct maildir_rig *f = *state;
 	enum { LINES = 40000 };
 	struct letter l;
 	FILE *body = tmpfile();
 	char *wanted = malloc(LINES * 32 + 1000), *mem = malloc(LINES * 32);
-	size_t n = (size_t)sprintf(wanted, HEAD), mem_n = 0;
+	size_t n = (size_t)sprintf(wanted, LETTER_HEAD), mem_n = 0;
 	for (int i = 0; i < LINES; i++) {
-		const char *text = "0123456789abcdef" + i % 17;
+		const char *text = &"0123456789abcdef"[i % 17];
 		n += (size_t)sprintf(wanted + n, "%d %s\n", i, text);
 		if (i < 3)
 			mem_n += (size_t)sprintf(mem + mem_n, "%d %s\r\n", i, text);
@@ -164,12 +54,12 @@ static void a_big_body_of_memory_and_file(void **state)
 			fprintf(body, "%d %s\r\n", i, text);
 	}
 	fflush(body);
-	write_letter(f, &l, slice_of(mem, mem_n));
+	letter_write(f, &l, slice_of(mem, mem_n));
 	l.mail.body.fd = fileno(body);
 	l.mail.body.fd_size = (uint64_t)ftell(body);
-	assert_int_equal(deliver(f, &l), 0);
+	assert_int_equal(letter_deliver(f, &l), 0);
 	size_t got_n;
-	char *got = read_mail(f, &l, &got_n);
+	char *got = letter_read(f, &l, &got_n);
 	assert_int_equal(got_n, n);
 	assert_memory_equal(got, wanted, n);
 	free(got);
@@ -181,88 +71,31 @@ static void a_big_body_of_memory_and_file(void **state)
 /* A CR that is not a line's end stays, also at the very end or where a chunk ends. */
 static void only_line_ends_are_changed(void **state)
 {
-	struct fixture *f = *state;
+	struct maildir_rig *f = *state;
 	struct letter l;
-	write_letter(f, &l, SLICE("a\rb\r\r\nc\r"));
+	letter_write(f, &l, SLICE("a\rb\r\r\nc\r"));
 	l.mail.body.head = SLICE("h\r");
-	assert_int_equal(deliver(f, &l), 0);
-	assert_mail(f, &l,
+	assert_int_equal(letter_deliver(f, &l), 0);
+	letter_assert(f, &l,
 		"Return-Path: <me@example.org>\nDelivered-To: one@example.test\nDelivered-To: two@example.test\n"
 		"h\ra\rb\r\nc\r");
-	write_letter(f, &l, SLICE("\nb\r\n"));
+	letter_write(f, &l, SLICE("\nb\r\n"));
 	l.mail.body.head = SLICE("h\r");
-	assert_int_equal(deliver(f, &l), 0);
-	assert_mail(f, &l,
+	assert_int_equal(letter_deliver(f, &l), 0);
+	letter_assert(f, &l,
 		"Return-Path: <me@example.org>\nDelivered-To: one@example.test\nDelivered-To: "
 		"two@example.test\nh\nb\n");
 }
 
-static void a_body_that_is_cut_short_is_not_delivered(void **state)
-{
-	struct fixture *f = *state;
-	struct letter l;
-	FILE *body = tmpfile();
-	fputs("half\r\n", body);
-	fflush(body);
-	write_letter(f, &l, SLICE("x\r\n"));
-	l.mail.body.fd = fileno(body);
-	l.mail.body.fd_size = 100;
-	assert_int_equal(deliver(f, &l), EIO);
-	assert_string_equal(l.job.step, "read the body");
-	assert_int_equal(files_in(f, "tmp") + files_in(f, "new"), 0);
-	fclose(body);
-}
-
-static void a_full_disk_is_told_and_leaves_nothing(void **state)
-{
-	struct fixture *f = *state;
-	struct letter l;
-	struct rlimit before, small = { 4096, 0 };
-	char *big = malloc(200000);
-	memset(big, 'x', 200000);
-	getrlimit(RLIMIT_FSIZE, &before);
-	small.rlim_max = before.rlim_max;
-	write_letter(f, &l, slice_of(big, 200000));
-	setrlimit(RLIMIT_FSIZE, &small);
-	assert_true(relay_maildir_submit(f->m, &l.job));
-	wait_for_one(&f->owner);
-	setrlimit(RLIMIT_FSIZE, &before);
-	assert_int_equal(l.job.error, EFBIG);
-	assert_string_equal(l.job.step, "write");
-	assert_int_equal(files_in(f, "tmp") + files_in(f, "new"), 0);
-	free(big);
-	write_letter(f, &l, SLICE("next\r\n"));
-	assert_int_equal(deliver(f, &l), 0);
-	assert_mail(f, &l, HEAD "next\n");
-}
-
-static void a_folder_that_vanishes_is_told(void **state)
-{
-	struct fixture *f = *state;
-	struct letter l;
-	char from[128], to[128];
-	snprintf(from, sizeof from, "%s/new", f->path);
-	assert_int_equal(rmdir(from), 0);
-	write_letter(f, &l, SLICE("x\r\n"));
-	assert_int_equal(deliver(f, &l), ENOENT);
-	assert_string_equal(l.job.step, "rename into new/");
-	assert_int_equal(files_in(f, "tmp"), 0);
-	snprintf(to, sizeof to, "%s/tmp", f->path);
-	assert_int_equal(rmdir(to), 0);
-	write_letter(f, &l, SLICE("x\r\n"));
-	assert_int_equal(deliver(f, &l), ENOENT);
-	assert_string_equal(l.job.step, "make a file in tmp/");
-}
-
 static void folders_are_made_and_checked(void **state)
 {
-	struct fixture *f = *state;
+	struct maildir_rig *f = *state;
 	struct stat st;
 	char path[160];
 	assert_int_equal(stat(f->path, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0700);
 	assert_null(relay_maildir_fault(f->path));
-	assert_int_equal(files_in(f, "tmp") + files_in(f, "new") + files_in(f, "cur"), 0);
+	assert_int_equal(maildir_files(f, "tmp") + maildir_files(f, "new") + maildir_files(f, "cur"), 0);
 	snprintf(path, sizeof path, "%s/file", f->top);
 	close(open(path, O_CREAT | O_WRONLY, 0600));
 	assert_string_equal(relay_maildir_fault(path), "make or open cur/");
@@ -280,76 +113,76 @@ static void folders_are_made_and_checked(void **state)
 /* Many wait: those that have not begun can be taken back, and are not delivered. */
 static void what_waits_can_be_taken_back(void **state)
 {
-	struct fixture *f = *state;
+	struct maildir_rig *f = *state;
 	enum { LETTERS = 300 };
 	static struct letter letters[LETTERS];
 	unsigned back = 0, delivered = 0;
 	for (int i = 0; i < LETTERS; i++) {
-		write_letter(f, &letters[i], SLICE("x\r\n"));
+		letter_write(f, &letters[i], SLICE("x\r\n"));
 		assert_true(relay_maildir_submit(f->m, &letters[i].job));
 	}
 	for (int i = LETTERS - 1; i >= 0; i -= 2)
 		back += relay_maildir_cancel(f->m, &letters[i].job);
 	while (delivered + back < LETTERS) {
-		assert_int_equal(wait_for_one(&f->owner)->error, 0);
+		assert_int_equal(maildir_wait(&f->owner)->error, 0);
 		delivered++;
 	}
 	assert_null(relay_maildir_collect(&f->owner));
 	assert_true(back > 0 && delivered >= LETTERS / 2);
-	assert_int_equal(files_in(f, "new"), delivered);
+	assert_int_equal(maildir_files(f, "new"), delivered);
 	assert_false(relay_maildir_cancel(f->m, &letters[0].job));
 }
 
 /* Fills the queue until it takes no more, then empties it. */
-static size_t fill_and_empty(struct fixture *f, struct letter *letters, size_t most)
+static size_t fill_and_empty(struct maildir_rig *f, struct letter *letters, size_t most)
 {
 	size_t taken = 0, back = 0;
 	for (; taken < most; taken++) {
-		write_letter(f, &letters[taken], SLICE("x\r\n"));
+		letter_write(f, &letters[taken], SLICE("x\r\n"));
 		if (!relay_maildir_submit(f->m, &letters[taken].job))
 			break;
 	}
 	for (size_t i = taken; i-- > 0;)
 		back += relay_maildir_cancel(f->m, &letters[i].job);
 	for (size_t collected = 0; collected + back < taken; collected++)
-		wait_for_one(&f->owner);
+		maildir_wait(&f->owner);
 	return taken;
 }
 
 static void the_queue_is_bounded(void **state)
 {
-	struct fixture *f = *state;
+	struct maildir_rig *f = *state;
 	enum { MOST = 2 * RELAY_MAILDIR_WAITING };
 	struct letter *letters = calloc(MOST, sizeof *letters);
 	for (int round = 0; round < 3; round++)
 		assert_in_range(fill_and_empty(f, letters, MOST), RELAY_MAILDIR_WAITING, MOST - 1);
-	write_letter(f, &letters[0], SLICE("x\r\n"));
-	assert_int_equal(deliver(f, &letters[0]), 0);
+	letter_write(f, &letters[0], SLICE("x\r\n"));
+	assert_int_equal(letter_deliver(f, &letters[0]), 0);
 	free(letters);
 }
 
 /* At the end every job comes back, with its mail on disk or an error, never both or neither. */
 static void the_end_hands_everything_back(void **state)
 {
-	struct fixture *f = *state;
+	struct maildir_rig *f = *state;
 	enum { LETTERS = 200 };
 	static struct letter letters[LETTERS];
 	unsigned done = 0, lost = 0;
 	for (int i = 0; i < LETTERS; i++) {
-		write_letter(f, &letters[i], SLICE("x\r\n"));
+		letter_write(f, &letters[i], SLICE("x\r\n"));
 		assert_true(relay_maildir_submit(f->m, &letters[i].job));
 	}
 	relay_maildir_free(&f->m);
 	for (struct relay_maildir_job *j; (j = relay_maildir_collect(&f->owner));)
 		*(j->error ? &lost : &done) += 1;
 	assert_int_equal(done + lost, LETTERS);
-	assert_int_equal(files_in(f, "new"), done);
-	assert_int_equal(files_in(f, "tmp"), 0);
+	assert_int_equal(maildir_files(f, "new"), done);
+	assert_int_equal(maildir_files(f, "tmp"), 0);
 }
 
 static void the_owner_is_woken(void **state)
 {
-	struct fixture *f = *state;
+	struct maildir_rig *f = *state;
 	struct net_loop *loop = net_loop_new();
 	struct net_wake wake;
 	struct relay_maildir_owner owner;
@@ -358,7 +191,7 @@ static void the_owner_is_woken(void **state)
 	assert_non_null(loop);
 	assert_true(net_wake_init(&wake, loop));
 	relay_maildir_owner_init(&owner, &wake);
-	write_letter(f, &l, SLICE("x\r\n"));
+	letter_write(f, &l, SLICE("x\r\n"));
 	l.job.owner = &owner;
 	assert_true(relay_maildir_submit(f->m, &l.job));
 	net_loop_wait(loop, 5000);
@@ -375,7 +208,7 @@ enum { THREADS = 3, EACH = 60 };
 
 struct submitter {
 	pthread_t thread;
-	struct fixture *f;
+	struct maildir_rig *f;
 	struct relay_maildir_owner owner;
 	struct letter letters[EACH];
 	unsigned delivered, back;
@@ -385,7 +218,7 @@ static void *submit_and_collect(void *arg)
 {
 	struct submitter *s = arg;
 	for (int i = 0; i < EACH; i++) {
-		write_letter(s->f, &s->letters[i], SLICE("Subject: x\r\n\r\nbody\r\n"));
+		letter_write(s->f, &s->letters[i], SLICE("Subject: x\r\n\r\nbody\r\n"));
 		s->letters[i].job.owner = &s->owner;
 		if (!relay_maildir_submit(s->f->m, &s->letters[i].job))
 			return NULL;
@@ -404,7 +237,7 @@ static void *submit_and_collect(void *arg)
 
 static void threads_share_one_maildir(void **state)
 {
-	struct fixture *f = *state;
+	struct maildir_rig *f = *state;
 	static struct submitter s[THREADS];
 	unsigned delivered = 0;
 	for (int i = 0; i < THREADS; i++) {
@@ -420,28 +253,23 @@ static void threads_share_one_maildir(void **state)
 		delivered += s[i].delivered;
 		relay_maildir_owner_clear(&s[i].owner);
 	}
-	assert_int_equal(files_in(f, "new"), delivered);
-	assert_int_equal(files_in(f, "tmp"), 0);
+	assert_int_equal(maildir_files(f, "new"), delivered);
+	assert_int_equal(maildir_files(f, "tmp"), 0);
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(a_mail_is_one_file_with_unix_lines),
-		TEST(the_null_sender_and_odd_values),
-		TEST(a_big_body_of_memory_and_file),
-		TEST(only_line_ends_are_changed),
-		TEST(a_body_that_is_cut_short_is_not_delivered),
-		TEST(a_full_disk_is_told_and_leaves_nothing),
-		TEST(a_folder_that_vanishes_is_told),
-		TEST(folders_are_made_and_checked),
-		TEST(what_waits_can_be_taken_back),
-		TEST(the_queue_is_bounded),
-		TEST(the_end_hands_everything_back),
-		TEST(the_owner_is_woken),
-		TEST(threads_share_one_maildir),
+		MAILDIR_TEST(a_mail_is_one_file_with_unix_lines),
+		MAILDIR_TEST(the_null_sender_and_odd_values),
+		MAILDIR_TEST(a_big_body_of_memory_and_file),
+		MAILDIR_TEST(only_line_ends_are_changed),
+		MAILDIR_TEST(folders_are_made_and_checked),
+		MAILDIR_TEST(what_waits_can_be_taken_back),
+		MAILDIR_TEST(the_queue_is_bounded),
+		MAILDIR_TEST(the_end_hands_everything_back),
+		MAILDIR_TEST(the_owner_is_woken),
+		MAILDIR_TEST(threads_share_one_maildir),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -179,10 +179,11 @@ static enum smtp_path_result parse_lengths(size_t local, size_t domain)
 static void lengths(void **state)
 {
 	(void)state;
-	assert_int_equal(parse_lengths(64, 100), SMTP_PATH_OK);
-	assert_int_equal(parse_lengths(65, 100), SMTP_PATH_TOO_LONG);
-	assert_int_equal(parse_lengths(1, 252), SMTP_PATH_OK); /* 256 with brackets and @ */
-	assert_int_equal(parse_lengths(1, 253), SMTP_PATH_TOO_LONG);
+	assert_int_equal(parse_lengths(65, 100), SMTP_PATH_OK);
+	assert_int_equal(parse_lengths(255, 100), SMTP_PATH_OK);
+	assert_int_equal(parse_lengths(256, 100), SMTP_PATH_TOO_LONG);
+	assert_int_equal(parse_lengths(254, 255), SMTP_PATH_OK); /* 512 with brackets and @ */
+	assert_int_equal(parse_lengths(255, 255), SMTP_PATH_TOO_LONG);
 	assert_int_equal(parse_lengths(64, 256), SMTP_PATH_TOO_LONG);
 }
 

@@ -99,15 +99,15 @@ class Connection:
             body += b"\r\n"
         return (b"\r\n" + body).replace(b"\r\n.", b"\r\n")[2:]
 
-    def answer(self, stage, line=""):
-        """Does what the script says for this stage; True if it was a positive reply."""
+    def answer(self, stage, line="", mail=None):
+        """Does what the script says for this stage; True if it was a positive reply. That takes the mail, if any."""
         self.counts[stage] = self.counts.get(stage, 0) + 1
         step = self.backend.script.get(stage)
         if callable(step):
             step = step(self, line)
         if step is None:
             step = self.usual(stage)
-        return all([self.do(one) for one in (step if isinstance(step, list) else [step])])
+        return all([self.do(one, mail) for one in (step if isinstance(step, list) else [step])])
 
     def usual(self, stage):
         if stage == "EHLO":
@@ -115,22 +115,26 @@ class Connection:
             return "\r\n".join(f"250{'-' if i < len(lines) - 1 else ' '}{t}" for i, t in enumerate(lines))
         return USUAL.get(stage, "502 5.5.2 Unknown").format(n=len(self.backend.mails) + 1)
 
-    def do(self, step):
+    def do(self, step, mail=None):
         if step == CLOSE:
             raise Gone
         if step == SILENCE:
             while True:
                 self.read()
+        if isinstance(step, (int, float)):
+            time.sleep(step)
+            return True
+        words = step.data if isinstance(step, Slowly) else step if isinstance(step, bytes) else step.encode() + b"\r\n"
+        positive = words[:1] in (b"2", b"3")
+        if positive and mail:
+            self.backend.mails.append(mail)  # before anybody can have heard of it
         if isinstance(step, Slowly):
             for byte in step.data:
                 self.send(bytes([byte]))
                 time.sleep(step.pause)
-            return step.data[:1] in b"23"
-        if isinstance(step, (int, float)):
-            time.sleep(step)
-            return True
-        self.send(step if isinstance(step, bytes) else (step + "\r\n").encode())
-        return step[:1] in ("2", "3", b"2", b"3")
+        else:
+            self.send(words)
+        return positive
 
     def serve(self):
         try:
@@ -176,8 +180,7 @@ class Connection:
         mail.body = self.body()
         # remembered before it is answered: what was taken in, with or without a reply
         self.backend.taken.append(mail)
-        if self.answer("dot"):
-            self.backend.mails.append(mail)
+        self.answer("dot", mail=mail)
         self.mail = None
 
 

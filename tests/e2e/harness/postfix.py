@@ -121,6 +121,10 @@ class Postfix:
                               timeout=60)
 
     def start(self):
+        # after a crash `postfix start` tidies the queue as its own user, and what it finds it logs by itself
+        maillog = self.folder / "maillog"
+        maillog.touch()
+        maillog.chmod(0o666)
         done = self._postfix("start")
         assert done.returncode == 0, done.stderr + self.log()
         wait.until(lambda: ports.listening(self.inner) and ports.listening(self.stock), 20, "Postfix listening")

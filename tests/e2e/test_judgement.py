@@ -1,0 +1,174 @@
+"""The rules chapter as the sessions live it: delays, their caps, the place of a refusal, what counts and what not."""
+import time
+
+from harness import mails, wait
+from harness.client import Client
+from harness.guard import elapsed
+
+
+EVERYBODY = "client.ip in 0.0.0.0/0"
+
+
+def rule(name, when, do, **more):
+    return {"name": name, "when": when, "do": do, **more}
+
+
+# ---- delays ----
+
+def test_a_delay_before_the_greeting_does_not_eat_the_clients_time(guard, backend):
+    g = guard(backend(), limits={"command_timeout": "1s"}, rules=(rule("slow", EVERYBODY, "wait", delay="2s"),))
+    with Client(g.port) as c:
+        time.sleep(0.3)
+        assert c.cmd("EHLO client.test").code == 250
+
+
+def test_a_delay_at_the_header_does_not_skip_the_last_stage(guard, backend):
+    b = backend()
+    g = guard(b, rules=(rule("slow", "sender == 'bad@client.test'", "wait", delay="1s", stage="data"),
+                        rule("no", "sender == 'bad@client.test'", "reject", stage="message")))
+    assert mails.send(g.port, "bad", sender="bad@client.test").code == 550
+    assert not b.taken
+
+
+def test_all_delays_of_a_session_share_one_cap(guard, backend):
+    g = guard(backend(), limits={"delay": "2s"},
+              rules=(rule("at-once", EVERYBODY, "wait", delay="1s", stage="connect"),
+                     rule("at-helo", EVERYBODY, "wait", delay="5s", stage="helo"),
+                     rule("at-mail", EVERYBODY, "wait", delay="5s", stage="mail")))
+    seconds, reply = elapsed(lambda: mails.send(g.port, "capped"))
+    assert reply.code == 250 and 2 <= seconds < 5 * wait.PATIENCE
+    assert g.journaled("session")[0]["waited_ms"] == 2000
+
+
+# ---- early talk ----
+
+def test_early_talk_is_known_before_the_greeting(guard, backend):
+    rules = (rule("slow", EVERYBODY, "wait", delay="1s", stage="connect"),
+             rule("hasty", "offences > 0", "reject", stage="greet"),
+             {"name": "told", "when": "count(offences by client, 10m) > 0", "points": 3})
+    g = guard(backend(), refuse_at="now", rules=rules)
+    with Client(g.port, greet=False) as c:
+        c.send("EHLO client.test\r\n")
+        assert c.reply().code == 554
+    line = g.journaled("session")[0]
+    assert (line["verdict"], line["by"], line["offence"]) == ("refused", "hasty", "early-talk")
+    with Client(g.port, "127.0.0.2") as c:
+        assert c.greeting.code == 220
+
+
+# ---- the place of a refusal ----
+
+def test_now_defers_at_the_greeting_with_421(guard, backend):
+    g = guard(backend(), refuse_at="now", rules=(rule("later", EVERYBODY, "defer"),))
+    with Client(g.port, greet=False) as c:
+        reply = c.reply()
+        assert (reply.code, reply.enhanced) == (421, "4.7.1")
+        c.at_end()
+    assert g.journaled("session", verdict="deferred", by="later", code=421)
+
+
+def test_now_rejects_at_helo_and_at_mail(guard, backend):
+    g = guard(backend(), refuse_at="now", rules=(rule("name", "helo == 'bad.test'", "reject"),
+                                                 rule("from", "sender == 'bad@client.test'", "defer")))
+    with Client(g.port) as c:
+        assert c.cmd("EHLO bad.test").code == 550
+        assert c.cmd("QUIT").code == 221
+    assert g.journaled("session", verdict="refused", by="name")
+    with Client(g.port) as c:
+        c.ehlo()
+        assert c.cmd("MAIL FROM:<bad@client.test>").code == 450
+        assert c.cmd("RCPT TO:<good@example.test>").code == 503
+        assert c.mail(b"x\r\n").code == 250
+
+
+def test_a_client_that_leaves_before_its_held_refusal(guard, backend):
+    g = guard(backend(), rules=(rule("name", "helo == 'bad.test'", "reject"),))
+    with Client(g.port) as c:
+        assert c.cmd("EHLO bad.test").code == 250
+        assert c.cmd("QUIT").code == 221
+    assert g.journaled("session", verdict="quit", by="name")
+
+
+def test_the_fifth_held_refusal_ends_the_session(guard, backend):
+    b = backend()
+    g = guard(b, rules=(rule("name", "helo == 'bad.test'", "reject"),))
+    with Client(g.port) as c:
+        c.ehlo("bad.test")
+        assert c.cmd("MAIL FROM:<a@client.test>").code == 250
+        for _ in range(5):
+            assert c.cmd("RCPT TO:<good@example.test>").code == 550
+        assert c.replies_at_end() == [421]
+    assert not b.lines("RCPT")
+
+
+def test_our_refusals_carry_their_id(guard, backend):
+    g = guard(backend())
+    reply = mails.send(g.port, "x", rcpts=("a@elsewhere.test",))
+    line = g.journaled("mail")[0]
+    assert reply.code == 550 and reply.text.endswith(f"(id {line['id']}-1)")
+    assert line["to"] == [f"a@elsewhere.test:550:{line['id']}-1"]
+
+
+def test_what_would_have_been_is_told_of_a_client_without_mail_too(guard, backend):
+    g = guard(backend(), refuse_at="now", rules=(rule("no", EVERYBODY, "reject", state="observe"),))
+    with Client(g.port) as c:
+        assert c.cmd("QUIT").code == 221
+    assert g.journaled("session", observed="no:reject")
+
+
+# ---- what counts ----
+
+BUDGET = rule("budget", "count(messages by client, 10m) > 2 || count(recipients by client, 10m) > 4", "reject")
+
+
+def test_a_deferred_mail_does_not_eat_a_budget(guard, backend):
+    """Deferred at RCPT by a held rule, at RCPT itself, or after the body: each is taken back."""
+    rules = (BUDGET, rule("held", "sender == 'held@client.test'", "defer"),
+             rule("rcpt", "recipient == 'later@example.test'", "defer"),
+             rule("body", "sender == 'body@client.test'", "defer", stage="message"))
+    g = guard(backend(), rules=rules)
+    for _ in range(4):
+        assert mails.send(g.port, "x", sender="held@client.test").code == 450
+        assert mails.send(g.port, "x", rcpts=("later@example.test",)).code == 450
+        assert mails.send(g.port, "x", sender="body@client.test", rcpts=("good@example.test",) * 2).code == 450
+    assert [mails.send(g.port, "x").code for _ in range(3)] == [250, 250, 550]
+
+
+def test_a_refused_mail_does(guard, backend):
+    g = guard(backend(), rules=(BUDGET, rule("no", "sender == 'no@client.test'", "reject")))
+    for _ in range(2):
+        assert mails.send(g.port, "x", sender="no@client.test").code == 550
+    assert g.journaled("mail", count=2, by="no")
+    assert mails.send(g.port, "x").code == 550
+    assert g.journaled("mail", by="budget")
+
+
+def test_deferrals_are_counted(guard, backend):
+    g = guard(backend(), rules=(rule("enough", "count(deferred by client, 10m) > 2", "reject"),
+                                rule("held", "sender == 'held@client.test'", "defer")))
+    codes = [mails.send(g.port, "x", sender="held@client.test").code for _ in range(4)]
+    assert codes == [450, 450, 450, 550]
+
+
+# ---- who is meant ----
+
+def test_a_share_of_the_clients(guard, backend):
+    """percent: the same client is always in or always out."""
+    g = guard(backend(), rules=(rule("half", EVERYBODY, "reject", percent=50),))
+    clients = [f"127.7.0.{n + 1}" for n in range(40)]
+    first = [mails.send(g.port, "x", source=c).code for c in clients]
+    assert [mails.send(g.port, "x", source=c).code for c in clients] == first
+    assert 5 <= first.count(550) <= 35 and first.count(550) + first.count(250) == 40
+
+
+def test_a_rule_that_is_over(guard, backend):
+    g = guard(backend(), rules=(rule("gone", EVERYBODY, "reject", until="2020-01-31"),
+                                rule("not-yet", EVERYBODY, "log", until="2099-01-31")))
+    assert mails.send(g.port, "x").code == 250
+    assert g.said("rule not-yet")
+
+
+def test_addresses_are_hidden_in_a_rules_log_line_too(guard, backend):
+    g = guard(backend(), rules=(rule("tell", EVERYBODY, "log"),), log={"addresses": "hash"})
+    assert mails.send(g.port, "x", source="127.6.5.4").code == 250
+    assert "127.6.5.4" not in g.said("rule tell")

@@ -1,0 +1,130 @@
+/* Bodies on their way: large ones, unreadable ones, and those that the backend does not want. */
+#include "base/clock.h"
+#include "tests/relay/rig.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+/* cmocka.h needs the above */
+#include <cmocka.h>
+
+static struct slice text_of(const struct relay_done *d)
+{
+	return slice_of(d->text, d->text_n);
+}
+
+static void starts(const struct relay_done *d, unsigned code, const char *want)
+{
+	if (d->code != code || !slice_starts(text_of(d), slice_str(want)))
+		fail_msg("answer is %u %.*s", d->code, SLICE_ARG(text_of(d)));
+}
+
+static struct rig g;
+
+static void begin(enum fake_xclient x, struct fake_rule rule)
+{
+	rig_init(&g, fake_start(x, &rule, rule.on ? 1 : 0));
+	rig_start(&g);
+}
+
+#define RULE(...) ((struct fake_rule){ __VA_ARGS__ })
+#define NO_RULE RULE(.on = NULL)
+
+static int big_file(size_t lines)
+{
+	char path[] = "/tmp/relay_bodyXXXXXX";
+	int fd = mkstemp(path);
+	assert_true(fd >= 0);
+	unlink(path);
+	for (size_t i = 0; i < lines; i++)
+		assert_int_equal(write(fd, ".a line of a long body that starts with a dot\r\n", 47), 47);
+	return fd;
+}
+
+static void large_bodies_come_from_a_file(void **state)
+{
+	(void)state;
+	begin(FAKE_NO_XCLIENT, RULE("BODY", FAKE_SILENT, NULL, 1, 100)); /* does not read for a while: back pressure */
+	int fd = big_file(100000);
+	struct relay_mail *m = rig_mail(&g, "192.0.2.1", "", "u@example.test", "");
+	m->body.fd = fd;
+	m->body.fd_size = 4700000;
+	assert_true(relay_deliver(g.relay, m, clock_mono_ms()));
+	struct relay_done d = rig_wait(&g, m->ticket);
+	assert_int_equal(d.code, 250);
+	assert_int_equal(g.fake->mails[0].size, 100000 * 48);
+	close(fd);
+	rig_stop(&g);
+}
+
+/* Refused in its midst, by a backend that reads on, one that says so in pieces, and one that closes at once: its words
+ * are the answer, and the dot is not sent. */
+static void a_body_refused_on_its_way(void **state)
+{
+	(void)state;
+	static const struct fake_rule RULES[][2] = {
+		{ { "BODY", FAKE_SAY, "552 5.3.4 too big\r\n", 1, 0 } },
+		{ { "BODY", FAKE_SAY, "552-5.3.4 too big\r\n55", 1, 0 }, { "BODY", FAKE_SAY, "2 really\r\n", 1, 30 } },
+		{ { "BODY", FAKE_SAY_AND_CLOSE, "552 5.3.4 too big\r\n", 1, 0 } },
+		{ { "BODY", FAKE_SAY_AND_CLOSE, "552 5.3.4 too big\r\n", 1, 100 } },
+		{ { "BODY", FAKE_SAY, "250 2.0.0 fine already\r\n", 1, 0 } },
+	};
+	int fd = big_file(100000);
+	for (size_t i = 0; i < 5; i++) {
+		rig_init(&g, fake_start(FAKE_NO_XCLIENT, RULES[i], 2));
+		rig_start(&g);
+		struct relay_mail *m = rig_mail(&g, "192.0.2.1", "", "u@example.test", "");
+		m->body.fd = fd;
+		m->body.fd_size = 4700000;
+		assert_true(relay_deliver(g.relay, m, clock_mono_ms()));
+		struct relay_done d = rig_wait(&g, m->ticket);
+		if (i < 4)
+			starts(&d, 552, "5.3.4 too big");
+		else
+			starts(&d, 451, "4.3.0");
+		assert_int_equal(d.from, i < 4 ? RELAY_FROM_BACKEND : RELAY_FROM_US);
+		assert_false(d.doubtful);
+		rig_run(&g, 50);
+		assert_int_equal(fake_seen(g.fake, ":MAIL"), 1);
+		assert_int_equal(fake_seen(g.fake, ":.\n"), 0);
+		assert_int_equal(fake_mails(g.fake), 0);
+		assert_int_equal(g.fake->open, 0);
+		d = rig_deliver(&g, "192.0.2.1", "u@example.test");
+		assert_int_equal(d.code, 250);
+		rig_stop(&g);
+	}
+	close(fd);
+}
+
+static void a_short_file_is_never_ended_with_a_dot(void **state)
+{
+	(void)state;
+	begin(FAKE_NO_XCLIENT, NO_RULE);
+	int fd = big_file(10);
+	struct relay_mail *m = rig_mail(&g, "192.0.2.1", "a@b.test", "u@example.test", "");
+	m->body.fd = fd;
+	m->body.fd_size = 471;
+	assert_true(relay_deliver(g.relay, m, clock_mono_ms()));
+	struct relay_done d = rig_wait(&g, m->ticket);
+	starts(&d, 451, "4.3.0");
+	m = rig_mail(&g, "192.0.2.1", "a@b.test", "u@example.test", "bare\nnewline\r\n");
+	assert_true(relay_deliver(g.relay, m, clock_mono_ms()));
+	d = rig_wait(&g, m->ticket);
+	starts(&d, 451, "4.3.0");
+	rig_run(&g, 30);
+	assert_int_equal(fake_mails(g.fake), 0);
+	close(fd);
+	rig_stop(&g);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(large_bodies_come_from_a_file),
+		cmocka_unit_test(a_body_refused_on_its_way),
+		cmocka_unit_test(a_short_file_is_never_ended_with_a_dot),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
