@@ -18,9 +18,14 @@ void judge_event(struct session *s, enum score_event event, uint64_t amount)
 {
 	struct worker *w = s->worker;
 	struct score_facts f = facts_of(s);
+	struct score_readings read;
+	read.n = 0; /* the rest is filled as it is read */
 	set_allowed(s, false);
+	s->judgement.readings = &read;
 	if (!score_event(s->generation->rules, &f, &s->judgement, w->app->store, event, amount, w->wall_ms))
 		log_warn("out of memory: an event was not counted");
+	s->judgement.readings = NULL;
+	account_note(s, (enum score_stage)s->judgement.stage, &read);
 }
 
 void judge_undo(struct session *s, enum score_event event)
