@@ -117,12 +117,13 @@ static bool is_held_back(const struct session *s, enum score_stage stage)
 static enum door door_now(struct session *s, enum score_stage stage)
 {
 	struct worker *w = s->worker;
+	struct score_hold hold;
 	enum door door = DOOR_OPEN;
 	if (stage == SCORE_RCPT)
 		return door_of_address(w->app, mail_last_rcpt(s->mail)->address, w->wall_ms);
 	if (stage != SCORE_MAIL)
 		return DOOR_OPEN;
-	door = door_of_client(w->app, s->generation, &s->peer.ip, w->wall_ms);
+	door = door_of_client(w->app, s->generation, &s->peer.ip, w->wall_ms, &hold);
 	s->ending = door == DOOR_BLOCKED;
 	if (door == DOOR_OPEN)
 		door = door_of_address(w->app, s->mail->sender, w->wall_ms);
