@@ -19,11 +19,17 @@ void mem_free_(void *p);
 /* A copy of n bytes with a NUL behind. */
 char *mem_strndup(const char *s, size_t n) __attribute__((malloc, warn_unused_result));
 
+/* From this size on a table gets huge pages where the kernel has them: single entries of it are then found a fifth
+ * faster, and it fills in steps of 2 MB instead of 4 KB. */
+enum { MEM_LARGE = 256 * 1024 * 1024 };
 /* Zeroed pages for a large table, from the kernel: what is never touched costs no memory. NULL: none left. Give
  * back with the same size; *p becomes NULL. */
 void *mem_pages(size_t n) __attribute__((malloc, warn_unused_result));
 #define mem_pages_free(p, n) mem_pages_free_((void *)*(p), n), *(p) = NULL
 void mem_pages_free_(void *p, size_t n);
+/* The pages that hold these bytes will all be written: makes them real together, which is cheaper than one by one.
+ * Only a hint. */
+void mem_pages_expect(void *p, size_t n);
 
 /* Allocations of this thread from now on: `after` succeed, the next one fails, later ones succeed
  * again. Negative: none fails (the start value). For tests; returns how many have been made since

@@ -15,6 +15,11 @@
  *     "probes":     { "sent", "merged", "failed" },            recipient checks at the backend
  *     "cache":      { "hits", "misses", "entries" },           what those checks found
  *     "records":    { "entries", "evicted" },                  what clients have earned
+ *     "tables":     { "records" | "distinct" | "usual" | "known" | "blocks": { "entries", "evicted" (for new ones
+ *                     before their time), "turned_away" (new ones that were not kept), "limit_bytes" } },
+ *     "snapshot":   { "taken", "failed", "last_s" (since 1970), "took_ms", "entries", "bytes" },
+ *     "blocks":     { "made" (by rules), "refused" (connections) },
+ *     "alerts": 0,                                             mails to the administrator
  *     "decisions":  { "kept", "total", "memory_bytes" },       for explain and last
  *     "tls":        { "handshakes", "failed" },
  *     "offences": 0,                                           protocol faults of clients
@@ -64,7 +69,8 @@
  *   DECISION: one mail, or a session that had none:
  *   { "event": "mail" | "session", "id", "session", "time", "client", "port", "listener", "helo", "tls", "from",
  *     "mail" (number in the session), "size", "offences", "verdict", "by", "code", "reply", "score", "points",
- *     "observed" ("rule:action" that would have been), "backend", "backend_reply", "waited_ms", "backend_ms",
+ *     "observed" ("rule:action" that would have been), "promise" (the rule whose reject or block became a deferral,
+ *     since the client is known good), "backend", "backend_reply", "waited_ms", "backend_ms",
  *     "total_ms", "note",
  *     "rules": [ { "name", "stage", "after_ms" (since the session began), "action", "points" (that counted),
  *                  "observed": true, "cancelled": true (by an ok above), "times" (recipients),

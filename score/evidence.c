@@ -27,6 +27,21 @@ struct score_fired score_rule_about(const struct score_ruleset *set, unsigned ru
 	return (struct score_fired){ rule, r->points, r->observed, (enum score_action)r->action };
 }
 
+bool score_rule_find(const struct score_ruleset *set, struct slice name, unsigned *rule_r)
+{
+	for (unsigned i = 0; i < set->n; i++)
+		if (slice_eq(slice_str(set->rules[i].name), name)) {
+			*rule_r = i;
+			return true;
+		}
+	return false;
+}
+
+const struct score_reply *score_rule_reply(const struct score_ruleset *set, unsigned rule)
+{
+	return &set->rules[rule].reply;
+}
+
 bool score_rule_reads(const struct score_ruleset *set, unsigned rule, unsigned probe)
 {
 	const struct score_program *p = set->rules[rule].program;

@@ -19,6 +19,10 @@ bool score_case_standing(
 	const struct score_ruleset *set, const struct score_case *c, unsigned *at, struct score_standing *standing_r);
 /* What is known of a rule without a case: its points, action and state. */
 struct score_fired score_rule_about(const struct score_ruleset *set, unsigned rule);
+/* The first rule of that name. False: there is none. */
+bool score_rule_find(const struct score_ruleset *set, struct slice name, unsigned *rule_r);
+/* What a defer, reject or block says; lives as long as the set. */
+const struct score_reply *score_rule_reply(const struct score_ruleset *set, unsigned rule);
 /* Does the rule read this probe (score_readings)? */
 bool score_rule_reads(const struct score_ruleset *set, unsigned rule, unsigned probe);
 

@@ -219,6 +219,8 @@ static void put_judgement(struct buf *b, const struct session *s, const struct s
 			       decision_decimal(b, DECISION_READ_VALUE, r->value);
 		}
 	}
+	if (v->alarm_rule != SCORE_NO_RULE)
+		text(b, DECISION_PROMISE, slice_str(score_rule_name(set, (unsigned)v->alarm_rule)));
 	if (s->would.rule == SCORE_NO_RULE)
 		return;
 	char would[128];

@@ -38,6 +38,7 @@ static const struct shown {
 	[DECISION_SCORE] = { "score", TOP },
 	[DECISION_POINTS] = { "points", TOP },
 	[DECISION_OBSERVED] = { "observed", TOP },
+	[DECISION_PROMISE] = { "promise", TOP },
 	[DECISION_BACKEND] = { "backend", TOP },
 	[DECISION_BACKEND_REPLY] = { "backend_reply", TOP },
 	[DECISION_WAITED] = { "waited_ms", TOP },

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "server/decisions.h"
+#include "server/keeper.h"
 #include "server/version.h"
 
 #include <stdio.h>
@@ -63,8 +64,20 @@ static void put_relay(struct ctl_json root, const struct app *app)
 static void put_store(struct ctl_json root, const struct app *app)
 {
 	struct score_store_stats s;
+	uint64_t used = 0, reserved = 0;
+	struct ctl_json at, tables = ctl_json_put_object(root, "tables");
+	for (unsigned i = 0; i < STORE_TABLES; i++) {
+		score_table_stats(app->store, (enum score_table_name)i, &s);
+		at = ctl_json_put_object(tables, score_table_name_of((enum score_table_name)i));
+		ctl_json_put_count(at, "entries", s.used);
+		ctl_json_put_count(at, "evicted", s.evicted);
+		ctl_json_put_count(at, "turned_away", s.turned_away);
+		ctl_json_put_count(at, "limit_bytes", s.memory);
+		used += s.slots ? (uint64_t)((double)s.memory / (double)s.slots * (double)s.used) : 0;
+		reserved += s.memory;
+	}
 	score_store_stats(app->store, &s);
-	struct ctl_json at = ctl_json_put_object(root, "records");
+	at = ctl_json_put_object(root, "records");
 	ctl_json_put_count(at, "entries", s.used);
 	ctl_json_put_count(at, "evicted", s.evicted);
 	struct decisions_info d;
@@ -75,8 +88,21 @@ static void put_store(struct ctl_json root, const struct app *app)
 	ctl_json_put_count(at, "memory_bytes", d.memory);
 	at = ctl_json_put_object(root, "memory");
 	ctl_json_put_count(at, "resident_bytes", resident_bytes());
-	ctl_json_put_count(at, "tables_bytes", s.used * 64);
-	ctl_json_put_count(at, "tables_limit_bytes", s.memory);
+	ctl_json_put_count(at, "tables_bytes", used);
+	ctl_json_put_count(at, "tables_limit_bytes", reserved);
+}
+
+static void put_snapshot(struct ctl_json root, const struct app *app)
+{
+	struct keeper_info info;
+	keeper_info(app->keeper, &info);
+	struct ctl_json at = ctl_json_put_object(root, "snapshot");
+	ctl_json_put_count(at, "taken", info.taken);
+	ctl_json_put_count(at, "failed", info.failed);
+	ctl_json_put_count(at, "last_s", info.last_ms / 1000);
+	ctl_json_put_count(at, "took_ms", info.last_took_ms);
+	ctl_json_put_count(at, "entries", info.entries);
+	ctl_json_put_count(at, "bytes", info.bytes);
 }
 
 bool control_stats(void *arg, struct ctl_json args, struct ctl_json_doc *data_r, struct buf *error_r)
@@ -87,6 +113,7 @@ bool control_stats(void *arg, struct ctl_json args, struct ctl_json_doc *data_r,
 		{ "refused", STAT_RCPT_REFUSED } };
 	static const struct field BYTES[] = { { "received", STAT_BYTES }, { "delivered", STAT_BYTES_DELIVERED } };
 	static const struct field TLS[] = { { "handshakes", STAT_TLS_HANDSHAKES }, { "failed", STAT_TLS_FAILED } };
+	static const struct field BLOCKS[] = { { "made", STAT_BLOCKS }, { "refused", STAT_BLOCKED } };
 	struct app *app = arg;
 	bool draining;
 	(void)args, (void)error_r;
@@ -103,6 +130,9 @@ bool control_stats(void *arg, struct ctl_json args, struct ctl_json_doc *data_r,
 	PUT_FIELDS(ctl_json_put_object(root, "bytes"), app, BYTES);
 	put_relay(root, app);
 	put_store(root, app);
+	put_snapshot(root, app);
+	PUT_FIELDS(ctl_json_put_object(root, "blocks"), app, BLOCKS);
+	ctl_json_put_count(root, "alerts", control_sum(app, STAT_ALERTS));
 	PUT_FIELDS(ctl_json_put_object(root, "tls"), app, TLS);
 	ctl_json_put_count(root, "offences", control_sum(app, STAT_OFFENCES));
 	ctl_json_put_count(root, "timeouts", control_sum(app, STAT_TIMEOUTS));
@@ -162,6 +192,9 @@ static void check_room(struct health *h, const struct app *app, bool draining)
 	snprintf(text, sizeof text, "paused %llu times for lack of descriptors",
 		(unsigned long long)control_sum(app, STAT_ACCEPT_PAUSES));
 	check(h, "descriptors", control_sum(app, STAT_ACCEPT_PAUSES) == 0, text);
+	struct keeper_info k;
+	keeper_info(app->keeper, &k);
+	check(h, "snapshot", !k.failing, k.failing ? k.error : *k.path ? "kept up" : "none is set");
 	check(h, "accepting", !draining, draining ? "draining: no new clients are taken" : "yes");
 }
 
@@ -182,4 +215,3 @@ bool control_health(void *arg, struct ctl_json args, struct ctl_json_doc *data_r
 	generation_unref(&g);
 	return true;
 }
-

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "score/inspect.h"
+#include "server/door.h"
 
 #include <stdio.h>
 
@@ -125,11 +126,9 @@ static size_t keys_of(const struct app *app, struct slice text, struct score_key
 static void show_key(struct app *app, const struct score_key *key, struct ctl_json list)
 {
 	struct generation *g = control_generation(app, NULL);
-	const struct settings *s = g->settings;
-	struct score_known_limits limits = { s->known_good.messages, s->known_good.over_ms,
-		s->known_good.refused_share };
+	struct score_known_limits limits = door_limits(g);
 	struct score_shown shown;
-	if (score_store_show(app->store, key, s->score.half_life_ms, &limits, clock_wall_ms(), &shown)) {
+	if (score_store_show(app->store, key, g->settings->score.half_life_ms, &limits, clock_wall_ms(), &shown)) {
 		struct ctl_json at = ctl_json_put_object(list, NULL);
 		put_key(at, key);
 		put_record(at, shown.record.points, shown.record.first_s, shown.record.last_s);

@@ -2,10 +2,10 @@
 #include "server/control_inside.h"
 
 #include "base/clock.h"
-#include "score/block.h"
 #include "score/evidence.h"
-#include "score/known.h"
 #include "score/names.h"
+#include "server/door.h"
+#include "server/pressure.h"
 
 #include <stdio.h>
 
@@ -22,25 +22,21 @@ struct trial {
 
 /* ---- facts ---- */
 
-static bool known_good(struct trial *t)
-{
-	const struct settings_known_good *k = &t->g->settings->known_good;
-	struct score_known_limits limits = { k->messages, k->over_ms, k->refused_share };
-	struct ip client = ip_client(&t->facts.client);
-	unsigned bits = ip_is_v4(&client) ? 128 : 64;
-	struct score_key key = score_key_ip(t->app->store, SCORE_KEY_CLIENT, &client, bits);
-	struct score_known known;
-	score_known_get(t->app->store, &key, &limits, &known);
-	return known.good;
-}
-
 static void take_session(struct trial *t, const struct ip *client)
 {
+	uint64_t now_ms = clock_wall_ms();
+	struct standing known;
+	struct pressure p = { 0 };
+	door_standing(t->app, t->g, client, now_ms, &known);
+	pressure_look(&p, t->app, t->g->settings->limits.waiting, clock_mono_ms());
 	score_facts_client(&t->facts, client, slice_str(t->g->settings->listeners.items[0].name));
-	score_facts_known_good(&t->facts, known_good(t));
-	score_facts_connections(&t->facts, 1);
+	score_facts_connections(&t->facts, clients_count(t->app->clients, client) + 1);
+	score_facts_known_good(&t->facts, known.known_good);
+	score_facts_age(&t->facts, known.first_ms && known.first_ms < now_ms ? now_ms - known.first_ms : 0);
 	score_facts_early_talker(&t->facts, false);
+	score_facts_pressure(&t->facts, atomic_load(&t->app->sessions), p.stress, p.load);
 	score_facts_tls(&t->facts, false);
+	t->c.allowed = known.allowed;
 }
 
 /* ---- an answer's parts ---- */
@@ -172,14 +168,20 @@ static void put_notes(const struct trial *t, struct ctl_json root)
 	}
 }
 
-/* What the administrator or a rule decided about the client before. */
-static void put_hold(struct trial *t, const struct ip *client, struct ctl_json root)
+/* What the administrator or a rule decided before, of the client or else of one of the addresses. */
+static void put_hold(struct trial *t, const struct ip *client, struct ctl_json args, struct ctl_json root)
 {
+	struct slice addresses[] = { without_brackets(ctl_json_text(args, "from")),
+		without_brackets(ctl_json_text(args, "recipient")) };
 	struct score_hold hold;
-	if (!score_hold_client(t->app->store, client, clock_wall_ms(), &hold))
-		return;
-	control_put_hold(root, &hold);
-	t->c.allowed = hold.kind == SCORE_HOLD_ALLOW;
+	uint64_t now_ms = clock_wall_ms();
+	bool held = score_hold_client(t->app->store, client, now_ms, &hold);
+	for (size_t i = 0; !held && i < sizeof addresses / sizeof addresses[0]; i++) {
+		held = addresses[i].n && score_hold_address(t->app->store, addresses[i], now_ms, &hold);
+		t->c.allowed |= held && hold.kind == SCORE_HOLD_ALLOW;
+	}
+	if (held)
+		control_put_hold(root, &hold);
 }
 
 bool control_test(void *arg, struct ctl_json args, struct ctl_json_doc *data_r, struct buf *error_r)
@@ -197,7 +199,7 @@ bool control_test(void *arg, struct ctl_json args, struct ctl_json_doc *data_r, 
 	t.stages = ctl_json_put_array(root, "stages");
 	t.rules = ctl_json_put_array(root, "rules");
 	take_session(&t, &client);
-	put_hold(&t, &client, root);
+	put_hold(&t, &client, args, root);
 	bool ok = play(&t, args);
 	put_notes(&t, root);
 	score_case_free(&t.c);

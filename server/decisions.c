@@ -3,10 +3,12 @@
 #include "base/mem.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 struct entry {
 	uint64_t at; /* of its first byte, counted from the ring's birth: modulo `size` in `bytes` */
 	uint64_t id, time_ms;
+	uint64_t order; /* over all rings: the clock is too coarse to tell which of two mails was first */
 	uint32_t len;
 };
 
@@ -21,6 +23,7 @@ struct ring {
 };
 
 struct decisions {
+	_Atomic uint64_t order;
 	unsigned rings_n;
 	struct ring rings[];
 };
@@ -92,12 +95,13 @@ void decisions_put(struct decisions *d, unsigned worker, uint64_t id, uint64_t t
 	struct ring *r = &d->rings[worker];
 	if (!r->cap || record.n > DECISION_MAX)
 		return;
+	uint64_t order = atomic_fetch_add_explicit(&d->order, 1, memory_order_relaxed);
 	pthread_mutex_lock(&r->lock);
 	uint64_t at = place(r, record.n);
 	push_out(r, at + record.n);
 	if (record.n)
 		memcpy(r->bytes + at % r->size, record.p, record.n);
-	r->index[r->next++ % r->cap] = (struct entry){ at, id, time_ms, (uint32_t)record.n };
+	r->index[r->next++ % r->cap] = (struct entry){ at, id, time_ms, order, (uint32_t)record.n };
 	r->end = at + record.n;
 	pthread_mutex_unlock(&r->lock);
 }
@@ -121,8 +125,8 @@ bool decisions_walk_begin(struct decisions *d, const uint64_t *id, struct decisi
 /* How many entries are looked at for an id before the lock is given back for a moment. */
 enum { WALK_STRIDE = 1024 };
 
-/* Moves `next` down to behind the newest entry that is wanted; *time_r is its time. False: none is left. */
-static bool seek(struct ring *r, const uint64_t *id, uint64_t *next, uint64_t *time_r)
+/* Moves `next` down to behind the newest entry that is wanted; *order_r is its place in time. False: none is left. */
+static bool seek(struct ring *r, const uint64_t *id, uint64_t *next, uint64_t *order_r)
 {
 	bool found = false;
 	while (r->cap && !found) {
@@ -132,7 +136,7 @@ static bool seek(struct ring *r, const uint64_t *id, uint64_t *next, uint64_t *t
 		while (!found && *next > stop) {
 			const struct entry *e = &r->index[(*next - 1) % r->cap];
 			found = !id || e->id == *id;
-			*time_r = e->time_ms;
+			*order_r = e->order;
 			*next -= !found;
 		}
 		bool end = *next <= r->first;
@@ -160,12 +164,13 @@ bool decisions_next(struct decisions *d, struct decisions_walk *walk, struct buf
 {
 	for (;;) {
 		unsigned best = d->rings_n;
-		uint64_t best_ms = 0, ms = 0;
+		uint64_t newest = 0, order = 0;
 		for (unsigned i = 0; i < d->rings_n; i++) {
-			if (!seek(&d->rings[i], walk->id, &walk->next[i], &ms) || (best < d->rings_n && ms <= best_ms))
+			if (!seek(&d->rings[i], walk->id, &walk->next[i], &order) ||
+				(best < d->rings_n && order < newest))
 				continue;
 			best = i;
-			best_ms = ms;
+			newest = order;
 		}
 		TRY(best < d->rings_n);
 		if (take(&d->rings[best], --walk->next[best], record_r))

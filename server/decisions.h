@@ -68,6 +68,7 @@ enum decision_key {
 	DECISION_SCORE,
 	DECISION_POINTS,
 	DECISION_OBSERVED, /* "rule:action" that would have been */
+	DECISION_PROMISE,  /* the rule whose reject or block became a deferral: a known-good client */
 	DECISION_BACKEND,
 	DECISION_BACKEND_REPLY,
 	DECISION_WAITED,

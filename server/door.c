@@ -48,12 +48,12 @@ static enum door promised(const struct app *app, const struct generation *g, con
 	return left == SCORE_BLOCK ? DOOR_BLOCKED : DOOR_OPEN;
 }
 
-enum door door_of_client(const struct app *app, const struct generation *g, const struct ip *client, uint64_t now_ms)
+enum door door_of_client(const struct app *app, const struct generation *g, const struct ip *client, uint64_t now_ms,
+	struct score_hold *hold_r)
 {
-	struct score_hold hold;
-	if (!score_hold_client(app->store, client, now_ms, &hold))
+	if (!score_hold_client(app->store, client, now_ms, hold_r))
 		return DOOR_OPEN;
-	switch (hold.kind) {
+	switch (hold_r->kind) {
 	case SCORE_HOLD_NONE:
 		return DOOR_OPEN;
 	case SCORE_HOLD_AUTO:

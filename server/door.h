@@ -24,8 +24,10 @@ void door_standing(const struct app *app, const struct generation *g, const stru
 
 enum door { DOOR_OPEN, DOOR_ALLOWED, DOOR_BLOCKED };
 
-/* A rule's block of a client that is known good by now is let through: the rules judge it, under the promise. */
-enum door door_of_client(const struct app *app, const struct generation *g, const struct ip *client, uint64_t now_ms);
+/* *hold_r: what made it blocked or allowed. A rule's block of a client that is known good by now is let through: the
+ * rules judge it, under the promise. */
+enum door door_of_client(const struct app *app, const struct generation *g, const struct ip *client, uint64_t now_ms,
+	struct score_hold *hold_r);
 /* Of a sender's or a recipient's address; only the administrator blocks those. */
 enum door door_of_address(const struct app *app, struct slice address, uint64_t now_ms);
 

@@ -225,7 +225,8 @@ void journal_orphan(struct worker *w, uint64_t id, const struct relay_done *d)
 	stat_add(&w->stats, COUNTED_AS[v], 1);
 }
 
-void journal_turned_away(struct worker *w, uint64_t id, const struct peer *peer, struct slice by, struct slice words)
+void journal_turned_away(
+	struct worker *w, uint64_t id, const struct peer *peer, struct slice by, unsigned code, struct slice words)
 {
 	struct record *r = &w->record;
 	char text[IP_TEXT];
@@ -237,7 +238,7 @@ void journal_turned_away(struct worker *w, uint64_t id, const struct peer *peer,
 	record_number(r, "port", peer->port);
 	record_text(r, "verdict", SLICE("deferred"));
 	record_text(r, "by", by);
-	record_number(r, "code", 421);
+	record_number(r, "code", code);
 	record_text(r, "reply", words);
 	record_end(r);
 }

@@ -18,9 +18,14 @@ void judge_event(struct session *s, enum score_event event, uint64_t amount)
 {
 	struct worker *w = s->worker;
 	struct score_facts f = facts_of(s);
+	struct score_readings read;
+	read.n = 0; /* the rest is filled as it is read */
 	set_allowed(s, false);
+	s->judgement.readings = &read;
 	if (!score_event(s->generation->rules, &f, &s->judgement, w->app->store, event, amount, w->wall_ms))
 		log_warn("out of memory: an event was not counted");
+	s->judgement.readings = NULL;
+	account_note(s, (enum score_stage)s->judgement.stage, &read);
 }
 
 void judge_undo(struct session *s, enum score_event event)
@@ -136,12 +141,13 @@ static bool is_held_back(const struct session *s, enum score_stage stage)
 static enum door door_now(struct session *s, enum score_stage stage)
 {
 	struct worker *w = s->worker;
+	struct score_hold hold;
 	enum door door = DOOR_OPEN;
 	if (stage == SCORE_RCPT)
 		return door_of_address(w->app, mail_last_rcpt(s->mail)->address, w->wall_ms);
 	if (stage != SCORE_MAIL)
 		return DOOR_OPEN;
-	door = door_of_client(w->app, s->generation, &s->peer.ip, w->wall_ms);
+	door = door_of_client(w->app, s->generation, &s->peer.ip, w->wall_ms, &hold);
 	s->ending = door == DOOR_BLOCKED;
 	if (door == DOOR_OPEN)
 		door = door_of_address(w->app, s->mail->sender, w->wall_ms);

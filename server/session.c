@@ -22,28 +22,8 @@ enum { READS_A_TURN = 16 };
 #define NO_MEMORY "4.3.0 Out of memory, try again later"
 #define TOO_MANY "4.3.2 Too many connections, try again later"
 #define TOO_MANY_OF_YOU "4.7.0 Too many connections from your address, try again later"
-#define BLOCKED "4.7.0 Your address is blocked for now, try again later"
 
 /* ---- life ---- */
-
-/* Told and journaled with an id, and nothing else is done for it. */
-static void turn_away(struct worker *w, int fd, const struct peer *peer, const char *by, const char *words)
-{
-	char line[160], id[ID_TEXT];
-	uint64_t number = id_next(&w->ids);
-	id_format(number, id);
-	int n = snprintf(line, sizeof line, "421 %s (id %s)\r\n", words, id);
-	ssize_t told = send(fd, line, (size_t)n, MSG_NOSIGNAL | MSG_DONTWAIT);
-	(void)told; /* a fresh socket takes a line; if not, the client is told by the close */
-	close(fd);
-	journal_turned_away(w, number, peer, slice_str(by), slice_str(words));
-}
-
-static void turn_away_over_limit(struct worker *w, int fd, const struct peer *peer, const char *words)
-{
-	stat_add(&w->stats, STAT_OVER_LIMIT, 1);
-	turn_away(w, fd, peer, "limit", words);
-}
 
 static bool take_place(struct worker *w)
 {
@@ -121,19 +101,19 @@ void session_open(struct worker *w, int fd, const struct ip *ip, uint16_t port, 
 {
 	const struct peer peer = { .ip = *ip, .port = port, .listener = (uint16_t)listener };
 	uint32_t per_client = w->generation->settings->limits.sessions_per_client;
-	enum door door = door_of_client(w->app, w->generation, ip, w->wall_ms);
+	struct score_hold hold;
+	enum door door = door_of_client(w->app, w->generation, ip, w->wall_ms, &hold);
 	if (door == DOOR_BLOCKED) {
-		stat_add(&w->stats, STAT_BLOCKED, 1);
-		turn_away(w, fd, &peer, "block", BLOCKED);
+		away_blocked(w, fd, &peer, &hold);
 		return;
 	}
 	if (!take_place(w)) {
-		turn_away_over_limit(w, fd, &peer, TOO_MANY);
+		away_over_limit(w, fd, &peer, SLICE(TOO_MANY));
 		return;
 	}
 	if (!clients_enter(w->app->clients, ip, per_client ? per_client : UINT32_MAX)) {
 		leave_place(w);
-		turn_away_over_limit(w, fd, &peer, TOO_MANY_OF_YOU);
+		away_over_limit(w, fd, &peer, SLICE(TOO_MANY_OF_YOU));
 		return;
 	}
 	struct session *s = session_new(w, fd, &peer);

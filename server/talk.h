@@ -16,6 +16,11 @@ void session_end(struct session *s, const char *by, struct slice text);
 /* Closes now, with what has been written already. */
 void session_close(struct session *s);
 
+/* away.c: clients that are turned away at the door: told and journaled with an id, and nothing else is done */
+void away_over_limit(struct worker *w, int fd, const struct peer *peer, struct slice words);
+/* With the words of the rule that has blocked it, if the rules still have it. */
+void away_blocked(struct worker *w, int fd, const struct peer *peer, const struct score_hold *hold);
+
 /* talk.c */
 void talk_greet(struct session *s);
 void talk_event(struct session *s, enum smtp_event_kind kind, const struct smtp_event *ev);
@@ -89,8 +94,9 @@ void deadline_passed(struct session *s);
 /* The mail has ended: writes its line, counts it and drops it. */
 void journal_mail(struct session *s);
 void journal_session(struct session *s);
-/* A client that was turned away at the door: by "limit" or "block". */
-void journal_turned_away(struct worker *w, uint64_t id, const struct peer *peer, struct slice by, struct slice words);
+/* A client that was turned away at the door: by "limit", "block" or a rule. */
+void journal_turned_away(
+	struct worker *w, uint64_t id, const struct peer *peer, struct slice by, unsigned code, struct slice words);
 /* The end of a mail whose client had left when the dot was out already: a second line with the same id. */
 void journal_orphan(struct worker *w, uint64_t id, const struct relay_done *done);
 

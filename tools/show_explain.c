@@ -169,6 +169,12 @@ static void show_decision(struct ctl_json d, struct tools_out *o)
 		value(o, ctl_json_text(d, "observed"));
 		tools_print(o, "\n");
 	}
+	if (ctl_json_text(d, "promise").n) {
+		label(o, "promise");
+		tools_print(o, "the client is known good: what rule ");
+		value(o, ctl_json_text(d, "promise"));
+		tools_print(o, " refuses is only deferred\n");
+	}
 	show_rules(ctl_json_get(d, "rules"), o);
 }
 
@@ -277,7 +283,7 @@ void tools_show_test(struct ctl_json data, struct tools_out *o)
 	for (size_t i = 0; i < ctl_json_len(stages); i++)
 		show_stage(ctl_json_item(stages, i), o);
 	show_rules(ctl_json_get(data, "rules"), o);
-	tools_show_hold(ctl_json_get(data, "hold"), "  this client is held: ", o);
+	tools_show_hold(ctl_json_get(data, "hold"), "  before any rule: ", o);
 	for (size_t i = 0; i < ctl_json_len(notes); i++)
 		named_value(o, "  note: ", ctl_json_text(ctl_json_item(notes, i), NULL), "\n");
 }

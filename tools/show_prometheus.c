@@ -42,9 +42,35 @@ static const struct metric {
 		COUNTER, false },
 	{ "smtpguard_recipient_cache_total", "result=\"miss\"", "cache", "misses", NULL, COUNTER, false },
 	{ "smtpguard_recipient_cache_entries", NULL, "cache", "entries", "Recipients in the cache.", GAUGE, false },
-	{ "smtpguard_store_entries", NULL, "records", "entries", "Entries of records and counters.", GAUGE, false },
-	{ "smtpguard_store_evicted_total", NULL, "records", "evicted",
+	{ "smtpguard_store_entries", "table=\"records\"", "tables.records", "entries", "Entries of each table.", GAUGE,
+		false },
+	{ "smtpguard_store_entries", "table=\"distinct\"", "tables.distinct", "entries", NULL, GAUGE, false },
+	{ "smtpguard_store_entries", "table=\"usual\"", "tables.usual", "entries", NULL, GAUGE, false },
+	{ "smtpguard_store_entries", "table=\"known\"", "tables.known", "entries", NULL, GAUGE, false },
+	{ "smtpguard_store_entries", "table=\"blocks\"", "tables.blocks", "entries", NULL, GAUGE, false },
+	{ "smtpguard_store_evicted_total", "table=\"records\"", "tables.records", "evicted",
 		"Entries that went for new ones before their time.", COUNTER, false },
+	{ "smtpguard_store_evicted_total", "table=\"distinct\"", "tables.distinct", "evicted", NULL, COUNTER, false },
+	{ "smtpguard_store_evicted_total", "table=\"usual\"", "tables.usual", "evicted", NULL, COUNTER, false },
+	{ "smtpguard_store_evicted_total", "table=\"known\"", "tables.known", "evicted", NULL, COUNTER, false },
+	{ "smtpguard_store_evicted_total", "table=\"blocks\"", "tables.blocks", "evicted", NULL, COUNTER, false },
+	{ "smtpguard_store_turned_away_total", "table=\"records\"", "tables.records", "turned_away",
+		"New entries that were not kept: the table is full of better ones.", COUNTER, false },
+	{ "smtpguard_store_turned_away_total", "table=\"distinct\"", "tables.distinct", "turned_away", NULL, COUNTER,
+		false },
+	{ "smtpguard_store_turned_away_total", "table=\"usual\"", "tables.usual", "turned_away", NULL, COUNTER, false },
+	{ "smtpguard_store_turned_away_total", "table=\"known\"", "tables.known", "turned_away", NULL, COUNTER, false },
+	{ "smtpguard_store_turned_away_total", "table=\"blocks\"", "tables.blocks", "turned_away", NULL, COUNTER,
+		false },
+	{ "smtpguard_blocks_total", NULL, "blocks", "made", "Clients blocked by a rule.", COUNTER, false },
+	{ "smtpguard_blocked_connections_total", NULL, "blocks", "refused", "Connections turned away by a block.",
+		COUNTER, false },
+	{ "smtpguard_alerts_total", NULL, NULL, "alerts", "Mails to the administrator.", COUNTER, false },
+	{ "smtpguard_snapshots_total", "result=\"ok\"", "snapshot", "taken", "Snapshots written.", COUNTER, false },
+	{ "smtpguard_snapshots_total", "result=\"failed\"", "snapshot", "failed", NULL, COUNTER, false },
+	{ "smtpguard_snapshot_last_timestamp_seconds", NULL, "snapshot", "last_s",
+		"When the last snapshot was done; 0: none yet.", GAUGE, false },
+	{ "smtpguard_snapshot_bytes", NULL, "snapshot", "bytes", "Size of the last snapshot.", GAUGE, false },
 	{ "smtpguard_decisions", NULL, "decisions", "kept", "Decision records in memory.", GAUGE, false },
 	{ "smtpguard_decisions_total", NULL, "decisions", "total", "Decision records ever made.", COUNTER, false },
 	{ "smtpguard_tls_handshakes_total", "result=\"ok\"", "tls", "handshakes", "TLS handshakes.", COUNTER, false },
@@ -63,12 +89,23 @@ static const struct metric {
 		false },
 };
 
+/* "tables.NAME" is one of the tables. */
+static struct ctl_json object_of(struct ctl_json data, const char *path)
+{
+	static const char TABLES[] = "tables.";
+	if (!path)
+		return data;
+	if (strncmp(path, TABLES, sizeof(TABLES) - 1) == 0)
+		return ctl_json_get(ctl_json_get(data, "tables"), path + sizeof(TABLES) - 1);
+	return ctl_json_get(data, path);
+}
+
 void tools_show_prometheus(struct ctl_json data, struct tools_out *o)
 {
 	const char *before = "";
 	for (size_t i = 0; i < sizeof(metrics) / sizeof(*metrics); i++) {
 		const struct metric *m = &metrics[i];
-		struct ctl_json at = m->object ? ctl_json_get(data, m->object) : data;
+		struct ctl_json at = object_of(data, m->object);
 		int64_t v = m->truth ? ctl_json_bool(at, m->key, false) : ctl_json_int(at, m->key, 0);
 		if (strcmp(before, m->name) != 0)
 			tools_print(o, "# HELP %s %s\n# TYPE %s %s\n", m->name, m->help, m->name,

@@ -99,7 +99,7 @@ def test_a_block_ends_the_session_and_shuts_the_door(guard, backend):
     assert told.code == 421 and told.enhanced == "4.7.0" and re.search(r"\(id [0-9A-Z]{8}\)", told.text), told
     assert greeting(g.port, "127.6.6.2").code == 220
     found = re.search(r"id ([0-9A-Z]{8})", told.text)[1]
-    assert g.journaled("session", id=found, by="block", client="127.6.6.1", code=421)
+    assert g.journaled("session", id=found, by="enough", client="127.6.6.1", code=421)
 
 
 def test_a_block_that_is_over_lets_in_again(guard, backend):
@@ -108,6 +108,17 @@ def test_a_block_that_is_over_lets_in_again(guard, backend):
         assert c.cmd("EHLO bot.test").code == 421
     assert greeting(g.port, "127.6.6.1").code == 421
     wait.until(lambda: greeting(g.port, "127.6.6.1").code == 220, 10, "the end of the block")
+
+
+def test_a_block_in_the_administrator_s_words(guard, backend):
+    g = guard(backend(), rules=({"name": "enough", "when": "helo == 'bot.test'", "do": "block", "hold": "1h",
+                                 "reply": "554 5.7.1 {client} is not welcome here, see {id}"},))
+    with Client(g.port, "127.6.6.1") as c:
+        reply = c.cmd("EHLO bot.test")
+        assert re.fullmatch(r"554 5\.7\.1 127\.6\.6\.1 is not welcome here, see [0-9A-Z]{8}", reply.lines[0]), reply
+        assert c.at_end() == b""
+    told = greeting(g.port, "127.6.6.1")
+    assert re.fullmatch(r"554 5\.7\.1 127\.6\.6\.1 is not welcome here, see [0-9A-Z]{8}", told.lines[0]), told
 
 
 def test_observed_nobody_is_blocked(guard, backend):

@@ -88,6 +88,31 @@ static void attributes_have_their_values(void **state)
 			fail_msg("not true: %s", all[i]);
 }
 
+/* A number against a constant has a way of its own: it must agree with the tree's. */
+static void both_ways_of_testing_agree(void **state)
+{
+	(void)state;
+	static const char *const left[] = { "recipients", "count(recipients by all, 1m)", "score", "points",
+		"record(sender)", "count(messages by helo, 1m)", "stress", "spike(messages by sender)",
+		"distinct(sender by client, 1m)" };
+	static const char *const op[] = { "==", "!=", "<", "<=", ">", ">=" };
+	static const char *const right[] = { "-1", "0", "0.5", "1", "2" };
+	char quick[100], tree[120];
+	for (size_t i = 0; i < 9 * 6 * 5; i++) {
+		(void)snprintf(quick, sizeof quick, "%s %s %s", left[i / 30], op[i / 5 % 6], right[i % 5]);
+		(void)snprintf(tree, sizeof tree, "not not (%s)", quick);
+		if (value_of(quick) != value_of(tree))
+			fail_msg("%s", quick);
+	}
+	static const int wanted[6] = { 1, 0, 0, 1, 0, 1 }; /* recipients is 1 */
+	for (size_t i = 0; i < 6; i++) {
+		(void)snprintf(quick, sizeof quick, "recipients %s 1", op[i]);
+		assert_int_equal(value_of(quick), wanted[i]);
+		(void)snprintf(quick, sizeof quick, "stress %s 1", op[i]);
+		assert_int_equal(value_of(quick), -1);
+	}
+}
+
 static void an_explosive_pattern_gives_up(void **state)
 {
 	(void)state;
@@ -132,6 +157,7 @@ int main(void)
 		cmocka_unit_test(a_comparison_with_unknown_is_unknown),
 		cmocka_unit_test(none_is_a_value),
 		cmocka_unit_test(attributes_have_their_values),
+		cmocka_unit_test(both_ways_of_testing_agree),
 		cmocka_unit_test(an_explosive_pattern_gives_up),
 		cmocka_unit_test(a_list_is_asked),
 	};

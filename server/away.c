@@ -1,0 +1,62 @@
+#include "score/evidence.h"
+#include "server/talk.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+static void say(struct worker *w, int fd, const struct peer *peer, uint64_t id, struct slice by, unsigned code)
+{
+	struct buf line = { 0 };
+	struct slice words = buf_slice(&w->words);
+	if (buf_printf(&line, "%u %.*s\r\n", code, SLICE_ARG(words))) {
+		ssize_t told = send(fd, line.data, buf_len(&line), MSG_NOSIGNAL | MSG_DONTWAIT);
+		(void)told; /* a fresh socket takes a line; if not, the client is told by the close */
+	}
+	buf_release(&line);
+	close(fd);
+	journal_turned_away(w, id, peer, by, code, words);
+}
+
+static bool word(struct buf *words, struct slice text, struct slice id)
+{
+	return buf_puts(words, text, SLICE(" (id "), id, SLICE(")"));
+}
+
+void away_over_limit(struct worker *w, int fd, const struct peer *peer, struct slice words)
+{
+	char id[ID_TEXT];
+	uint64_t number = id_next(&w->ids);
+	id_format(number, id);
+	stat_add(&w->stats, STAT_OVER_LIMIT, 1);
+	buf_clear(&w->words);
+	if (!word(&w->words, words, slice_str(id)))
+		buf_clear(&w->words);
+	say(w, fd, peer, number, SLICE("limit"), 421);
+}
+
+static bool word_reply(
+	const struct score_reply *r, const struct peer *peer, struct slice id, struct slice rule, struct buf *out)
+{
+	char ip[IP_TEXT];
+	ip_format(&peer->ip, ip);
+	TRY(buf_printf(out, "%u.%u.%u ", r->klass, r->subject, r->detail));
+	return score_reply_expand(r, id, slice_str(ip), rule, out);
+}
+
+void away_blocked(struct worker *w, int fd, const struct peer *peer, const struct score_hold *hold)
+{
+	char id[ID_TEXT];
+	uint64_t number = id_next(&w->ids);
+	unsigned rule, code = 421;
+	struct slice by = slice_str(hold->by);
+	bool known = by.n && score_rule_find(w->generation->rules, by, &rule);
+	const struct score_reply *reply = known ? score_rule_reply(w->generation->rules, rule) : NULL;
+	id_format(number, id);
+	stat_add(&w->stats, STAT_BLOCKED, 1);
+	buf_clear(&w->words);
+	if (reply && reply->code && word_reply(reply, peer, slice_str(id), by, &w->words))
+		code = reply->code;
+	else if (!word(&w->words, SLICE("4.7.0 Your address is blocked for now, try again later"), slice_str(id)))
+		buf_clear(&w->words);
+	say(w, fd, peer, number, by.n ? by : SLICE("block"), code);
+}
