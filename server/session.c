@@ -44,7 +44,7 @@ static struct session *session_new(struct worker *w, int fd, const struct peer *
 	struct session *s = mem_zalloc(sizeof *s);
 	if (!s || !worker_seat(w, s, &s->index)) {
 		mem_free(&s);
-		away_over_limit(w, fd, peer, NO_MEMORY);
+		away_over_limit(w, fd, peer, SLICE(NO_MEMORY));
 		return NULL;
 	}
 	s->worker = w;
