@@ -1,6 +1,5 @@
 #include "base/mem.h"
 
-#include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -67,16 +66,6 @@ void mem_pages_free_(void *p, size_t n)
 {
 	if (p)
 		munmap(p, n);
-}
-
-void mem_pages_expect(void *p, size_t n)
-{
-#ifdef MADV_POPULATE_WRITE /* Linux 5.14 */
-	uintptr_t page = 4096, from = (uintptr_t)p & ~(page - 1);
-	(void)madvise((void *)from, (uintptr_t)p + n - from, MADV_POPULATE_WRITE);
-#else
-	(void)p, (void)n;
-#endif
 }
 
 void mem_free_(void *p)

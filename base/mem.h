@@ -27,9 +27,6 @@ enum { MEM_LARGE = 256 * 1024 * 1024 };
 void *mem_pages(size_t n) __attribute__((malloc, warn_unused_result));
 #define mem_pages_free(p, n) mem_pages_free_((void *)*(p), n), *(p) = NULL
 void mem_pages_free_(void *p, size_t n);
-/* The pages that hold these bytes will all be written: makes them real together, which is cheaper than one by one.
- * Only a hint. */
-void mem_pages_expect(void *p, size_t n);
 
 /* Allocations of this thread from now on: `after` succeed, the next one fails, later ones succeed
  * again. Negative: none fails (the start value). For tests; returns how many have been made since

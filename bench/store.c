@@ -176,8 +176,8 @@ static void bench_flood(uint64_t memory, const struct hash_key *secret, uint64_t
 		score_known_get(store, &key, &limits, &found);
 		kept += found.good;
 	}
-	printf("%lu million spoofed keys: %.3f %% of %lu known-good clients in place\n", (unsigned long)(spoofed / 1000000),
-		100.0 * (double)kept / (double)known, (unsigned long)known);
+	printf("%lu million spoofed keys: %.3f %% of %lu known-good clients in place\n",
+		(unsigned long)(spoofed / 1000000), 100.0 * (double)kept / (double)known, (unsigned long)known);
 	printf("resident after a fifth of them %ld MB, after all %ld MB\n", before / 1024, after / 1024);
 	score_store_free(&store);
 }

@@ -1,5 +1,6 @@
 set(driver ${PROJECT_SOURCE_DIR}/tests/smtp/server_driver.c)
 sg_fuzz_target(smtp_server SOURCES ${CMAKE_CURRENT_LIST_DIR}/smtp_server.c ${driver} ROOMS smtp)
+sg_fuzz_target(smtp_header SOURCES ${CMAKE_CURRENT_LIST_DIR}/smtp_header.c ROOMS smtp)
 sg_fuzz_target(smtp_addr SOURCES ${CMAKE_CURRENT_LIST_DIR}/smtp_addr.c ROOMS smtp)
 if(EXISTS ${CMAKE_CURRENT_LIST_DIR}/smtp_client.c)
   sg_fuzz_target(smtp_client SOURCES ${CMAKE_CURRENT_LIST_DIR}/smtp_client.c ROOMS smtp)

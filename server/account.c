@@ -154,6 +154,15 @@ static void number(struct buf *b, enum decision_key key, uint64_t value)
 		(void)!decision_number(b, key, value);
 }
 
+/* Most records fit into this, so that one allocation does. */
+enum { USUAL_ROOM = 1000 };
+
+static void begin(struct buf *b, struct slice event)
+{
+	if (buf_reserve(b, USUAL_ROOM))
+		text(b, DECISION_EVENT, event);
+}
+
 static void put_id(struct buf *b, enum decision_key key, uint64_t id)
 {
 	char shown[ID_TEXT];
@@ -162,12 +171,14 @@ static void put_id(struct buf *b, enum decision_key key, uint64_t id)
 }
 
 /* As log.addresses wants them: what the journal hides, this does not tell. */
-static void put_address(const struct record *r, struct buf *b, enum decision_key key, struct slice value)
+static bool put_address(const struct record *r, struct buf *b, enum decision_key key, struct slice value)
 {
 	struct buf shown = { 0 };
-	if (record_format_address(r, &shown, value))
-		text(b, key, buf_slice(&shown));
+	if (r->addresses == SETTINGS_ADDRESSES_PLAIN)
+		return decision_text(b, key, value);
+	bool ok = record_format_address(r, &shown, value) && decision_text(b, key, buf_slice(&shown));
 	buf_release(&shown);
+	return ok;
 }
 
 static void put_client(struct buf *b, const struct session *s)
@@ -177,7 +188,7 @@ static void put_client(struct buf *b, const struct session *s)
 	put_id(b, DECISION_SESSION, s->id);
 	number(b, DECISION_TIME, s->worker->wall_ms);
 	text(b, DECISION_LISTENER, slice_str(app_listener(s->worker->app, s->peer.listener)->name));
-	put_address(&s->worker->record, b, DECISION_CLIENT, slice_str(ip));
+	(void)!put_address(&s->worker->record, b, DECISION_CLIENT, slice_str(ip));
 	number(b, DECISION_PORT, s->peer.port);
 	text(b, DECISION_HELO, slice_of(s->helo, s->helo_n > 255 ? 255 : s->helo_n));
 	text(b, DECISION_TLS, slice_str(net_tls_version(s->conn.tls)));
@@ -231,13 +242,11 @@ static void put_judgement(struct buf *b, const struct session *s, const struct s
 
 static bool put_recipient(struct buf *b, const struct session *s, const struct mail_rcpt *to)
 {
-	struct buf shown = { 0 };
 	char id[ID_TEXT + 12];
-	bool ok = record_format_address(&s->worker->record, &shown, to->address) &&
-		  decision_text(b, DECISION_TO, buf_slice(&shown)) && decision_number(b, DECISION_TO_CODE, to->code);
-	buf_release(&shown);
-	if (!ok || !to->sub)
-		return ok;
+	TRY(put_address(&s->worker->record, b, DECISION_TO, to->address));
+	TRY(decision_number(b, DECISION_TO_CODE, to->code));
+	if (!to->sub)
+		return true;
 	id_format(s->mail->id, id);
 	snprintf(id + ID_TEXT - 1, 13, "-%u", to->sub);
 	return decision_text(b, DECISION_TO_ID, slice_str(id));
@@ -267,12 +276,12 @@ void account_mail(struct session *s, const struct score_verdict *v, const char *
 	const struct mail_outcome *o = &m->outcome;
 	struct buf b = { 0 };
 	account_note(s, (enum score_stage)s->judgement.stage, NULL);
-	text(&b, DECISION_EVENT, SLICE("mail"));
+	begin(&b, SLICE("mail"));
 	put_id(&b, DECISION_ID, m->id);
 	put_client(&b, s);
 	number(&b, DECISION_MAIL, m->number);
 	if (m->sender.n)
-		put_address(&s->worker->record, &b, DECISION_FROM, m->sender);
+		(void)!put_address(&s->worker->record, &b, DECISION_FROM, m->sender);
 	else
 		text(&b, DECISION_FROM, SLICE("<>"));
 	number(&b, DECISION_SIZE, m->body_bytes);
@@ -300,7 +309,7 @@ void account_session(struct session *s, const char *verdict)
 		return;
 	judge_sum_up(s, &v);
 	account_note(s, (enum score_stage)s->judgement.stage, NULL);
-	text(&b, DECISION_EVENT, SLICE("session"));
+	begin(&b, SLICE("session"));
 	put_id(&b, DECISION_ID, s->id);
 	put_client(&b, s);
 	text(&b, DECISION_VERDICT, slice_str(verdict));
@@ -315,7 +324,7 @@ void account_session(struct session *s, const char *verdict)
 void account_orphan(struct worker *w, uint64_t id, const struct relay_done *d, const char *verdict)
 {
 	struct buf b = { 0 };
-	text(&b, DECISION_EVENT, SLICE("mail"));
+	begin(&b, SLICE("mail"));
 	put_id(&b, DECISION_ID, id);
 	number(&b, DECISION_TIME, w->wall_ms);
 	text(&b, DECISION_VERDICT, slice_str(verdict));

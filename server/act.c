@@ -7,19 +7,22 @@
 /* What an alert shows of the rules that fired. */
 enum { FIRED_MAX = 200 };
 
+/* With log.addresses = "hash" or "none" the log tells the id alone, and the journal's line of it what it may. */
+static struct slice shown(const struct session *s, struct slice address)
+{
+	bool plain = s->generation->settings->log.addresses == SETTINGS_ADDRESSES_PLAIN;
+	return plain ? address : SLICE("(not shown)");
+}
+
 static void tell_logs(const struct session *s, const struct score_verdict *v, struct slice id)
 {
 	char ip[IP_TEXT];
-	struct buf client = { 0 };
 	for (unsigned i = 0; i < v->logs_n; i++) {
 		ip_format(&s->peer.ip, ip);
-		buf_clear(&client);
-		if (record_format_address(&s->worker->record, &client, slice_str(ip)))
-			log_info("rule %s: client %.*s helo %.*s id %.*s score %.0f",
-				score_rule_name(s->generation->rules, v->logs[i]), SLICE_ARG(buf_slice(&client)),
-				SLICE_ARG(session_helo(s)), SLICE_ARG(id), v->score);
+		log_info("rule %s: client %.*s helo %.*s id %.*s score %.0f",
+			score_rule_name(s->generation->rules, v->logs[i]), SLICE_ARG(shown(s, slice_str(ip))),
+			SLICE_ARG(session_helo(s)), SLICE_ARG(id), v->score);
 	}
-	buf_release(&client);
 }
 
 /* ---- alerts ---- */
@@ -64,8 +67,9 @@ static void send_alert(struct session *s, const struct alert *a)
 	case ALERT_TELL:
 		break;
 	}
-	log_warn("alert: rule %.*s, %.*s, client %.*s, score %.0f, id %.*s%s", SLICE_ARG(a->rule), SLICE_ARG(a->key),
-		SLICE_ARG(a->client), a->score, SLICE_ARG(a->id),
+	struct slice key = shown(s, a->key), client = shown(s, a->client);
+	log_warn("alert: rule %.*s, %.*s, client %.*s, score %.0f, id %.*s%s", SLICE_ARG(a->rule), SLICE_ARG(key),
+		SLICE_ARG(client), a->score, SLICE_ARG(a->id),
 		a->action.n ? "; a known-good client was spared a refusal" : "");
 	if (!to->to.count)
 		return;
@@ -139,10 +143,10 @@ void act_block(struct session *s, const struct score_verdict *v)
 	copy_text(hold.by, sizeof hold.by, rule);
 	snprintf(hold.reason, sizeof hold.reason, "score %.0f", v->score);
 	if (score_hold_set(w->app->store, &key, &hold, score_origin(w->app->store, &s->peer.ip), w->wall_ms))
-		log_info("rule %s: client %s is blocked for %llu s, score %.0f", rule, ip,
-			(unsigned long long)(v->hold_ms / 1000), v->score);
+		log_info("rule %s: client %.*s is blocked for %llu s, score %.0f", rule,
+			SLICE_ARG(shown(s, slice_str(ip))), (unsigned long long)(v->hold_ms / 1000), v->score);
 	else
-		log_warn("rule %s: client %s could not be blocked, the table of blocks is full", rule, ip);
+		log_warn("rule %s: a client could not be blocked, the table of blocks is full", rule);
 	stat_add(&w->stats, STAT_BLOCKS, 1);
 	s->ending = true;
 }

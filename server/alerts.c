@@ -164,7 +164,7 @@ void alert_desk_answer(struct alert_desk *d, struct alerts *told, const struct r
 		if (!m || m->mail.ticket != done->ticket)
 			continue;
 		if (done->code / 100 != 2) {
-			log_warn("alert of rule %s about %s could not be mailed: %u %.*s", m->rule, m->key, done->code,
+			log_warn("alert of rule %s could not be mailed: %u %.*s", m->rule, done->code,
 				(int)done->text_n, done->text);
 			alerts_forget(told, slice_str(m->rule), slice_str(m->key));
 		}

@@ -63,4 +63,3 @@ bool control_forget(void *arg, struct ctl_json args, struct ctl_json_doc *data_r
 	ctl_json_put_bool(ctl_json_root_object(data_r), "forgotten", relay_shared_forget(app->relay, rcpt));
 	return true;
 }
-

@@ -90,7 +90,7 @@ bool control_snapshot(void *arg, struct ctl_json args, struct ctl_json_doc *data
 	case KEEPER_WRITING:
 		return control_refuse(error_r, "the snapshot is still being written; the log will say when it is done");
 	case KEEPER_OFF:
-		return control_refuse(error_r, "no snapshot is written: score.snapshot is not set");
+		return control_refuse(error_r, "no snapshot: the server is ending and writes its last one by itself");
 	}
 	struct ctl_json root = ctl_json_root_object(data_r);
 	ctl_json_put_text(root, "path", slice_str(info.path));

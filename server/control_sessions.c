@@ -65,10 +65,9 @@ bool control_sessions(void *arg, struct ctl_json args, struct ctl_json_doc *data
 		for (size_t i = 0; i < n && i < (size_t)top; i++)
 			put_session(list, &all[i], all[i].worker);
 	} else {
-		control_refuse(error_r,
-			"a worker did not answer in time: the server is overloaded or ending, try again");
+		control_refuse(
+			error_r, "a worker did not answer in time: the server is overloaded or ending, try again");
 	}
 	mem_free(&all);
 	return ok;
 }
-

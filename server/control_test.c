@@ -36,7 +36,6 @@ static void take_session(struct trial *t, const struct ip *client)
 	score_facts_early_talker(&t->facts, false);
 	score_facts_pressure(&t->facts, atomic_load(&t->app->sessions), p.stress, p.load);
 	score_facts_tls(&t->facts, false);
-	t->c.allowed = known.allowed;
 }
 
 /* ---- an answer's parts ---- */
@@ -176,6 +175,7 @@ static void put_hold(struct trial *t, const struct ip *client, struct ctl_json a
 	struct score_hold hold;
 	uint64_t now_ms = clock_wall_ms();
 	bool held = score_hold_client(t->app->store, client, now_ms, &hold);
+	t->c.allowed = held && hold.kind == SCORE_HOLD_ALLOW;
 	for (size_t i = 0; !held && i < sizeof addresses / sizeof addresses[0]; i++) {
 		held = addresses[i].n && score_hold_address(t->app->store, addresses[i], now_ms, &hold);
 		t->c.allowed |= held && hold.kind == SCORE_HOLD_ALLOW;

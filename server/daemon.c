@@ -94,6 +94,7 @@ bool daemon_reload(struct app *app, struct settings_faults *faults, struct reloa
 		if (!log_reopen(&log))
 			log_warn("log.to = \"%s\": %s; the log stays where it was", log.to, strerror(errno));
 		set_session_limit(app, g->settings);
+		score_store_hide(app->store, g->settings->log.addresses != SETTINGS_ADDRESSES_PLAIN);
 		keeper_configure(app->keeper, g->settings->score.snapshot, g->settings->score.snapshot_every_ms);
 		atomic_store(&app->spool.max_files, g->settings->relay.open_bodies);
 		for (unsigned i = 0; i < app->workers_n; i++)
@@ -144,8 +145,10 @@ static bool make_shared(struct app *app)
 	app->clients = clients_new();
 	app->alerts = alerts_new();
 	app->store = score_store_new(s->score.memory, &app->needs.score_key);
-	if (app->store)
+	if (app->store) {
+		score_store_hide(app->store, s->log.addresses != SETTINGS_ADDRESSES_PLAIN);
 		app->keeper = keeper_new(app->store, s->score.snapshot, s->score.snapshot_every_ms);
+	}
 	app->relay = relay_shared_new(&app->generation->relay);
 	app->workers_n = worker_count(s);
 	app->workers = mem_zalloc(app->workers_n * sizeof *app->workers);

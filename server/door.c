@@ -57,7 +57,8 @@ enum door door_of_client(const struct app *app, const struct generation *g, cons
 	case SCORE_HOLD_NONE:
 		return DOOR_OPEN;
 	case SCORE_HOLD_AUTO:
-		return promised(app, g, client);
+		/* made while rules were in force; with enforce = false nobody feels them */
+		return g->settings->enforce ? promised(app, g, client) : DOOR_OPEN;
 	case SCORE_HOLD_BLOCK:
 		return DOOR_BLOCKED;
 	case SCORE_HOLD_ALLOW:

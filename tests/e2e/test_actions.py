@@ -121,6 +121,17 @@ def test_a_block_in_the_administrator_s_words(guard, backend):
     assert re.fullmatch(r"554 5\.7\.1 127\.6\.6\.1 is not welcome here, see [0-9A-Z]{8}", told.lines[0]), told
 
 
+def test_enforce_false_opens_the_door_again(guard, backend):
+    rules = ({"name": "enough", "when": "helo == 'bot.test'", "do": "block", "hold": "1h"},)
+    g = guard(backend(), rules=rules)
+    with Client(g.port, "127.6.6.1") as c:
+        assert c.cmd("EHLO bot.test").code == 421
+    assert greeting(g.port, "127.6.6.1").code == 421
+    g.configure(rules=rules, enforce=False)
+    g.reload()
+    wait.until(lambda: greeting(g.port, "127.6.6.1").code == 220, 10, "the new settings at every worker")
+
+
 def test_observed_nobody_is_blocked(guard, backend):
     g = guard(backend(), rules=({"name": "enough", "when": "helo == 'bot.test'", "do": "block", "hold": "1h",
                                  "state": "observe"},))

@@ -159,3 +159,30 @@ def test_what_would_happen_and_nothing_does(g):
     assert g.ctl("test", "--client", "nonsense").returncode == 1
     assert g.ctl("test", "--client", "127.55.0.7", "--rdns", "x.test").returncode == 1
     assert "would be judged" in g.ctl("test", "--client", "127.55.0.7").stdout
+
+
+def test_the_known_good_promise_is_told(guard, backend):
+    g = guard(backend(), rules=RULES, known_good={"messages": 2, "over": "0s"})
+    for _ in range(2):
+        assert mails.send(g.port, "x", source="127.55.0.7").code == 250
+    reply = mails.send(g.port, "x", source="127.55.0.7", sender="a@spam.test")
+    assert reply.code == 450, reply
+    shown = g.ctl_json("show", "127.55.0.7")["entries"][0]["known"]
+    assert shown["good"] is True and shown["accepted"] == 2
+    d = wait.until(lambda: g.ctl_json("explain", "--client", "127.55.0.7")["decisions"], 10, "the decision")[0]
+    assert d["promise"] == "spam" and d["verdict"] == "deferred"
+    assert "known good" in g.ctl("explain", d["id"]).stdout
+    told = g.ctl_json("test", "--client", "127.55.0.7", "--from", "a@spam.test")["stages"][-1]
+    assert told["verdict"] == "defer" and told["code"] == 450
+
+
+def test_an_allowance_and_a_block_are_seen_by_test(g):
+    words = ["test", "--client", "127.55.0.7", "--from", "a@spam.test"]
+    assert g.ctl("allow", "127.55.0.0/24", "--for", "1h", "--reason", "a customer").returncode == 0
+    told = g.ctl_json(*words)
+    assert told["stages"][-1]["verdict"] == "none" and told["hold"]["reason"] == "a customer"
+    assert mails.send(g.port, "x", source="127.55.0.7", sender="a@spam.test").code == 250
+    assert g.ctl("block", "127.55.0.7", "--for", "1h").returncode == 0
+    assert g.ctl("delete", "127.55.0.0/24", "--all").returncode == 0
+    told = g.ctl_json(*words)
+    assert told["stages"][-1]["verdict"] == "reject" and told["hold"]["kind"] == "block"

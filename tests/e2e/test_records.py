@@ -73,6 +73,17 @@ def test_blocks_and_allowances_are_listed_with_end_and_reason(g):
     assert "allowed until" in g.ctl("show", "127.77.1.0/24").stdout
 
 
+def test_hashed_keys_are_found_by_who_knows_them(guard, backend):
+    b = backend({"RCPT": lambda c, line: "550 5.1.1 nobody" if "nobody" in line else None})
+    g = guard(b, rules=RULES, log={"addresses": "hash"})
+    offend(g, "127.77.0.1")
+    keys = [e["key"] for e in g.ctl_json("list")["entries"]]
+    assert len(keys) == 2 and all(re.fullmatch("#[0-9a-f]{16}", key) for key in keys)
+    assert g.ctl("show", "bad@bot.test").returncode == 0
+    assert g.ctl_json("delete", "127.77.0.1")["deleted"] == 1
+    assert g.ctl_json("delete", "bad@bot.test")["deleted"] == 1 and g.ctl_json("list")["entries"] == []
+
+
 @pytest.mark.parametrize("words", [["block", "127.0.0.1"], ["block", "127.0.0.1", "--for", "0s"],
                                    ["allow", "127.0.0.1", "--for", "400d"], ["block", "--for", "1h"]])
 def test_wrong_usage(g, words):

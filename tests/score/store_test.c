@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
-#include "score/store.h"
+#include "score/slots.h"
 
 #define T0 ((uint64_t)1767225600000u)
 enum { HOUR = 3600000, DAY = 24 * HOUR, SECOND = 1000 };
@@ -212,6 +212,36 @@ static void what_is_over_makes_room(void **state)
 	score_store_free(&s);
 }
 
+static unsigned kept_of(struct score_store *s, const unsigned *numbers, unsigned n)
+{
+	struct score_store_stats st;
+	for (unsigned i = 0; i < n; i++) {
+		struct score_key k = numbered(s, numbers[i]);
+		(void)score_record_charge(s, &k, 1, HOUR, i, T0);
+	}
+	score_store_stats(s, &st);
+	return (unsigned)st.used;
+}
+
+/* Keys that all fall into one shard of a store whose secret he knows; the secret of this one he does not. */
+static void an_attacker_cannot_choose_where_his_keys_go(void **state)
+{
+	(void)state;
+	enum { CHOSEN = 4000 };
+	static unsigned numbers[CHOSEN];
+	static const struct hash_key guess = { 1, 2 };
+	struct score_store *his = score_store_new(1 << 20, &guess), *ours = make();
+	const struct score_table *t = &his->tables[STORE_MAIN];
+	assert_true(t->shard_bits >= 3);
+	for (unsigned n = 0, found = 0; found < CHOSEN; n++)
+		if (slot_tag(numbered(his, n).hash, RECORD_PURPOSE) >> (64 - t->shard_bits) == 0)
+			numbers[found++] = n;
+	assert_true(kept_of(his, numbers, CHOSEN) <= table_shard_slots(t)); /* the guess would have helped him */
+	assert_int_equal(kept_of(ours, numbers, CHOSEN), CHOSEN);
+	score_store_free(&his);
+	score_store_free(&ours);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -224,6 +254,7 @@ int main(void)
 		cmocka_unit_test(newcomers_push_each_other_out_first),
 		cmocka_unit_test(one_origin_cannot_turn_the_table_over),
 		cmocka_unit_test(what_is_over_makes_room),
+		cmocka_unit_test(an_attacker_cannot_choose_where_his_keys_go),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -96,8 +96,8 @@ static void orders(void **state)
 	ARGS("delete", "-", "--all");
 	ARGS("delete", "-", "a@b", "--al");
 	ARGS("block", "{\"key\":\"192.0.2.7\",\"for_s\":3600}", "192.0.2.7", "--for", "1h");
-	ARGS("block", "{\"for_s\":90,\"key\":\"a@b\",\"reason\":\"bad bot\"}", "--for=90s",
-		"a@b", "--reason", "bad bot");
+	ARGS("block", "{\"for_s\":90,\"key\":\"a@b\",\"reason\":\"bad bot\"}", "--for=90s", "a@b", "--reason",
+		"bad bot");
 	ARGS("allow", "{\"key\":\"b.test\",\"for_s\":31622400}", "b.test", "--for", "366d");
 	ARGS("allow", "-", "b.test", "--for", "367d");
 	ARGS("block", "-", "192.0.2.7");
