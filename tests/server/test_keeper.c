@@ -221,7 +221,7 @@ static void a_failure_is_told_and_tried_again(void **state)
 
 static void change_byte(const char *file, off_t at)
 {
-	char c;
+	char c = 0;
 	int fd = open(file, O_RDWR);
 	assert_true(fd >= 0 && pread(fd, &c, 1, at) == 1);
 	c = (char)(c ^ 0x40);
