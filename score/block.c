@@ -57,14 +57,7 @@ void hold_noted(struct score_store *s, const struct slot_head *e)
 
 bool score_hold_lift(struct score_store *s, const struct score_key *key)
 {
-	struct score_table *t = &s->tables[STORE_HOLDS];
-	uint64_t tag = slot_tag(key->hash, HOLD_PURPOSE);
-	struct score_shard *shard = slot_lock(t, tag);
-	struct hold_slot *e = slot_find(t, shard, tag);
-	if (e)
-		slot_remove(t, shard, e);
-	slot_unlock(shard);
-	return e != NULL;
+	return slot_delete(&s->tables[STORE_HOLDS], slot_tag(key->hash, HOLD_PURPOSE));
 }
 
 /* --- asking --- */

@@ -70,12 +70,5 @@ void score_known_get(struct score_store *s, const struct score_key *key, const s
 
 bool score_known_delete(struct score_store *s, const struct score_key *key)
 {
-	struct score_table *t = &s->tables[STORE_KNOWN];
-	uint64_t tag = slot_tag(key->hash, KNOWN_PURPOSE);
-	struct score_shard *shard = slot_lock(t, tag);
-	struct score_slot *e = slot_find(t, shard, tag);
-	if (e)
-		slot_remove(t, shard, e);
-	slot_unlock(shard);
-	return e != NULL;
+	return slot_delete(&s->tables[STORE_KNOWN], slot_tag(key->hash, KNOWN_PURPOSE));
 }

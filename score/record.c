@@ -48,12 +48,5 @@ double score_record_charge(struct score_store *s, const struct score_key *key, d
 
 bool score_record_delete(struct score_store *s, const struct score_key *key)
 {
-	struct score_table *t = &s->tables[STORE_MAIN];
-	uint64_t tag = slot_tag(key->hash, RECORD_PURPOSE);
-	struct score_shard *shard = slot_lock(t, tag);
-	struct score_slot *e = slot_find(t, shard, tag);
-	if (e)
-		slot_remove(t, shard, e);
-	slot_unlock(shard);
-	return e != NULL;
+	return slot_delete(&s->tables[STORE_MAIN], slot_tag(key->hash, RECORD_PURPOSE));
 }

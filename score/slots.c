@@ -221,7 +221,7 @@ void *slot_make(struct score_store *s, struct score_table *t, struct score_shard
 	return e;
 }
 
-void slot_remove(const struct score_table *t, struct score_shard *shard, void *slot)
+static void slot_remove(const struct score_table *t, struct score_shard *shard, void *slot)
 {
 	struct slot_head *e = slot;
 	memset(slot, 0, t->slot_bytes);
@@ -289,4 +289,14 @@ bool slot_put(struct score_store *s, enum score_table_name table, const void *sl
 	if (kept && from->kind == SLOT_HOLD)
 		hold_noted(s, from);
 	return kept;
+}
+
+bool slot_delete(struct score_table *t, uint64_t tag)
+{
+	struct score_shard *shard = slot_lock(t, tag);
+	void *e = slot_find(t, shard, tag);
+	if (e)
+		slot_remove(t, shard, e);
+	slot_unlock(shard);
+	return e != NULL;
 }

@@ -157,7 +157,8 @@ struct slot_wanted {
 	bool unbudgeted; /* the administrator's, or from a snapshot: no origin's budget is asked */
 };
 void *slot_make(struct score_store *s, struct score_table *t, struct score_shard *shard, const struct slot_wanted *w);
-void slot_remove(const struct score_table *t, struct score_shard *shard, void *slot);
+/* Removes an entry; takes the lock itself. False: there was no such entry. */
+bool slot_delete(struct score_table *t, uint64_t tag);
 
 /* How many bits of an address count (128; IPv4 96+n), from the bytes kept of a client's or net's key. */
 unsigned key_bits(uint8_t len, const char *bytes);
