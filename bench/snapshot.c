@@ -7,34 +7,15 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "bench/median.h"
 #include "server/keeper.h"
 
-enum { REPEATS = 5, HALF_LIFE = 3600000, LONG_MS = 600000, NEVER = 7 * 24 * 3600 * 1000, PIECE = 1024 * 1024 };
+enum { HALF_LIFE = 3600000, LONG_MS = 600000, NEVER = 7 * 24 * 3600 * 1000, PIECE = 1024 * 1024 };
 static const struct hash_key secret = { 1, 2 };
-
-static double seconds(void)
-{
-	struct timespec t;
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static int by_value(const void *a, const void *b)
-{
-	const double *x = a, *y = b;
-	return (*x > *y) - (*x < *y);
-}
-
-static double median(double v[REPEATS])
-{
-	qsort(v, REPEATS, sizeof *v, by_value);
-	return v[REPEATS / 2];
-}
 
 static void need(bool ok, const char *what)
 {

@@ -6,34 +6,15 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "bench/median.h"
 #include "score/known.h"
 #include "score/rules.h"
 
-enum { REPEATS = 5, SESSIONS = 200000 };
+enum { SESSIONS = 200000 };
 
 static const struct score_window window = { 1, 15000 };
 #define T0 ((uint64_t)1767225600000u)
-
-static double seconds(void)
-{
-	struct timespec t;
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static int by_value(const void *a, const void *b)
-{
-	const double *x = a, *y = b;
-	return (*x > *y) - (*x < *y);
-}
-
-static double median(double v[REPEATS])
-{
-	qsort(v, REPEATS, sizeof *v, by_value);
-	return v[REPEATS / 2];
-}
 
 struct updates {
 	struct score_store *store;
