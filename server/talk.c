@@ -70,37 +70,35 @@ static void say_banner(struct session *s)
 	smtp_server_greet(&s->smtp, 220, s->generation->banner);
 }
 
-static void judge_banner(struct session *s)
+/* Judges a stage: `go_on` when nothing stands against it, `refuse` when something does. Neither when it has to
+ * wait: talk_resume() goes on then. */
+static void decide(struct session *s, enum score_stage stage, void (*go_on)(struct session *),
+	void (*refuse)(struct session *, const struct refusal *))
 {
 	struct refusal r;
-	s->asked = ASKED_BANNER;
-	note_early_talk(s);
-	switch (judge_stage(s, SCORE_GREET, &r)) {
+	switch (judge_stage(s, stage, &r)) {
 	case JUDGED_GO:
-		say_banner(s);
+		go_on(s);
 		return;
 	case JUDGED_REFUSED:
-		refuse_greeting(s, &r);
+		refuse(s, &r);
 		return;
 	case JUDGED_WAIT:
 		return;
 	}
 }
 
+static void judge_banner(struct session *s)
+{
+	s->asked = ASKED_BANNER;
+	note_early_talk(s);
+	decide(s, SCORE_GREET, say_banner, refuse_greeting);
+}
+
 void talk_greet(struct session *s)
 {
-	struct refusal r;
 	s->asked = ASKED_GREETING;
-	switch (judge_stage(s, SCORE_CONNECT, &r)) {
-	case JUDGED_GO:
-		judge_banner(s);
-		return;
-	case JUDGED_REFUSED:
-		refuse_greeting(s, &r);
-		return;
-	case JUDGED_WAIT:
-		return;
-	}
+	decide(s, SCORE_CONNECT, judge_banner, refuse_greeting);
 }
 
 /* ---- HELO ---- */
@@ -127,26 +125,21 @@ static void greet_back(struct session *s)
 	talk_answer(s, 250, s->generation->hostname);
 }
 
+static void refuse_helo(struct session *s, const struct refusal *r)
+{
+	count_refusal(s, r->code);
+	s->tally.verdict = verdict_of(r->code);
+	talk_answer(s, r->code, r->text);
+}
+
 static void on_helo(struct session *s, const struct smtp_event *ev)
 {
-	struct refusal r;
 	mem_free(&s->helo);
 	s->helo = mem_strndup(ev->name.p, ev->name.n);
 	s->helo_n = s->helo ? ev->name.n : 0;
 	s->esmtp = ev->esmtp;
 	s->asked = ASKED_HELO;
-	switch (judge_stage(s, SCORE_HELO, &r)) {
-	case JUDGED_GO:
-		greet_back(s);
-		return;
-	case JUDGED_REFUSED:
-		count_refusal(s, r.code);
-		s->tally.verdict = verdict_of(r.code);
-		talk_answer(s, r.code, r.text);
-		return;
-	case JUDGED_WAIT:
-		return;
-	}
+	decide(s, SCORE_HELO, greet_back, refuse_helo);
 }
 
 /* ---- MAIL ---- */
@@ -187,7 +180,6 @@ static bool too_late_for_mail(struct session *s)
 static void on_mail(struct session *s, const struct smtp_event *ev)
 {
 	struct worker *w = s->worker;
-	struct refusal r;
 	s->asked = ASKED_MAIL;
 	if (too_late_for_mail(s))
 		return;
@@ -199,16 +191,7 @@ static void on_mail(struct session *s, const struct smtp_event *ev)
 	}
 	s->mail->size_said = ev->params.size;
 	judge_event(s, SCORE_EV_MESSAGES, 1);
-	switch (judge_stage(s, SCORE_MAIL, &r)) {
-	case JUDGED_GO:
-		take_mail(s);
-		return;
-	case JUDGED_REFUSED:
-		refuse_mail(s, &r);
-		return;
-	case JUDGED_WAIT:
-		return;
-	}
+	decide(s, SCORE_MAIL, take_mail, refuse_mail);
 }
 
 /* ---- RCPT ---- */
@@ -246,23 +229,13 @@ static void refuse_rcpt(struct session *s, const struct refusal *r)
 
 static void on_rcpt(struct session *s, const struct smtp_event *ev)
 {
-	struct refusal r;
 	s->asked = ASKED_RCPT;
 	if (!mail_add_rcpt(s->mail, ev->path.addr)) {
 		talk_answer(s, 452, SLICE("4.5.3 Too many recipients"));
 		return;
 	}
 	judge_event(s, SCORE_EV_RECIPIENTS, 1);
-	switch (judge_stage(s, SCORE_RCPT, &r)) {
-	case JUDGED_GO:
-		transfer_check_rcpt(s);
-		return;
-	case JUDGED_REFUSED:
-		refuse_rcpt(s, &r);
-		return;
-	case JUDGED_WAIT:
-		return;
-	}
+	decide(s, SCORE_RCPT, transfer_check_rcpt, refuse_rcpt);
 }
 
 /* ---- DATA ---- */
@@ -319,32 +292,22 @@ static bool refuse_spooled(struct session *s)
 	return true;
 }
 
-/* The last two stages; which of them is behind us stands in `asked`, so that a delay at the first goes on here. */
-static void judge_whole(struct session *s, enum score_stage stage, void (*go_on)(struct session *))
+static void refuse_message(struct session *s, const struct refusal *r)
 {
-	struct refusal r;
-	switch (judge_stage(s, stage, &r)) {
-	case JUDGED_GO:
-		go_on(s);
-		return;
-	case JUDGED_REFUSED:
-		talk_answer_message(s, r.code, r.text, r.by);
-		return;
-	case JUDGED_WAIT:
-		return;
-	}
+	talk_answer_message(s, r->code, r->text, r->by);
 }
 
+/* The last two stages; which of them is behind us stands in `asked`, so that a delay at the first goes on here. */
 static void judge_message(struct session *s)
 {
 	s->asked = ASKED_MESSAGE;
-	judge_whole(s, SCORE_MESSAGE, transfer_deliver);
+	decide(s, SCORE_MESSAGE, transfer_deliver, refuse_message);
 }
 
 static void judge_header(struct session *s)
 {
 	s->asked = ASKED_HEADER;
-	judge_whole(s, SCORE_DATA, judge_message);
+	decide(s, SCORE_DATA, judge_message, refuse_message);
 }
 
 static void on_body_end(struct session *s, const struct smtp_event *ev)
