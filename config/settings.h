@@ -69,6 +69,7 @@ struct settings_server {
 	const char *control;
 	const char *spool;
 	uint64_t drain_ms;
+	bool sandbox;
 };
 
 struct settings_listener {

@@ -29,6 +29,8 @@ static const struct row rows_server[] = {
 	  .help = "folder of the unlinked files for bodies above relay.memory_per_message" },
 	{ .name = "drain", .kind = KIND_DURATION, AT(server, drain_ms), .max = 1 * HOURS, .preset = "30s",
 	  .help = "how long open sessions may go on after TERM" },
+	{ .name = "sandbox", .kind = KIND_BOOL, AT(server, sandbox), .flags = ROW_RESTART, .preset = "true",
+	  .help = "after the start only the system calls and files that are needed; false: for debuggers" },
 	{ .name = NULL },
 };
 

@@ -8,6 +8,7 @@
 #include "server/keeper.h"
 #include "server/decisions.h"
 #include "server/privileges.h"
+#include "server/sandbox.h"
 #include "server/worker.h"
 
 #include <errno.h>
@@ -367,6 +368,8 @@ static bool prepare(struct app *app, struct ctl_server **ctl_r)
 	if (!privileges_drop(s->server.user, why))
 		return fail(why);
 	privileges_harden();
+	if (s->server.sandbox && !sandbox_close(s, app->settings_path, why))
+		return fail(why);
 	if (!log_start())
 		return fail("cannot start: no thread for the log");
 	if (!spool_room_open(&app->spool, s->server.spool, s->relay.open_bodies))

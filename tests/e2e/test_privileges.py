@@ -90,3 +90,16 @@ def test_no_core_and_no_new_rights(guard, backend):
     assert core.split()[4:6] == ["0", "0"]
     files = next(line for line in limits.splitlines() if line.startswith("Max open files"))
     assert files.split()[3] == files.split()[4], "RLIMIT_NOFILE is raised to its hard limit"
+
+
+def test_every_thread_is_in_the_sandbox(guard, backend):
+    g = guard(backend())
+    g.said("sandbox: closed")
+    for task in tasks(g.pid):
+        assert status(f"{g.pid}/task/{task}")["Seccomp"] == "2", "2: a filter is in force"
+
+
+def test_without_a_sandbox(guard, backend):
+    g = guard(backend(), server={"sandbox": False})
+    assert status(g.pid)["Seccomp"] == "0"
+    assert mails.send(g.port, "x").code == 250
