@@ -125,7 +125,7 @@ const char *score_rule_unknown(const struct score_ruleset *set, unsigned rule);
 
 /* --- a session's own state --- */
 
-/* 48 bytes while no rule fired; zero-initialise. Belongs to one session and one rule set. */
+/* 56 bytes while no rule fired; zero-initialise. Belongs to one session and one rule set. */
 struct score_case {
 	uint64_t *sets; /* private from here on */
 	uint32_t waited_ms[SCORE_SCOPES];
@@ -138,6 +138,7 @@ struct score_case {
 	bool allowed; /* an `allow` of the administrator holds: an `ok` above all rules */
 	bool dry;     /* set at the start: nothing is counted, charged or deleted (`smtpguardctl test`) */
 	struct score_readings *readings; /* may be NULL: filled by every test, see "what was read" */
+	struct score_tape *tape;	 /* NULL but for a call that is noted or replayed, see score/tape.h */
 };
 
 /* The recipient is answered: its scope ends. `accepted`: it got 250 and belongs to the mail. */
