@@ -76,7 +76,11 @@ struct score_rule_source {
 	const char *name, *when;
 	const char *file; /* where `when` stands, for messages */
 	unsigned line;
-	double points, charge; /* 0: none; negative: in the client's favour */
+	/* 0: none; negative: in the client's favour. While the rule is true `charge` is given for each new event of a
+	 * kind that it counts: of count and spike theirs, of distinct the connection, MAIL or RCPT that shows it a
+	 * value, be it an old one (as each message above a limit of messages is charged); a rule that hears of none,
+	 * also one that tells HELO names apart, charges once a session. */
+	double points, charge;
 	enum score_charge_to to;
 	enum score_action action; /* `do`; SCORE_NONE: only points or charge */
 	enum score_state state;
@@ -231,7 +235,8 @@ bool score_event(const struct score_ruleset *set, const struct score_facts *f, s
 	struct score_store *store, enum score_event event, uint64_t amount, uint64_t now_ms) MUST_USE;
 
 /* Takes an event back: what we greylist or defer counts in `deferred` alone and never eats a rate budget, so the
- * caller undoes its messages (or recipients) event when it says 4xx. Charges already given stay. */
+ * caller undoes its messages (or recipients) event when it says 4xx. Taken back from counts and spikes; a distinct
+ * keeps what it was shown (score/distinct.h). Charges already given stay. */
 void score_event_undo(const struct score_ruleset *set, const struct score_facts *f, struct score_store *store,
 	enum score_event event, uint64_t amount, uint64_t now_ms);
 
