@@ -50,9 +50,9 @@ static struct slice rule_name(const struct score_ruleset *set, int rule)
 	return rule < 0 ? slice_of("", 0) : slice_str(score_rule_name(set, (unsigned)rule));
 }
 
-void replay_record_verdict(struct replay_record *r, const struct score_ruleset *set, const struct score_verdict *v)
+void replay_verdict_of(const struct score_ruleset *set, const struct score_verdict *v, struct replay_verdict *verdict_r)
 {
-	r->verdict = (struct replay_verdict){
+	*verdict_r = (struct replay_verdict){
 		.now = v->now.action,
 		.would = v->would.action,
 		.now_rule = rule_name(set, v->now.rule),
@@ -62,4 +62,9 @@ void replay_record_verdict(struct replay_record *r, const struct score_ruleset *
 		.points = v->points,
 		.score = v->score,
 	};
+}
+
+void replay_record_verdict(struct replay_record *r, const struct score_ruleset *set, const struct score_verdict *v)
+{
+	replay_verdict_of(set, v, &r->verdict);
 }

@@ -105,7 +105,9 @@ void replay_record_begin(struct replay_record *r, enum replay_kind kind);
 void replay_record_head(struct replay_record *r, const struct score_ruleset *set, uint64_t start_ms);
 /* What the call noted: `reads`, `charges` and `cut`. Names are the set's. */
 void replay_record_tape(struct replay_record *r, const struct score_ruleset *set, const struct score_tape *t);
-/* The verdict, rules by their names of this set. */
+/* A verdict by the names of this set's rules; and that of the record. */
+void replay_verdict_of(
+	const struct score_ruleset *set, const struct score_verdict *v, struct replay_verdict *verdict_r);
 void replay_record_verdict(struct replay_record *r, const struct score_ruleset *set, const struct score_verdict *v);
 
 /* Appends one line with its '\n'. False: memory is out; `out` is as it was. */
