@@ -255,6 +255,7 @@ static enum replay_outcome run_call(struct replay_runner *r, const struct replay
 	const struct score_facts *f = &record->facts;
 	s->c.allowed = record->allowed;
 	load_tape(r, record);
+	r->tape.follows = !s->whole;
 	score_tape_begin(r->set, &r->tape, f, r->store, record->time_ms);
 	bool is_test = record->kind == REPLAY_TEST;
 	bool ran = is_test ? run_test(r, record, &s->c, &v) : run_event(r, record, &s->c);

@@ -9,7 +9,8 @@
  *     a record has its value of then plus what the new rules charged differently since (see score/tape.h).
  *
  * What it cannot know: a client that is treated otherwise would have behaved otherwise. And a session of which a line
- * is missing has another past than the server knew: from there on its verdicts are not compared.
+ * is missing has another past than the server knew: from there on its verdicts are not compared, and it charges what it
+ * charged then.
  *
  * Memory: the two stores (reserved, touched as they fill) and 112 bytes for each open session. One thread.
  */

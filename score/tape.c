@@ -55,9 +55,11 @@ static void learn(const struct score_look *l, const struct score_key *key, doubl
 static void part(const struct score_look *l, struct score_tape_charge *c, const struct score_key *key)
 {
 	c->taken = true;
-	if (c->forgets)
+	if (l->tape->follows && c->forgets)
+		(void)score_record_delete(l->tape->drift, key);
+	else if (c->forgets)
 		add(l, l->tape->drift, key, noted_points(l, key));
-	else
+	else if (!l->tape->follows)
 		add(l, l->tape->drift, key, -c->points);
 	learn(l, key, c->now);
 }
@@ -115,6 +117,8 @@ void tape_note(struct score_look *l, unsigned rule, bool forgets, double points,
 
 double tape_charge(struct score_look *l, unsigned keyspec, const struct score_key *key, double points)
 {
+	if (l->tape->follows)
+		return noted_points(l, key) + drift_points(l, key);
 	const struct score_tape_charge *noted = take(l, keyspec, key, false, points);
 	if (noted)
 		return noted->now + drift_points(l, key);
@@ -124,6 +128,8 @@ double tape_charge(struct score_look *l, unsigned keyspec, const struct score_ke
 
 void tape_forget(struct score_look *l, unsigned keyspec, const struct score_key *key)
 {
+	if (l->tape->follows)
+		return;
 	bool noted = take(l, keyspec, key, true, 0) != NULL;
 	(void)score_record_delete(l->tape->drift, key);
 	if (!noted)

@@ -37,13 +37,14 @@ struct score_tape {
 	uint64_t fresh[SCORE_TAPE_WORDS]; /* replaying: which were read but not noted */
 	double values[SCORE_PROBES_MAX];  /* as read, before the charges of this call */
 	unsigned charges_n;
+	bool follows;		   /* replaying: records go as noted, whatever the rules charge now */
 	bool cut;		   /* more charges than SCORE_RULES_MAX */
 	uint8_t place;		   /* replaying: the client's place, see score_client_place() */
 	struct score_store *drift; /* NULL: noting */
 	struct score_tape_charge charges[SCORE_RULES_MAX];
 };
 
-/* Empty again; `drift` and `place` stay. */
+/* Empty again; `drift`, `place` and `follows` stay. */
 void score_tape_clear(struct score_tape *t);
 static inline bool score_tape_has(const struct score_tape *t, unsigned probe)
 {
