@@ -39,18 +39,31 @@ static double give(struct judge *j, const struct score_rule *r, const struct sco
 		l->store, key, r->charge, j->set->half_life_ms, score_origin(l->store, &l->facts->client), l->now_ms);
 }
 
-void judge_charge(struct judge *j, const struct score_rule *r, unsigned rule)
+bool judge_charge(struct judge *j, const struct score_rule *r, unsigned rule)
 {
 	struct score_look *l = &j->look;
 	const struct score_key *key;
+	if (!(r->charge < 0 || r->charge > 0))
+		return false;
 	if (r->charge_events ? !(r->charge_events & j->c->fresh) : !case_mark(j->set, j->c, SCORE_SET_CHARGED, rule))
-		return;
+		return false;
 	if (score_look_key(l, r->charge_key, &key) != SCORE_TRUE)
-		return; /* a null sender has no record */
+		return false; /* a null sender has no record */
 	double now = give(j, r, key);
 	if (l->tape && !l->tape->drift)
 		tape_note(l, rule, false, r->charge, now);
 	score_look_charged(l, r->charge_key, now);
+	return true;
+}
+
+void judge_tell_fire(struct judge *j, unsigned rule, bool anew, bool charged)
+{
+	struct score_fires *f = j->c->fires;
+	if (!f || !(anew || charged) || f->n == SCORE_RULES_MAX)
+		return;
+	f->item[f->n].rule = (uint16_t)rule;
+	f->item[f->n].anew = anew;
+	f->item[f->n++].charged = charged;
 }
 
 static void forget(struct judge *j, const struct score_rule *r, unsigned rule)
@@ -120,8 +133,7 @@ static bool fire(struct judge *j, const struct score_rule *r, unsigned rule)
 	bool newly = case_mark(j->set, j->c, SCORE_SET_FIRED + r->scope, rule);
 	if (newly)
 		score_look_points(&j->look, j->look.points + r->points);
-	if (r->charge < 0 || r->charge > 0)
-		judge_charge(j, r, rule);
+	judge_tell_fire(j, rule, newly, judge_charge(j, r, rule));
 	if (r->action >= SCORE_DEFER && r->action <= SCORE_BLOCK)
 		judge_refusal(j, r, rule);
 	else if (r->action == SCORE_WAIT)

@@ -143,6 +143,7 @@ struct score_case {
 	bool dry;     /* set at the start: nothing is counted, charged or deleted (`smtpguardctl test`) */
 	struct score_readings *readings; /* may be NULL: filled by every test, see "what was read" */
 	struct score_tape *tape;	 /* NULL but for a call that is noted or replayed, see score/tape.h */
+	struct score_fires *fires;	 /* may be NULL: filled by every test and event, see "what fired" */
 };
 
 /* The recipient is answered: its scope ends. `accepted`: it got 250 and belongs to the mail. */
@@ -256,6 +257,18 @@ struct score_readings {
 
 /* "count(bad_recipients by client, 10m)", "record(sender)"; lives as long as the set. */
 const char *score_probe_name(const struct score_ruleset *set, unsigned probe);
+
+/* --- what fired --- */
+
+/* Belongs to the caller, who sets n to 0 before each test or event: the rules that it made fire anew in their scope,
+ * or that gave their charge. A rule stands in it once. */
+struct score_fires {
+	unsigned n;
+	struct {
+		uint16_t rule;
+		bool anew, charged;
+	} item[SCORE_RULES_MAX];
+};
 
 /* --- for the journal --- */
 

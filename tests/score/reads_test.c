@@ -228,6 +228,45 @@ static void rules_of_one_text_share_their_program(void **state)
 	buf_release(&faults);
 }
 
+/* "anew" or "charged" of the rule in what fired, or "". */
+static const char *fire_of(const struct world *w, const struct score_fires *f, const char *name)
+{
+	for (unsigned i = 0; i < f->n; i++)
+		if (strcmp(score_rule_name(w->set, f->item[i].rule), name) == 0)
+			return f->item[i].anew ? f->item[i].charged ? "anew charged" : "anew" : "charged";
+	return "";
+}
+
+static void what_fires_is_told_once_a_scope(void **state)
+{
+	(void)state;
+	struct world w;
+	struct score_fires f = { 0 };
+	RULES({ .name = "session", .when = "listener == \"mx\"", .charge = 1, .action = SCORE_WAIT, .delay_ms = 1 },
+		{ .name = "guess", .when = "count(bad_recipients by client, 10m) > 0", .charge = 20 },
+		{ .name = "rcpt", .when = "recipient != \"x@y\"", .points = 1, .state = SCORE_OBSERVE });
+	world_open(&w, rules);
+	w.c.fires = &f;
+	at_connect(&w);
+	assert_string_equal(fire_of(&w, &f, "session"), "anew charged");
+	f.n = 0;
+	at_mail(&w, "a@b");
+	assert_string_equal(fire_of(&w, &f, "session"), "");
+	at_rcpt(&w, "c@d");
+	assert_string_equal(fire_of(&w, &f, "rcpt"), "anew");
+	f.n = 0;
+	event(&w, SCORE_EV_BAD_RECIPIENTS);
+	assert_string_equal(fire_of(&w, &f, "guess"), "anew charged");
+	f.n = 0;
+	event(&w, SCORE_EV_BAD_RECIPIENTS);
+	assert_string_equal(fire_of(&w, &f, "guess"), "charged");
+	rcpt_done(&w, true);
+	f.n = 0;
+	at_rcpt(&w, "e@f"); /* another recipient is another scope */
+	assert_string_equal(fire_of(&w, &f, "rcpt"), "anew");
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -237,6 +276,7 @@ int main(void)
 		cmocka_unit_test(many_clients_of_one_sender),
 		cmocka_unit_test(recipients_are_told_apart_at_rcpt),
 		cmocka_unit_test(a_spike_is_seen_against_what_is_usual),
+		cmocka_unit_test(what_fires_is_told_once_a_scope),
 		cmocka_unit_test(what_was_read_is_told),
 		cmocka_unit_test(charges_above_are_seen_below),
 		cmocka_unit_test(rules_of_one_text_share_their_program),
