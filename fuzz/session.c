@@ -191,13 +191,14 @@ static void start_server(void)
 	pthread_mutex_init(&app.lock, NULL);
 	app.clients = clients_new();
 	app.alerts = alerts_new();
+	app.transcripts = transcripts_new();
 	app.decisions = decisions_new(100, 1);
 	app.store = score_store_new(4 << 20, &app.needs.score_key);
 	app.relay = relay_shared_new(&app.generation->relay);
 	app.workers = &worker;
 	app.workers_n = 1;
 	app.sessions_limit = 10;
-	MUST(app.clients && app.store && app.relay);
+	MUST(app.clients && app.store && app.relay && app.transcripts);
 	MUST(worker_init(&worker, &app, 0) && worker_connect(&worker));
 }
 

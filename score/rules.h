@@ -129,7 +129,7 @@ const char *score_rule_unknown(const struct score_ruleset *set, unsigned rule);
 
 /* --- a session's own state --- */
 
-/* 56 bytes while no rule fired; zero-initialise. Belongs to one session and one rule set. */
+/* 64 bytes while no rule fired; zero-initialise. Belongs to one session and one rule set. */
 struct score_case {
 	uint64_t *sets; /* private from here on */
 	uint32_t waited_ms[SCORE_SCOPES];

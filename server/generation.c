@@ -1,6 +1,7 @@
 #include "server/generation.h"
 
 #include "base/mem.h"
+#include "score/evidence.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -232,6 +233,28 @@ static bool compile_rules(struct generation *g, const struct hash_key *key, stru
 	return g->rules != NULL;
 }
 
+/* A rule of the same name goes on counting where it was. */
+static bool take_counts(struct generation *g, const struct generation *old)
+{
+	unsigned n = g->rules ? (unsigned)score_rules_count(g->rules) : 0, known;
+	g->counts = mem_zalloc((n + 1) * sizeof *g->counts);
+	for (unsigned i = 0; g->counts && i < n; i++) {
+		struct slice name = slice_str(score_rule_name(g->rules, i));
+		bool kept = old && score_rule_find(old->rules, name, &known);
+		g->counts[i] = kept ? rule_counts_ref(old->counts[known]) : rule_counts_new();
+		if (!g->counts[i])
+			return false;
+	}
+	return g->counts != NULL;
+}
+
+static void drop_counts(struct generation *g)
+{
+	for (unsigned i = 0; g->counts && i < score_rules_count(g->rules); i++)
+		rule_counts_unref(&g->counts[i]);
+	mem_free(&g->counts);
+}
+
 /* ---- TLS ---- */
 
 static bool wants_tls(const struct settings *s)
@@ -357,7 +380,7 @@ static bool fill(struct generation *g, const char *path, const struct generation
 	if (!worded || !g->banner.p)
 		return false;
 	bool ok = read_lists(g, &list_key, faults);
-	ok &= compile_rules(g, &needs->score_key, faults);
+	ok &= compile_rules(g, &needs->score_key, faults) && take_counts(g, old);
 	ok &= open_certificate(g, old, path, faults);
 	ok &= fill_relay(g, path, faults);
 	return ok && resolve_recipients(g) && faults->errors == 0;
@@ -399,6 +422,7 @@ void generation_unref(struct generation **p)
 	*p = NULL;
 	if (!g || atomic_fetch_sub_explicit(&g->refs, 1, memory_order_acq_rel) != 1)
 		return;
+	drop_counts(g);
 	score_rules_free(&g->rules);
 	free_lists(g);
 	net_tls_ctx_unref(&g->tls);
