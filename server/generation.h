@@ -11,7 +11,7 @@
 #include "config/settings.h"
 #include "net/tls.h"
 #include "relay/relay.h"
-#include "score/rules.h"
+#include "rulebook/rulebook.h"
 #include "server/rule_counts.h"
 
 #include <stdatomic.h>
@@ -19,8 +19,7 @@
 struct generation {
 	atomic_uint refs;
 	struct settings *settings;
-	struct score_named_list *lists; /* each of settings.lists, read */
-	size_t lists_n;
+	struct rulebook_lists lists; /* each of settings.lists, read */
 	struct score_ruleset *rules; /* each at its place in settings->rules */
 	struct rule_counts **counts; /* of each rule */
 	const struct score_list **recipients; /* of each step of relay.recipients; NULL where it is no list */
