@@ -185,6 +185,8 @@ def test_12_an_observed_rule_is_journaled_and_not_felt(play):
     assert send(g, "127.90.12.2") == 250
     assert g.journaled("mail", client="127.90.12.1")[0]["observed"] == "try:defer"
     assert not g.journaled("mail", client="127.90.12.2")[0].get("observed")
+    told = next(r for r in g.ctl_json("rules")["rules"] if r["name"] == "try")
+    assert (told["observed"], told["decided"]) == (1, 0), told
 
 
 def test_13_a_stranger_s_big_mail_is_refused(play):
