@@ -3,56 +3,17 @@
  * bench_store [MB] [ENTRIES [SPOOFED]]: score.memory, how many different keys are counted, and how many invented
  * ones flood the store in the end (50 million if not said).
  */
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "bench/median.h"
+#include "bench/updates.h"
 #include "score/known.h"
 #include "score/rules.h"
 
 enum { SESSIONS = 200000 };
 
-static const struct score_window window = { 1, 15000 };
 #define T0 ((uint64_t)1767225600000u)
-
-struct updates {
-	struct score_store *store;
-	uint64_t keys, seed;
-};
-
-static void *update(void *arg)
-{
-	struct updates *u = arg;
-	uint64_t x = u->seed;
-	for (uint64_t i = 0; i < u->keys; i++) {
-		x ^= x << 13, x ^= x >> 7, x ^= x << 17;
-		uint64_t n = x % u->keys;
-		struct ip ip = { { 0x20, 1, (uint8_t)n, (uint8_t)(n >> 8), (uint8_t)(n >> 16), (uint8_t)(n >> 24) } };
-		struct score_key key = score_key_ip(u->store, SCORE_KEY_CLIENT, &ip, 64);
-		(void)score_count_add(u->store, &key, &window, 1, n, T0);
-	}
-	return NULL;
-}
-
-static void bench_updates(struct score_store *store, uint64_t keys, unsigned threads)
-{
-	double rate[REPEATS];
-	for (unsigned r = 0; r < REPEATS; r++) {
-		pthread_t thread[2];
-		struct updates u[2];
-		double start = seconds();
-		for (unsigned t = 0; t < threads; t++) {
-			u[t] = (struct updates){ store, keys, 88172645463325252u + t * 7777 + r };
-			if (pthread_create(&thread[t], NULL, update, &u[t]) != 0)
-				abort();
-		}
-		for (unsigned t = 0; t < threads; t++)
-			(void)pthread_join(thread[t], NULL);
-		rate[r] = (double)(keys * threads) / (seconds() - start) / 1e6;
-	}
-	printf("updates, %u thread%s: %.2f million/s\n", threads, threads > 1 ? "s" : "", median(rate));
-}
 
 /* --- keys that an attacker chose --- */
 
@@ -231,15 +192,10 @@ int main(int argc, char **argv)
 		 keys = argc > 2 ? strtoull(argv[2], NULL, 10) : 1000000,
 		 spoofed = argc > 3 ? strtoull(argv[3], NULL, 10) : 50000000;
 	struct hash_key key = hash_key_random();
-	struct score_store_stats st;
 	struct score_store *store = score_store_new(memory << 20, &key);
 	if (!store || keys == 0)
 		return 1;
-	bench_updates(store, keys, 1);
-	bench_updates(store, keys, 2);
-	score_store_stats(store, &st);
-	printf("entries: %lu in %lu bytes, %.1f bytes each\n", (unsigned long)st.used, (unsigned long)st.memory,
-		(double)st.memory / (double)st.used);
+	bench_updates(store, keys);
 	score_store_free(&store);
 	store = score_store_new(memory << 20, &key);
 	for (unsigned n = 0; store && n <= 200; n = n ? n * 10 : 2)

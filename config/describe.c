@@ -1,9 +1,9 @@
 /* docs/SETTINGS.md, from the table. */
 #include <stdio.h>
 
-#include "config/kinds.h"
+#include "config/describe.h"
 
-static bool form_write(const struct row *row, struct buf *out)
+bool describe_form(const struct row *row, struct buf *out)
 {
 	const char *separator = "";
 
@@ -30,7 +30,7 @@ static bool form_write(const struct row *row, struct buf *out)
 	return true;
 }
 
-static bool preset_write(const struct row *row, struct buf *out)
+bool describe_preset(const struct row *row, struct buf *out)
 {
 	bool quoted = row->shape == SHAPE_ONE && kind_literal(row->kind) == NODE_TEXT;
 
@@ -45,7 +45,7 @@ static bool preset_write(const struct row *row, struct buf *out)
 	return buf_printf(out, quoted ? "`\"%s\"`" : "`%s`", row->preset);
 }
 
-static bool range_write(const struct row *row, struct buf *out)
+bool describe_range(const struct row *row, struct buf *out)
 {
 	if (row->shape > SHAPE_MANY || !kind_has_range(row->kind))
 		return true;
@@ -57,9 +57,9 @@ static bool range_write(const struct row *row, struct buf *out)
 static bool row_describe(const struct row *row, struct buf *out)
 {
 	TRY(buf_printf(out, "| `%s` | ", row->name));
-	TRY(form_write(row, out) && buf_put(out, SLICE(" | ")));
-	TRY(preset_write(row, out) && buf_put(out, SLICE(" | ")));
-	TRY(range_write(row, out));
+	TRY(describe_form(row, out) && buf_put(out, SLICE(" | ")));
+	TRY(describe_preset(row, out) && buf_put(out, SLICE(" | ")));
+	TRY(describe_range(row, out));
 	TRY(buf_printf(out, " | %s", row->help));
 	if (row->flags & ROW_RESTART)
 		TRY(buf_put(out, SLICE("; **restart**")));
@@ -70,33 +70,49 @@ static bool row_describe(const struct row *row, struct buf *out)
 	return buf_put(out, SLICE(" |\n"));
 }
 
-static bool rows_describe(const char *title, const char *help, const struct row *rows, struct buf *out)
+static bool rows_describe(const struct describe_table *table, struct buf *out)
 {
-	TRY(buf_printf(out, "\n## %s\n\n%s\n\n| setting | form | default | range | meaning |\n", title, help));
+	TRY(buf_printf(
+		out, "\n## %s\n\n%s\n\n| setting | form | default | range | meaning |\n", table->title, table->help));
 	TRY(buf_put(out, SLICE("| --- | --- | --- | --- | --- |\n")));
-	for (const struct row *row = rows; row->name; row++)
+	for (const struct row *row = table->rows; row->name; row++)
 		if (row->shape != SHAPE_GROUP)
 			TRY(row_describe(row, out));
 	return true;
 }
 
-/* Groups and the groups in lists, each under its name. */
-static bool deeper_describe(const char *above, const struct row *rows, struct buf *out)
+/* Groups and the groups in lists, each under its name. Counts *left down; true: it was reached. */
+static bool find_deeper(const char *above, const struct row *rows, unsigned *left, struct describe_table *table_r)
 {
 	for (const struct row *row = rows; row->name; row++) {
-		char title[64];
 		if (!row->rows)
 			continue;
-		snprintf(title, sizeof title, "%s%s%s%s", above, *above ? "." : "", row->name,
-			 row->shape == SHAPE_LIST ? " (each)" : "");
-		TRY(rows_describe(title, row->help, row->rows, out));
-		TRY(deeper_describe(row->name, row->rows, out));
+		if (--*left == 0) {
+			table_r->help = row->help;
+			table_r->rows = row->rows;
+			snprintf(table_r->title, sizeof table_r->title, "%s%s%s%s", above, *above ? "." : "", row->name,
+				row->shape == SHAPE_LIST ? " (each)" : "");
+			return true;
+		}
+		if (find_deeper(row->name, row->rows, left, table_r))
+			return true;
 	}
-	return true;
+	return false;
+}
+
+bool describe_next(unsigned *at, struct describe_table *table_r)
+{
+	unsigned left = (*at)++;
+
+	*table_r = (struct describe_table){ "Top level", "Settings outside of all groups.", settings_table };
+	return left == 0 || find_deeper("", settings_table, &left, table_r);
 }
 
 bool settings_describe(struct buf *out)
 {
+	struct describe_table table;
+	unsigned at = 0;
+
 	TRY(buf_put(out, SLICE("# Settings\n\n"
 			       "This page is written from the table that the program reads settings by "
 			       "(`config/table.c`).\n\n"
@@ -108,6 +124,7 @@ bool settings_describe(struct buf *out)
 			       "`ms` `s` `m` `h` `d`.\n\n"
 			       "What is marked **restart** is named by a reload and waits for a restart. What has *no "
 			       "effect yet* is read and checked only;\nwhat is *not built yet* is refused.\n")));
-	TRY(rows_describe("Top level", "Settings outside of all groups.", settings_table, out));
-	return deeper_describe("", settings_table, out);
+	while (describe_next(&at, &table))
+		TRY(rows_describe(&table, out));
+	return true;
 }

@@ -409,5 +409,9 @@ bool settings_changed(const struct settings *old, const struct settings *new_, s
 
 /* All settings with type, range, default and meaning, as Markdown: docs/SETTINGS.md is this. */
 bool settings_describe(struct buf *out) MUST_USE;
+/* The same as mdoc(7): the part of smtpguardd.cfg(5) between these two lines. */
+#define SETTINGS_MAN_BEGIN ".\\\" the settings: from config/table.c, by the target settings-manual\n"
+#define SETTINGS_MAN_END   ".\\\" the end of the settings\n"
+bool settings_describe_man(struct buf *out) MUST_USE;
 
 #endif

@@ -27,7 +27,8 @@
  *     "open_bodies": 0,                                        bodies in unlinked files now
  *     "log_dropped": 0,                                        lines the log destination did not take
  *     "memory":     { "resident_bytes", "sessions_bytes", "tables_bytes", "tables_limit_bytes" },
- *     "limits":     { "descriptors", "sessions_set", "sessions_effective" } }
+ *     "limits":     { "descriptors", "sessions_set", "sessions_effective" },
+ *     "rules":      [ { "name", "fired", "observed", "decided", "charged" } ] }   as in `rules`
  *
  * health  args: none
  *   { "status": "ok" | "degraded" | "failing",
@@ -103,6 +104,25 @@
  * lists   args: none
  *   { "lists": [ { "name", "file", "entries", "faults", "memory_bytes" } ] }
  *
+ * rules   args: { "top": N }  1..1000: the N that fired most, the most first; without it all, in the settings' order
+ *   { "total": 14, "enforce": true,
+ *     "rules": [ { "name", "state": "enforce" | "observe" | "off", "action": "wait" or "", "stages": [ "rcpt" ],
+ *                  "points", "charge" (as set),
+ *                  "fired" (sessions, mails or recipients it was true for, in force), "observed" (the same when it is
+ *                  only observed), "decided" (clients refused, deferred, blocked or made to wait by it),
+ *                  "charged" (times), "points_given", "charge_given" (sums) } ] }
+ *   Counted since the server's start; a reload keeps the counters of rules of the same name, also when the rule is
+ *   another one now, and drops those of rules that are gone.
+ *
+ * trace   args: { "client": "192.0.2.7" or a prefix }   begins: what its sessions say and hear from now on is kept
+ *           { "trace": ID, "from": N }                    takes the lines from number N on, at most 512
+ *           { "trace": ID, "end": true }                  ends it; it ends by itself when nobody asks for 10 s
+ *   { "trace": ID, "next": N (the next "from"), "lost": 0 (lines that were pushed out before they were taken),
+ *     "more": bool (there are more now),
+ *     "lines": [ { "time" (RFC 3339), "session", "kind", "text" (bytes from outside), "cut" (bytes left off) } ] }
+ *   kind: "connect", "in" (from the client), "out" (to it), "tls", "rule", "verdict", "backend", "offence", "end".
+ *   At most 8 traces at once, 1,024 lines each. AUTH and bodies are never in them.
+ *
  * snapshot  args: none
  *   { "path", "entries", "bytes", "took_ms" }
  */
@@ -111,6 +131,9 @@
 
 enum { CTL_SESSIONS_TOP = 100, CTL_SESSIONS_TOP_MAX = 100000 };
 enum { CTL_DECISIONS_TOP = 10, CTL_DECISIONS_TOP_MAX = 1000 };
+enum { CTL_RULES_TOP_MAX = 1000 };
+/* Lines of one answer. A trace that nobody asks for so long has ended. */
+enum { CTL_TRACE_LINES = 512, CTL_TRACE_IDLE_S = 10 };
 enum { CTL_LIST_TOP = 20, CTL_LIST_TOP_MAX = 10000 };
 /* A block or an allowance for longer is a setting, not an order. */
 enum { CTL_HOLD_MAX_S = 366 * 24 * 3600 };

@@ -149,10 +149,18 @@ static const char SETTINGS[] =
 	"          { name = \"no\"; when = \"sender =~ /^no/\"; do = \"reject\"; },\n"
 	"          { name = \"later\"; when = \"helo == 'later'\"; do = \"defer\"; } );\n";
 
+static char folder[] = "/tmp/fuzz-session-XXXXXX", path[64];
+
+/* Bodies are in unlinked files: only the settings are left. */
+static void remove_folder(void)
+{
+	(void)unlink(path);
+	(void)rmdir(folder);
+}
+
 static void write_settings(char path_r[64])
 {
-	static char folder[] = "/tmp/fuzz-session-XXXXXX";
-	MUST(mkdtemp(folder));
+	MUST(mkdtemp(folder) && atexit(remove_folder) == 0);
 	snprintf(path_r, 64, "%s/f.cfg", folder);
 	FILE *f = fopen(path_r, "w");
 	MUST(f);
@@ -166,7 +174,6 @@ static void write_settings(char path_r[64])
 
 static void start_server(void)
 {
-	static char path[64];
 	static struct worker worker;
 	struct settings_faults faults = { 0 };
 	struct log_config log = { .to = "/dev/null" };
@@ -184,13 +191,14 @@ static void start_server(void)
 	pthread_mutex_init(&app.lock, NULL);
 	app.clients = clients_new();
 	app.alerts = alerts_new();
+	app.transcripts = transcripts_new();
 	app.decisions = decisions_new(100, 1);
 	app.store = score_store_new(4 << 20, &app.needs.score_key);
 	app.relay = relay_shared_new(&app.generation->relay);
 	app.workers = &worker;
 	app.workers_n = 1;
 	app.sessions_limit = 10;
-	MUST(app.clients && app.store && app.relay);
+	MUST(app.clients && app.store && app.relay && app.transcripts);
 	MUST(worker_init(&worker, &app, 0) && worker_connect(&worker));
 }
 

@@ -8,7 +8,9 @@
  * whether it was set in this part of time (a part is as long as the window) or in the one before; what was only in
  * the part before counts by its share, as with counters. A key that shows nothing for a whole part is exact again.
  *
- * A value cannot be taken back.
+ * A value is not taken back, also when the attempt that showed it was deferred: the retry shows the same one, which
+ * counts once, so a deferred attempt eats nothing of what may follow it; and who shows a thousand faces to be deferred
+ * is seen to do so.
  * Threads and time: as score/store.h.
  */
 #ifndef SCORE_DISTINCT_H

@@ -31,9 +31,10 @@ static bool settle(struct judge *j, uint16_t event)
 		if (!score_rule_holds(j->set, rule, &j->look))
 			continue;
 		TRY(case_reserve(j->set, j->c));
-		if (is_silent(r->action) && case_mark(j->set, j->c, SCORE_SET_FIRED + r->scope, rule))
+		bool anew = is_silent(r->action) && case_mark(j->set, j->c, SCORE_SET_FIRED + r->scope, rule);
+		if (anew)
 			score_look_points(&j->look, j->look.points + r->points);
-		judge_charge(j, r, rule);
+		judge_tell_fire(j, rule, anew, judge_charge(j, r, rule));
 	}
 	return true;
 }

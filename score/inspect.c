@@ -80,7 +80,9 @@ bool score_key_parse(const struct score_store *s, struct slice text, struct scor
 		bool v4 = p.bits >= 96 && ip_is_v4(&p.addr);
 		bool client = p.bits == 128 || (!v4 && p.bits == 64);
 		*key_r = score_key_ip(s, client ? SCORE_KEY_CLIENT : SCORE_KEY_NET, &p.addr,
-			!client ? p.bits : v4 ? 128 : 64);
+			!client ? p.bits
+			: v4	? 128
+				: 64);
 		return true;
 	}
 	if (slice_find(text, '/') < text.n)
@@ -133,7 +135,7 @@ struct best {
 
 static void consider(struct best *b, const struct score_slot *e)
 {
-	if (!slot_is_used(&e->head) || e->head.kind != SLOT_RECORD || (b->kind >= 0 && e->head.key_kind != b->kind))
+	if (e->head.kind != SLOT_RECORD || (b->kind >= 0 && e->head.key_kind != b->kind))
 		return;
 	double points = slot_points(e, b->half_life_ms, b->now_ms);
 	if (b->n == b->max && points <= b->heap[0].points)
@@ -148,14 +150,10 @@ static void consider(struct best *b, const struct score_slot *e)
 size_t score_store_list(struct score_store *s, int kind, uint64_t half_life_ms, uint64_t now_ms,
 	struct score_entry *entries_r, size_t max)
 {
-	struct score_table *t = &s->tables[STORE_MAIN];
 	struct best b = { entries_r, 0, max, half_life_ms, now_ms, kind };
-	for (size_t i = 0; max && i < table_shards(t); i++) {
-		struct score_shard *shard = slot_lock_nth(t, i);
-		for (size_t j = 0; shard->used && j < table_shard_slots(t); j++)
-			consider(&b, slot_nth(t, shard, j));
-		slot_unlock(shard);
-	}
+	struct slot_walk walk = { .table = &s->tables[STORE_MAIN] };
+	for (const struct score_slot *e; max && (e = slot_walk_next(&walk));)
+		consider(&b, e);
 	for (size_t n = b.n; n > 1; n--) { /* the lowest goes to the end */
 		struct score_entry last = b.heap[n - 1];
 		b.heap[n - 1] = b.heap[0];
@@ -172,18 +170,13 @@ static int ends_earlier(const void *a, const void *b)
 
 size_t score_hold_list(struct score_store *s, uint64_t now_ms, struct score_held *held_r, size_t max)
 {
-	struct score_table *t = &s->tables[STORE_HOLDS];
+	struct slot_walk walk = { .table = &s->tables[STORE_HOLDS] };
 	size_t n = 0;
-	for (size_t i = 0; i < table_shards(t); i++) {
-		struct score_shard *shard = slot_lock_nth(t, i);
-		for (size_t j = 0; n < max && shard->used && j < table_shard_slots(t); j++) {
-			const struct hold_slot *e = slot_nth(t, shard, j);
-			if (!slot_is_used(&e->head) || e->until_s <= now_ms / 1000)
-				continue;
-			held_r[n].key = key_of(&e->head);
-			hold_tell(e, &held_r[n++].hold);
-		}
-		slot_unlock(shard);
+	for (const struct hold_slot *e; (e = slot_walk_next(&walk));) {
+		if (n == max || e->until_s <= now_ms / 1000)
+			continue;
+		held_r[n].key = key_of(&e->head);
+		hold_tell(e, &held_r[n++].hold);
 	}
 	qsort(held_r, n, sizeof *held_r, ends_earlier);
 	return n;

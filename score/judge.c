@@ -1,6 +1,7 @@
 /* Testing a stage's rules in list order, and who wins. */
 #include "score/distinct.h"
 #include "score/judge.h"
+#include "score/tape.h"
 
 const uint8_t judge_stage_scope[SCORE_STAGES] = {
 	[SCORE_CONNECT] = SCORE_OF_SESSION,
@@ -19,37 +20,64 @@ bool judge_takes_part(struct judge *j, const struct score_rule *r)
 		return false;
 	if (r->percent >= 100)
 		return true;
-	if (j->in_percent == 100) {
-		struct ip client = ip_client(&j->look.facts->client);
-		j->in_percent =
-			(unsigned)(hash_bytes(&j->set->key, slice_of((const char *)client.b, sizeof client.b)) % 100);
-	}
+	if (j->in_percent == 100)
+		j->in_percent = score_client_place(j->set, &j->look.facts->client);
 	return j->in_percent < r->percent;
 }
 
 /* --- what a rule that is true does --- */
 
-void judge_charge(struct judge *j, const struct score_rule *r, unsigned rule)
+/* What the charge makes of the record. */
+static double give(struct judge *j, const struct score_rule *r, const struct score_key *key)
+{
+	struct score_look *l = &j->look;
+	if (l->tape && l->tape->drift)
+		return tape_charge(l, r->charge_key, key, r->charge);
+	if (j->c->dry)
+		return score_record_get(l->store, key, j->set->half_life_ms, l->now_ms).points + r->charge;
+	return score_record_charge(
+		l->store, key, r->charge, j->set->half_life_ms, score_origin(l->store, &l->facts->client), l->now_ms);
+}
+
+bool judge_charge(struct judge *j, const struct score_rule *r, unsigned rule)
 {
 	struct score_look *l = &j->look;
 	const struct score_key *key;
+	if (!(r->charge < 0 || r->charge > 0))
+		return false;
 	if (r->charge_events ? !(r->charge_events & j->c->fresh) : !case_mark(j->set, j->c, SCORE_SET_CHARGED, rule))
-		return;
+		return false;
 	if (score_look_key(l, r->charge_key, &key) != SCORE_TRUE)
-		return; /* a null sender has no record */
-	double now = j->c->dry ? score_record_get(l->store, key, j->set->half_life_ms, l->now_ms).points + r->charge
-			       : score_record_charge(l->store, key, r->charge, j->set->half_life_ms,
-					 score_origin(l->store, &l->facts->client), l->now_ms);
+		return false; /* a null sender has no record */
+	double now = give(j, r, key);
+	if (l->tape && !l->tape->drift)
+		tape_note(l, rule, false, r->charge, now);
 	score_look_charged(l, r->charge_key, now);
+	return true;
 }
 
-static void forget(struct judge *j, const struct score_rule *r)
+void judge_tell_fire(struct judge *j, unsigned rule, bool anew, bool charged)
 {
+	struct score_fires *f = j->c->fires;
+	if (!f || !(anew || charged) || f->n == SCORE_RULES_MAX)
+		return;
+	f->item[f->n].rule = (uint16_t)rule;
+	f->item[f->n].anew = anew;
+	f->item[f->n++].charged = charged;
+}
+
+static void forget(struct judge *j, const struct score_rule *r, unsigned rule)
+{
+	struct score_tape *tape = j->look.tape;
 	const struct score_key *key;
 	if (score_look_key(&j->look, r->charge_key, &key) != SCORE_TRUE)
 		return;
-	if (!j->c->dry)
+	if (tape && tape->drift)
+		tape_forget(&j->look, r->charge_key, key);
+	else if (!j->c->dry)
 		(void)score_record_delete(j->look.store, key);
+	if (tape && !tape->drift)
+		tape_note(&j->look, rule, true, 0, 0);
 	score_look_charged(&j->look, r->charge_key, 0);
 }
 
@@ -79,7 +107,7 @@ static void act_once(struct judge *j, const struct score_rule *r, unsigned rule)
 	else if (r->action == SCORE_MAIL_ALERT)
 		tell(v->mails, &v->mails_n, rule);
 	else if (r->action == SCORE_DELETE)
-		forget(j, r);
+		forget(j, r, rule);
 }
 
 static void take_wait(struct judge *j, const struct score_rule *r, unsigned rule, bool newly)
@@ -105,8 +133,7 @@ static bool fire(struct judge *j, const struct score_rule *r, unsigned rule)
 	bool newly = case_mark(j->set, j->c, SCORE_SET_FIRED + r->scope, rule);
 	if (newly)
 		score_look_points(&j->look, j->look.points + r->points);
-	if (r->charge < 0 || r->charge > 0)
-		judge_charge(j, r, rule);
+	judge_tell_fire(j, rule, newly, judge_charge(j, r, rule));
 	if (r->action >= SCORE_DEFER && r->action <= SCORE_BLOCK)
 		judge_refusal(j, r, rule);
 	else if (r->action == SCORE_WAIT)
@@ -140,8 +167,8 @@ static void feed_distincts(struct judge *j)
 		const struct score_key *key;
 		struct score_key value;
 		if (p->kind == SCORE_PROBE_DISTINCT && p->fed == j->stage &&
-		    score_look_key(l, p->keyspec, &key) == SCORE_TRUE &&
-		    value_key(j, (enum score_attr)p->attr, &value))
+			score_look_key(l, p->keyspec, &key) == SCORE_TRUE &&
+			value_key(j, (enum score_attr)p->attr, &value))
 			(void)score_distinct_add(l->store, key, &p->window, &value, origin, l->now_ms);
 	}
 }
@@ -171,10 +198,11 @@ void judge_begin(struct judge *j, const struct score_ruleset *set, const struct 
 	j->found = j->observed = nothing;
 	memset(j->wait_ms, 0, sizeof j->wait_ms);
 	j->wait_rule = j->alarm_rule = SCORE_NO_RULE;
-	j->in_percent = 100;
+	j->in_percent = c->tape && c->tape->drift ? c->tape->place : 100;
 	j->verdict = verdict_r;
 	score_look_init(&j->look, set, f, store, now_ms);
 	j->look.readings = c->readings;
+	j->look.tape = c->tape;
 	score_look_points(&j->look, case_points(set, c, case_limit(set, c, j->ok)));
 }
 
@@ -220,4 +248,3 @@ uint64_t score_rules_wants(const struct score_ruleset *set, enum score_stage sta
 		facts |= set->rules[s->rules[i]].reads.facts;
 	return facts & ~f->known & ~(uint32_t)SCORE_HAS_LATER;
 }
-

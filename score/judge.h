@@ -25,7 +25,10 @@ void judge_begin(struct judge *j, const struct score_ruleset *set, const struct 
 	struct score_store *store, uint64_t now_ms, struct score_verdict *verdict_r);
 /* Whether it is neither over nor outside of its percent. */
 bool judge_takes_part(struct judge *j, const struct score_rule *r);
-void judge_charge(struct judge *j, const struct score_rule *r, unsigned rule);
+/* Gives the rule's charge, if one is due: true. */
+bool judge_charge(struct judge *j, const struct score_rule *r, unsigned rule);
+/* Into the caller's score_fires. */
+void judge_tell_fire(struct judge *j, unsigned rule, bool anew, bool charged);
 
 /* --- verdict.c --- */
 

@@ -13,6 +13,7 @@ void score_look_init(struct score_look *l, const struct score_ruleset *set, cons
 	l->facts = f;
 	l->store = store;
 	l->readings = NULL;
+	l->tape = NULL;
 	l->now_ms = now_ms;
 	l->points = 0;
 	l->keys_known = l->keys_none = 0;
@@ -97,8 +98,9 @@ enum score_tri score_look_key(struct score_look *l, unsigned keyspec, const stru
 
 /* --- probes --- */
 
-static double read_probe(struct score_look *l, const struct score_probe *p, const struct score_key *key)
+double score_look_read(struct score_look *l, unsigned probe, const struct score_key *key)
 {
+	const struct score_probe *p = &l->set->probes[probe];
 	double n = 0;
 	switch ((enum score_probe_kind)p->kind) {
 	case SCORE_PROBE_COUNT:
@@ -148,7 +150,9 @@ double score_look_ask(struct score_look *l, unsigned slot)
 		return keep(l, slot, ask_attr(l, (enum score_attr)(slot - SCORE_PROBES_MAX)));
 	const struct score_probe *p = &l->set->probes[slot];
 	enum score_tri state = score_look_key(l, p->keyspec, &key);
-	return keep(l, slot, state == SCORE_TRUE ? read_probe(l, p, key) : state == SCORE_FALSE ? 0 : NAN);
+	if (state != SCORE_TRUE)
+		return keep(l, slot, state == SCORE_FALSE ? 0 : NAN);
+	return keep(l, slot, l->tape ? tape_read(l, slot, key) : score_look_read(l, slot, key));
 }
 
 void score_look_charged(struct score_look *l, unsigned keyspec, double points)

@@ -2,6 +2,14 @@
 #include "base/hash.h"
 #include "score/ruleset.h"
 
+static const char *keys_name(struct score_ruleset *set, const struct score_key_part *part, unsigned n)
+{
+	struct buf text = { 0 };
+	const char *name = score_print_keys(part, n, &text) ? arena_str(&set->arena, buf_slice(&text)) : NULL;
+	buf_release(&text);
+	return name;
+}
+
 int score_keyspec_add(struct score_ruleset *set, const struct score_key_part *part, unsigned n)
 {
 	for (unsigned i = 0; i < set->keyspecs_n; i++)
@@ -12,6 +20,9 @@ int score_keyspec_add(struct score_ruleset *set, const struct score_key_part *pa
 	struct score_keyspec *k = &set->keyspecs[set->keyspecs_n];
 	memcpy(k->part, part, n * sizeof *part);
 	k->n = n;
+	k->name = keys_name(set, part, n);
+	if (!k->name)
+		return -1;
 	set->record_probe[set->keyspecs_n] = SCORE_NO_PROBE;
 	return (int)set->keyspecs_n++;
 }

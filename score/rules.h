@@ -76,7 +76,11 @@ struct score_rule_source {
 	const char *name, *when;
 	const char *file; /* where `when` stands, for messages */
 	unsigned line;
-	double points, charge; /* 0: none; negative: in the client's favour */
+	/* 0: none; negative: in the client's favour. While the rule is true `charge` is given for each new event of a
+	 * kind that it counts: of count and spike theirs, of distinct the connection, MAIL or RCPT that shows it a
+	 * value, be it an old one (as each message above a limit of messages is charged); a rule that hears of none,
+	 * also one that tells HELO names apart, charges once a session. */
+	double points, charge;
 	enum score_charge_to to;
 	enum score_action action; /* `do`; SCORE_NONE: only points or charge */
 	enum score_state state;
@@ -125,7 +129,7 @@ const char *score_rule_unknown(const struct score_ruleset *set, unsigned rule);
 
 /* --- a session's own state --- */
 
-/* 48 bytes while no rule fired; zero-initialise. Belongs to one session and one rule set. */
+/* 64 bytes while no rule fired; zero-initialise. Belongs to one session and one rule set. */
 struct score_case {
 	uint64_t *sets; /* private from here on */
 	uint32_t waited_ms[SCORE_SCOPES];
@@ -138,6 +142,8 @@ struct score_case {
 	bool allowed; /* an `allow` of the administrator holds: an `ok` above all rules */
 	bool dry;     /* set at the start: nothing is counted, charged or deleted (`smtpguardctl test`) */
 	struct score_readings *readings; /* may be NULL: filled by every test, see "what was read" */
+	struct score_tape *tape;	 /* NULL but for a call that is noted or replayed, see score/tape.h */
+	struct score_fires *fires;	 /* may be NULL: filled by every test and event, see "what fired" */
 };
 
 /* The recipient is answered: its scope ends. `accepted`: it got 250 and belongs to the mail. */
@@ -230,7 +236,8 @@ bool score_event(const struct score_ruleset *set, const struct score_facts *f, s
 	struct score_store *store, enum score_event event, uint64_t amount, uint64_t now_ms) MUST_USE;
 
 /* Takes an event back: what we greylist or defer counts in `deferred` alone and never eats a rate budget, so the
- * caller undoes its messages (or recipients) event when it says 4xx. Charges already given stay. */
+ * caller undoes its messages (or recipients) event when it says 4xx. Taken back from counts and spikes; a distinct
+ * keeps what it was shown (score/distinct.h). Charges already given stay. */
 void score_event_undo(const struct score_ruleset *set, const struct score_facts *f, struct score_store *store,
 	enum score_event event, uint64_t amount, uint64_t now_ms);
 
@@ -250,6 +257,18 @@ struct score_readings {
 
 /* "count(bad_recipients by client, 10m)", "record(sender)"; lives as long as the set. */
 const char *score_probe_name(const struct score_ruleset *set, unsigned probe);
+
+/* --- what fired --- */
+
+/* Belongs to the caller, who sets n to 0 before each test or event: the rules that it made fire anew in their scope,
+ * or that gave their charge. A rule stands in it once. */
+struct score_fires {
+	unsigned n;
+	struct {
+		uint16_t rule;
+		bool anew, charged;
+	} item[SCORE_RULES_MAX];
+};
 
 /* --- for the journal --- */
 

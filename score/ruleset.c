@@ -299,7 +299,7 @@ struct score_ruleset *score_rules_compile(const struct score_rules_config *confi
 	set->half_life_ms = config->half_life_ms;
 	set->spike_ms = config->spike_ms ? config->spike_ms : SPIKE_MS;
 	set->enforce = config->enforce;
-	if (!compile_all(&c))
+	if (!compile_all(&c) || !score_rules_digest(config, set, &set->hash))
 		score_rules_free(&set);
 	return set;
 }

@@ -17,6 +17,7 @@ enum { SCORE_KEYSPECS_MAX = 32 };
 struct score_keyspec {
 	struct score_key_part part[SCORE_CALL_KEYS];
 	unsigned n;
+	const char *name; /* "client, net(24,48)" */
 };
 
 /* What rules read from the store; equal ones are kept once, so that a test asks the store only once. */
@@ -80,9 +81,9 @@ struct score_program {
 	struct slice source;
 	struct score_op *ops; /* the root is ops[0] */
 	unsigned n;
-	uint16_t index;	   /* where a test keeps its outcome */
-	bool shifting;	   /* it reads points or a record: a rule above may change its outcome */
-	const char *later; /* the first thing it reads that this version never learns; NULL */
+	uint16_t index;		  /* where a test keeps its outcome */
+	bool shifting;		  /* it reads points or a record: a rule above may change its outcome */
+	const char *later;	  /* the first thing it reads that this version never learns; NULL */
 	struct score_reads reads; /* of all it reads together */
 	uint16_t events;	  /* whose happening can make it true anew: 1 << enum score_event */
 	int first_key;		  /* keyspec of the first KEY of a count, distinct or spike; -1 */
@@ -157,6 +158,7 @@ struct score_ruleset {
 	struct score_regex_link *regexes;
 	struct hash_key key;
 	uint64_t half_life_ms, spike_ms;
+	uint64_t hash; /* score_rules_hash() */
 	bool enforce;
 };
 
@@ -172,8 +174,7 @@ void score_reads_add(struct score_reads *all, const struct score_reads *one);
 /* The number of this key in the set's table, or -1 when the table is full. */
 int score_keyspec_add(struct score_ruleset *set, const struct score_key_part *part, unsigned n);
 /* The same for what a call of the language reads. -1: *fault_r says why. */
-int score_probe_add(
-	struct score_ruleset *set, const struct score_node *call, struct score_fault *fault_r) MUST_USE;
+int score_probe_add(struct score_ruleset *set, const struct score_node *call, struct score_fault *fault_r) MUST_USE;
 
 /* --- look.c --- */
 
@@ -185,6 +186,7 @@ struct score_look {
 	const struct score_facts *facts;
 	struct score_store *store;
 	struct score_readings *readings;
+	struct score_tape *tape;
 	uint64_t now_ms;
 	double points; /* so far; set by score_look_points() */
 	uint32_t keys_known, keys_none;
@@ -214,9 +216,26 @@ static inline void score_look_points(struct score_look *l, double points)
 	score_look_forget(l, SCORE_SLOT_SCORE);
 	score_look_forget(l, SCORE_SLOT_POINTS);
 }
+/* What the store says of a probe by this key, not kept. */
+double score_look_read(struct score_look *l, unsigned probe, const struct score_key *key);
 /* A charge made this of the record. */
 void score_look_charged(struct score_look *l, unsigned keyspec, double points);
 double score_look_score(struct score_look *l);
+
+/* --- tape.c, for a look with a tape --- */
+
+/* A probe of this key: read and noted, or as noted. */
+double tape_read(struct score_look *l, unsigned probe, const struct score_key *key);
+/* Noting: what a rule did to its record. */
+void tape_note(struct score_look *l, unsigned rule, bool forgets, double points, double now);
+/* Replaying: a charge, giving what the record is now; a delete. */
+double tape_charge(struct score_look *l, unsigned keyspec, const struct score_key *key, double points);
+void tape_forget(struct score_look *l, unsigned keyspec, const struct score_key *key);
+
+/* --- tape_names.c --- */
+
+/* Of the sources that `set` was made of. False: memory is out. */
+bool score_rules_digest(const struct score_rules_config *c, const struct score_ruleset *set, uint64_t *hash_r) MUST_USE;
 
 /* --- value.c --- */
 

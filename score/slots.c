@@ -2,91 +2,8 @@
 
 #include <math.h>
 
-#include "base/mem.h"
-
-/* 64 KB a shard or twice that: copied in some 10 microseconds. */
-enum { SHARD_BYTES = 64 * 1024, SHARD_BITS_MAX = 16 };
 /* One point or one event is worth as much as having been seen a minute later. */
 enum { WORTH_S = 60, WORTH_MAX = 10000 };
-
-/* --- tables --- */
-
-static unsigned shard_bits_for(uint64_t bytes)
-{
-	unsigned bits = 0;
-	while (bits < SHARD_BITS_MAX && bytes >> (bits + 1) >= SHARD_BYTES)
-		bits++;
-	return bits;
-}
-
-bool table_init(struct score_table *t, uint64_t bytes, uint32_t slot_bytes)
-{
-	t->slot_bytes = slot_bytes;
-	t->shard_bits = shard_bits_for(bytes);
-	size_t shards = table_shards(t), each = (size_t)(bytes / slot_bytes >> t->shard_bits);
-	if (each < 2 * STORE_NEIGHBOURS)
-		each = 2 * STORE_NEIGHBOURS;
-	t->memory_bytes = shards * each * slot_bytes;
-	t->memory = mem_pages(t->memory_bytes); /* untouched pages cost nothing; the slots are cache lines */
-	t->shards = mem_zalloc((shards + 1) * sizeof *t->shards);
-	if (!t->memory || !t->shards)
-		return false;
-	t->shard_slots = (uint32_t)each - (STORE_NEIGHBOURS - 1);
-	for (size_t i = 0; i < shards; i++) {
-		t->shards[i].slots = (char *)t->memory + i * each * slot_bytes;
-		if (pthread_mutex_init(&t->shards[i].lock, NULL) != 0)
-			return false;
-	}
-	return true;
-}
-
-void table_free(struct score_table *t)
-{
-	for (size_t i = 0; t->shards && i < table_shards(t); i++)
-		if (t->shards[i].slots)
-			(void)pthread_mutex_destroy(&t->shards[i].lock);
-	mem_free(&t->shards);
-	mem_pages_free(&t->memory, t->memory_bytes);
-}
-
-/* --- finding --- */
-
-static struct slot_head *home_of(const struct score_table *t, const struct score_shard *shard, uint64_t tag)
-{
-	return slot_nth(t, shard, (size_t)(((tag & UINT32_MAX) * t->shard_slots) >> 32));
-}
-
-static struct slot_head *neighbour(const struct score_table *t, struct slot_head *home, unsigned i)
-{
-	return (void *)((char *)home + (size_t)i * t->slot_bytes);
-}
-
-struct score_shard *slot_lock(struct score_table *t, uint64_t tag)
-{
-	struct score_shard *shard = &t->shards[t->shard_bits ? tag >> (64 - t->shard_bits) : 0];
-	__builtin_prefetch(home_of(t, shard, tag), 1); /* the entry comes while the lock is taken */
-	(void)pthread_mutex_lock(&shard->lock);
-	return shard;
-}
-
-struct score_shard *slot_lock_nth(struct score_table *t, size_t shard)
-{
-	(void)pthread_mutex_lock(&t->shards[shard].lock);
-	return &t->shards[shard];
-}
-
-void *slot_find(const struct score_table *t, struct score_shard *shard, uint64_t tag)
-{
-	struct slot_head *e = home_of(t, shard, tag);
-	for (unsigned i = 0; i < STORE_NEIGHBOURS && e->tag != SLOT_EMPTY; i++) {
-		if (e->tag == tag)
-			return e;
-		e = neighbour(t, e, 1);
-	}
-	return NULL;
-}
-
-/* --- making --- */
 
 static bool is_over(const struct slot_head *e, uint32_t now_s)
 {
@@ -153,18 +70,16 @@ static bool budget_take(struct score_store *s, uint64_t origin, uint64_t now_ms)
 	return true;
 }
 
-/* The first free slot of a neighbourhood, or the least valuable one with its worth. */
+/* Of those among which one must go the least valuable, with its worth. */
 static struct slot_head *least_of(
-	const struct score_table *t, struct slot_head *home, uint32_t now_s, uint64_t *worth_r)
+	const struct score_table *t, struct score_shard *shard, uint64_t tag, uint32_t now_s, uint64_t *worth_r)
 {
-	struct slot_head *least = home;
-	*worth_r = UINT64_MAX;
-	for (unsigned i = 0; i < STORE_NEIGHBOURS; i++) {
-		struct slot_head *e = neighbour(t, home, i);
-		if (!slot_is_used(e))
-			return e;
+	char *at = slot_neighbours(t, shard, tag);
+	struct slot_head *least = NULL;
+	for (unsigned i = 0; i < STORE_NEIGHBOURS; i++, at += t->slot_bytes) {
+		struct slot_head *e = (void *)at;
 		uint64_t v = worth(e, now_s);
-		if (v < *worth_r)
+		if (!least || v < *worth_r)
 			*worth_r = v, least = e;
 	}
 	return least;
@@ -176,19 +91,20 @@ static struct slot_head *place_for(
 {
 	uint32_t now_s = (uint32_t)(w->now_ms / 1000);
 	uint64_t least_worth;
-	struct slot_head *least = least_of(t, home_of(t, shard, w->tag), now_s, &least_worth);
-	if (!slot_is_used(least)) {
+	struct slot_head *e = slot_free_for(t, shard, w->tag);
+	if (e) {
 		shard->used++;
-		return least;
+		return e;
 	}
-	if (is_over(least, now_s))
-		return least;
-	if ((least->flags & SLOT_PROVEN) || (!w->unbudgeted && !budget_take(s, w->origin, w->now_ms))) {
+	e = least_of(t, shard, w->tag, now_s, &least_worth);
+	if (is_over(e, now_s))
+		return e;
+	if ((e->flags & SLOT_PROVEN) || (!w->unbudgeted && !budget_take(s, w->origin, w->now_ms))) {
 		shard->turned_away++;
 		return NULL;
 	}
 	shard->evicted++;
-	return least;
+	return e;
 }
 
 static uint8_t log2_up(uint64_t n)
@@ -208,6 +124,7 @@ void *slot_make(struct score_store *s, struct score_table *t, struct score_shard
 		if (!e)
 			return NULL;
 		memset((void *)e, 0, t->slot_bytes);
+		slot_mark(t, shard, e, w->tag);
 		e->tag = w->tag;
 		e->kind = (uint8_t)w->kind;
 		e->key_kind = w->key->kind;
@@ -223,9 +140,8 @@ void *slot_make(struct score_store *s, struct score_table *t, struct score_shard
 
 static void slot_remove(const struct score_table *t, struct score_shard *shard, void *slot)
 {
-	struct slot_head *e = slot;
 	memset(slot, 0, t->slot_bytes);
-	e->tag = SLOT_DELETED; /* not empty: others may lie behind it */
+	slot_mark(t, shard, slot, SLOT_DELETED); /* not empty: others may lie in their second bucket for it */
 	shard->used--;
 }
 
@@ -244,7 +160,7 @@ static bool makes_sense(enum score_table_name table, const struct slot_head *e)
 	const struct score_slot *small = (const void *)e;
 	const struct distinct_slot *many = (const void *)e;
 	const struct hold_slot *hold = (const void *)e;
-	if (!slot_is_used(e) || e->kind > SLOT_HOLD || !(kinds_of[table] >> e->kind & 1) ||
+	if (e->tag < SLOT_FIRST_TAG || e->kind > SLOT_HOLD || !(kinds_of[table] >> e->kind & 1) ||
 		e->key_kind >= SCORE_KEY_KINDS || e->life > 31 || e->last_s < e->first_s || (e->flags & ~SLOT_PROVEN))
 		return false;
 	if (e->kind == SLOT_RECORD)
@@ -267,11 +183,15 @@ static bool put(struct score_table *t, struct score_shard *shard, const struct s
 	if (to && to->last_s > from->last_s)
 		return false;
 	if (!to) {
-		to = least_of(t, home_of(t, shard, from->tag), now_s, &least);
-		if (slot_is_used(to) && worth(from, now_s) <= least)
-			return false;
-		shard->used += !slot_is_used(to);
+		to = slot_free_for(t, shard, from->tag);
+		shard->used += to != NULL;
 	}
+	if (!to) {
+		to = least_of(t, shard, from->tag, now_s, &least);
+		if (worth(from, now_s) <= least)
+			return false;
+	}
+	slot_mark(t, shard, to, from->tag);
 	memcpy((void *)to, (const void *)from, t->slot_bytes);
 	return true;
 }

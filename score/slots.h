@@ -3,6 +3,12 @@
  * One table code for all that is remembered: slots of one size for each table, in 2^n shards; find or make an
  * entry under the shard's lock. Every slot begins with the same head. Nothing in a slot is a pointer: a shard's bytes
  * can be copied, written to disk and loaded back (score/snapshot.h).
+ *
+ * A shard is cut into buckets of STORE_BUCKET slots. An entry lies in one of two, which follow from its tag: the first,
+ * or when that is full the second; when both are full, one of the first bucket's moves to its own other one. So a table
+ * fills to the last hundredth before anything must go. Beside the slots lies one byte for each, its mark: empty,
+ * deleted, or eight bits of its tag. The marks of a bucket are one cache line, so a search touches that line and, but
+ * for one time in some, only the slot it is after. Marks are not written to disk.
  */
 #ifndef SCORE_SLOTS_H
 #define SCORE_SLOTS_H
@@ -14,7 +20,7 @@
 #include "score/cells.h"
 #include "score/distinct.h"
 
-enum { SLOT_EMPTY = 0, SLOT_DELETED = 1, SLOT_FIRST_TAG = 2 }; /* of `tag` */
+enum { SLOT_EMPTY = 0, SLOT_DELETED = 1, SLOT_FIRST_TAG = 2 }; /* of a mark and of `tag` */
 enum slot_kind { SLOT_RECORD = 1, SLOT_WINDOW, SLOT_DISTINCT, SLOT_USUAL, SLOT_KNOWN, SLOT_HOLD };
 enum { SLOT_PROVEN = 1 }; /* of `flags`: never goes for a new one */
 enum { SLOT_PARTS = STORE_WINDOW_PARTS + 1 };
@@ -48,10 +54,10 @@ struct score_slot {
 			uint32_t part[SLOT_PARTS]; /* newest first */
 		} window;
 		struct {
-			uint32_t epoch;	     /* number of the window that `now` counts */
+			uint32_t epoch;	      /* number of the window that `now` counts */
 			uint32_t now, before; /* events in it, and in the one before */
-			uint32_t windows;    /* that were not empty */
-			float sum, squares;  /* of the windows before `now`, each fading with the time constant */
+			uint32_t windows;     /* that were not empty */
+			float sum, squares;   /* of the windows before `now`, each fading with the time constant */
 		} usual;
 		struct {
 			uint32_t accepted, refused;
@@ -92,15 +98,16 @@ _Static_assert(sizeof(struct hold_slot) == 128, "two cache lines");
 struct score_shard {
 	_Alignas(64) pthread_mutex_t lock;
 	char *slots;
+	uint8_t *marks;
 	uint64_t used, evicted, turned_away;
 };
 
 struct score_table {
 	struct score_shard *shards;
-	void *memory;
+	void *memory; /* all shards' slots, then all their marks */
 	uint64_t memory_bytes;
 	uint32_t slot_bytes;
-	uint32_t shard_slots; /* homes in each shard; STORE_NEIGHBOURS - 1 more slots lie behind the last */
+	uint32_t shard_buckets;
 	unsigned shard_bits;
 };
 
@@ -126,7 +133,7 @@ static inline size_t table_shards(const struct score_table *t)
 /* Slots that a shard has in all. */
 static inline size_t table_shard_slots(const struct score_table *t)
 {
-	return t->shard_slots + STORE_NEIGHBOURS - 1;
+	return (size_t)t->shard_buckets * STORE_BUCKET;
 }
 
 /* Locks the shard of `tag`; by number. */
@@ -140,14 +147,21 @@ static inline void *slot_nth(const struct score_table *t, const struct score_sha
 {
 	return shard->slots + i * t->slot_bytes;
 }
-static inline bool slot_is_used(const struct slot_head *h)
+static inline bool slot_nth_is_used(const struct score_shard *shard, size_t i)
 {
-	return h->tag >= SLOT_FIRST_TAG;
+	return shard->marks[i] >= SLOT_FIRST_TAG;
 }
 
-/* All under the shard's lock. slot_find: NULL when there is none. slot_make: finds, or makes a zeroed one with
- * its head filled in; NULL when the new one is not kept. */
+/* All under the shard's lock. slot_find: NULL when there is none. */
 void *slot_find(const struct score_table *t, struct score_shard *shard, uint64_t tag);
+/* A free slot where an entry that is not there may lie, or NULL; entries may move for it. */
+void *slot_free_for(const struct score_table *t, struct score_shard *shard, uint64_t tag);
+/* When there is none: the first of STORE_NEIGHBOURS slots in a row, of which one must go. */
+void *slot_neighbours(const struct score_table *t, struct score_shard *shard, uint64_t tag);
+/* The slot has now the entry of `tag`; or is SLOT_DELETED. */
+void slot_mark(const struct score_table *t, struct score_shard *shard, const void *slot, uint64_t tag);
+
+/* Finds, or makes a zeroed one with its head filled in; NULL when the new one is not kept. Under the lock. */
 struct slot_wanted {
 	uint64_t tag, origin;
 	const struct score_key *key;
@@ -159,6 +173,17 @@ struct slot_wanted {
 void *slot_make(struct score_store *s, struct score_table *t, struct score_shard *shard, const struct slot_wanted *w);
 /* Removes an entry; takes the lock itself. False: there was no such entry. */
 bool slot_delete(struct score_table *t, uint64_t tag);
+
+/* Every entry of a table, one after the other; begin with { .table = t }. The shard of the one returned is locked until
+ * the next call, for at most STORE_STRETCH bytes in a row. NULL: that was all, nothing is locked. To stop before,
+ * unlock `locked`. What is made, or moves, meanwhile may be missed or come twice. */
+enum { STORE_STRETCH = 64 * 1024 };
+struct slot_walk {
+	struct score_table *table;
+	struct score_shard *locked;
+	size_t shard, slot, until;
+};
+void *slot_walk_next(struct slot_walk *w);
 
 /* How many bits of an address count (128; IPv4 96+n), from the bytes kept of a client's or net's key. */
 unsigned key_bits(uint8_t len, const char *bytes);

@@ -2,7 +2,8 @@
 #include "score/snapshot_form.h"
 
 /* What is copied under one lock: some 10 microseconds. */
-enum { STRETCH = SCORE_SNAPSHOT_BLOCK_MAX / 2 };
+enum { STRETCH = STORE_STRETCH };
+_Static_assert(STRETCH + sizeof(struct snapshot_block) <= SCORE_SNAPSHOT_BLOCK_MAX, "a stretch is a block");
 
 void score_snapshot_begin(struct score_snapshot_writer *w, struct score_store *store, uint64_t now_ms)
 {
@@ -33,11 +34,9 @@ static size_t copy_used(struct score_table *t, size_t nth, size_t from, size_t t
 {
 	size_t used = 0;
 	struct score_shard *shard = slot_lock_nth(t, nth);
-	for (size_t i = shard->used ? from : to; i < to; i++) {
-		const struct slot_head *slot = slot_nth(t, shard, i);
-		if (slot_is_used(slot))
-			memcpy(at + used++ * t->slot_bytes, slot, t->slot_bytes);
-	}
+	for (size_t i = shard->used ? from : to; i < to; i++)
+		if (slot_nth_is_used(shard, i))
+			memcpy(at + used++ * t->slot_bytes, slot_nth(t, shard, i), t->slot_bytes);
 	slot_unlock(shard);
 	return used;
 }

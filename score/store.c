@@ -57,7 +57,8 @@ const char *score_table_name_of(enum score_table_name table)
 void score_table_stats(struct score_store *s, enum score_table_name table, struct score_store_stats *stats_r)
 {
 	struct score_table *t = &s->tables[table];
-	*stats_r = (struct score_store_stats){ .memory = t->memory_bytes, .slots = t->memory_bytes / t->slot_bytes };
+	*stats_r = (struct score_store_stats){ .memory = t->memory_bytes,
+		.slots = table_shards(t) * table_shard_slots(t) };
 	for (size_t i = 0; i < table_shards(t); i++) {
 		struct score_shard *shard = slot_lock_nth(t, i);
 		stats_r->used += shard->used;

@@ -2,11 +2,11 @@
  * distinct.h, usual rates in usual.h, known-good clients in known.h, blocks and allowances in block.h
  *
  * Flat tables of fixed-size slots in 2^n shards, one code for all of them. A key's keyed hash picks the shard
- * and a home slot; the entry lies in one of the STORE_NEIGHBOURS slots from there on. Nothing in it is a pointer, so a
- * shard can be copied under its lock in microseconds and loaded back without rehashing.
+ * and two buckets of STORE_BUCKET slots in it; the entry lies in one of them. Nothing in it is a pointer, so a
+ * stretch of a shard can be copied under its lock in microseconds and loaded back without rehashing.
  *
- * Hard cap: all memory is reserved at the start and never grows (touched as it fills). When a
- * neighbourhood is full, its least valuable entry goes: first one whose time is over, then one of
+ * Hard cap: all memory is reserved at the start and never grows (touched as it fills). When there
+ * is no room, the least valuable of STORE_NEIGHBOURS entries goes: first one whose time is over, then one of
  * the newcomers (seen over less than a day), the longest unseen and lowest first, then
  * an established one; one that has proven good or was typed by the administrator never goes for a new one, rather
  * the new one is not kept. How many entries one origin (client net) may push out in a minute is budgeted.
@@ -15,9 +15,9 @@
  * that stands still.
  *
  * Threads: every function may be called by any thread at any time. Each shard has a leaf lock, held for
- * one entry's update (about 100 ns) and never while anything else is locked. It is a pthread mutex and no spin
- * lock: on a machine with fewer cores than workers the holder may be preempted, and spinning for it would burn
- * the core that it needs; uncontended the two cost the same.
+ * one entry's update (about 100 ns) and never while anything else is locked. It is a pthread mutex that looks a few
+ * times before it sleeps, and no spin lock: on a machine with fewer cores than workers the holder may be preempted, and
+ * spinning for it would burn the core that it needs.
  */
 #ifndef SCORE_STORE_H
 #define SCORE_STORE_H
@@ -27,7 +27,9 @@
 #include "base/result.h"
 #include "base/slice.h"
 
-/* How far an entry may lie from its home: sixteen consecutive cache lines, the prefetcher's distance. */
+/* Slots whose marks are one cache line: an entry lies in one of two such buckets. */
+enum { STORE_BUCKET = 64 };
+/* Of so many one goes when a new entry finds no room. */
 enum { STORE_NEIGHBOURS = 16 };
 /* Entries that one client net may push out of a full table in a minute: a flood of invented senders
  * from one place loses its own counts, not everybody's. */
@@ -37,8 +39,8 @@ enum { STORE_ESTABLISHED_S = 24 * 3600 };
 
 struct score_store;
 
-/* The tables and their shares of score.memory. 10 % are left for greylisting and 4 % for identities, both of a later
- * version. */
+/* The tables and their shares of score.memory. Of the rest 1.2 % go to the marks (one byte a slot, score/slots.h);
+ * 10 % are left for greylisting and 2.8 % for identities, both of a later version. */
 enum score_table_name {
 	STORE_MAIN,	/* records and counters: 60 % */
 	STORE_DISTINCT, /* 15 % */

@@ -11,6 +11,7 @@
 #include "server/clients.h"
 #include "server/generation.h"
 #include "server/spool.h"
+#include "server/transcript.h"
 
 #include <pthread.h>
 
@@ -29,7 +30,8 @@ struct app {
 	struct keeper *keeper; /* writes the store's snapshots */
 	struct clients *clients;
 	struct alerts *alerts;
-	struct decisions *decisions; /* of log.decisions at the start */
+	struct decisions *decisions;	 /* of log.decisions at the start */
+	struct transcripts *transcripts; /* for `smtpguardctl trace` */
 	struct spool_room spool;
 	struct hash_key log_key; /* of log.addresses = "hash" */
 

@@ -15,6 +15,8 @@ static void say(struct worker *w, int fd, const struct peer *peer, uint64_t id, 
 	buf_release(&line);
 	close(fd);
 	journal_turned_away(w, id, peer, by, code, words);
+	if (retell_wanted(w))
+		retell_away(w, id, peer, by, code, words);
 }
 
 static bool word(struct buf *words, struct slice text, struct slice id)

@@ -68,6 +68,8 @@ const struct ctl_command *control_commands(size_t *n_r)
 		{ "block", control_block },
 		{ "allow", control_allow },
 		{ "lists", control_lists },
+		{ "rules", control_rules },
+		{ "trace", control_trace },
 	};
 	*n_r = sizeof COMMANDS / sizeof COMMANDS[0];
 	return COMMANDS;

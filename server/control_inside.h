@@ -2,7 +2,7 @@
  *
  * control.c (the table), control_stats.c (stats, health), control_sessions.c, control_run.c (config, reload, drain,
  * snapshot), control_backend.c (backend, forget), control_store.c (list, show, delete, block, allow, lists),
- * control_explain.c (explain, last), control_test.c. All on the control thread.
+ * control_explain.c (explain, last), control_test.c, control_rules.c, control_trace.c. All on the control thread.
  */
 #ifndef SERVER_CONTROL_INSIDE_H
 #define SERVER_CONTROL_INSIDE_H
@@ -22,12 +22,15 @@ bool control_top(struct ctl_json args, int64_t otherwise, int64_t max, size_t *t
 /* RFC 3339; nothing when it is 0. */
 void control_put_time(struct ctl_json at, const char *key, uint64_t wall_ms);
 
+/* "name", "fired", "observed", "decided", "charged" of a rule. */
+void control_put_counts(struct ctl_json at, const struct generation *g, unsigned rule);
+
 struct score_hold;
 /* "hold": {...}; nothing when its kind is NONE. */
 void control_put_hold(struct ctl_json at, const struct score_hold *h);
 
 ctl_handler control_stats, control_health, control_sessions, control_config, control_reload, control_drain,
 	control_snapshot, control_backend, control_forget, control_explain, control_last, control_test, control_list,
-	control_show, control_delete, control_block, control_allow, control_lists;
+	control_show, control_delete, control_block, control_allow, control_lists, control_rules, control_trace;
 
 #endif

@@ -144,6 +144,9 @@ bool control_stats(void *arg, struct ctl_json args, struct ctl_json_doc *data_r,
 	ctl_json_put_count(limits, "descriptors", app->descriptors);
 	ctl_json_put_count(limits, "sessions_set", g->settings->limits.sessions);
 	ctl_json_put_count(limits, "sessions_effective", atomic_load(&app->sessions_limit));
+	struct ctl_json rules = ctl_json_put_array(root, "rules");
+	for (unsigned i = 0; i < score_rules_count(g->rules); i++)
+		control_put_counts(ctl_json_put_object(rules, NULL), g, i);
 	generation_unref(&g);
 	return true;
 }

@@ -216,13 +216,13 @@ bool control_lists(void *arg, struct ctl_json args, struct ctl_json_doc *data_r,
 	(void)args, (void)error_r;
 	struct generation *g = control_generation(arg, NULL);
 	struct ctl_json list = ctl_json_put_array(ctl_json_root_object(data_r), "lists");
-	for (size_t i = 0; i < g->lists_n; i++) {
+	for (size_t i = 0; i < g->lists.n; i++) {
 		struct ctl_json at = ctl_json_put_object(list, NULL);
-		ctl_json_put_text(at, "name", slice_str(g->lists[i].name));
-		ctl_json_put_text(at, "file", slice_str(file_of(g->settings, g->lists[i].name)));
-		ctl_json_put_count(at, "entries", score_list_entries(g->lists[i].list));
-		ctl_json_put_count(at, "faults", score_list_faults(g->lists[i].list));
-		ctl_json_put_count(at, "memory_bytes", score_list_memory(g->lists[i].list));
+		ctl_json_put_text(at, "name", slice_str(g->lists.items[i].name));
+		ctl_json_put_text(at, "file", slice_str(file_of(g->settings, g->lists.items[i].name)));
+		ctl_json_put_count(at, "entries", score_list_entries(g->lists.items[i].list));
+		ctl_json_put_count(at, "faults", score_list_faults(g->lists.items[i].list));
+		ctl_json_put_count(at, "memory_bytes", score_list_memory(g->lists.items[i].list));
 	}
 	generation_unref(&g);
 	return true;

@@ -145,6 +145,7 @@ static bool make_shared(struct app *app)
 	const struct settings *s = app->generation->settings;
 	app->clients = clients_new();
 	app->alerts = alerts_new();
+	app->transcripts = transcripts_new();
 	app->store = score_store_new(s->score.memory, &app->needs.score_key);
 	if (app->store) {
 		score_store_hide(app->store, s->log.addresses != SETTINGS_ADDRESSES_PLAIN);
@@ -158,7 +159,7 @@ static bool make_shared(struct app *app)
 	rand_bytes(&app->id_seed, sizeof app->id_seed);
 	app->descriptors = privileges_raise_nofile();
 	if (!app->clients || !app->alerts || !app->keeper || !app->relay || !app->decisions || !app->workers ||
-		app->commands < 0)
+		!app->transcripts || app->commands < 0)
 		return fail("cannot start: out of memory (score.memory is reserved at the start)");
 	set_session_limit(app, s);
 	return true;
@@ -347,6 +348,7 @@ static void release(struct app *app)
 	clients_free(&app->clients);
 	alerts_free(&app->alerts);
 	decisions_free(&app->decisions);
+	transcripts_free(&app->transcripts);
 	spool_room_close(&app->spool);
 	generation_unref(&app->first);
 	generation_unref(&app->generation);

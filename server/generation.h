@@ -11,16 +11,17 @@
 #include "config/settings.h"
 #include "net/tls.h"
 #include "relay/relay.h"
-#include "score/rules.h"
+#include "rulebook/rulebook.h"
+#include "server/rule_counts.h"
 
 #include <stdatomic.h>
 
 struct generation {
 	atomic_uint refs;
 	struct settings *settings;
-	struct score_named_list *lists; /* each of settings.lists, read */
-	size_t lists_n;
-	struct score_ruleset *rules;
+	struct rulebook_lists lists; /* each of settings.lists, read */
+	struct score_ruleset *rules; /* each at its place in settings->rules */
+	struct rule_counts **counts; /* of each rule */
 	const struct score_list **recipients; /* of each step of relay.recipients; NULL where it is no list */
 	size_t recipients_n;
 	struct net_tls_ctx *tls;       /* NULL: STARTTLS is not announced */
@@ -37,7 +38,7 @@ struct generation_needs {
 
 /* Reads, compiles and opens all that `path` names. All faults are told; NULL when one is an error.
  * `old` (may be NULL) lends its certificate when the new one cannot be read, which is then a warning:
- * a bad certificate on a reload must not take TLS away. */
+ * a bad certificate on a reload must not take TLS away. Its rules' counters go on for rules of the same name. */
 struct generation *generation_load(const char *path, const struct generation_needs *needs, const struct generation *old,
 	struct settings_faults *faults) MUST_USE;
 struct generation *generation_ref(struct generation *g);

@@ -14,18 +14,64 @@ static void set_allowed(struct session *s, bool here)
 	s->judgement.allowed = here || s->standing.allowed || (s->mail && s->mail->allowed);
 }
 
+/* ---- what fired ---- */
+
+static int64_t milli(double v)
+{
+	return (int64_t)(v * 1000 + (v < 0 ? -0.5 : 0.5));
+}
+
+static void count_fire(struct session *s, unsigned rule, bool anew, bool charged)
+{
+	struct rule_counts *c = s->generation->counts[rule];
+	const struct settings_rule *about = &s->generation->settings->rules.items[rule];
+	unsigned w = s->worker->number;
+	bool observed = about->state == SETTINGS_RULE_OBSERVE;
+	if (anew)
+		rule_count_add(c, w, observed ? RULE_OBSERVED : RULE_FIRED, 1);
+	if (anew && !observed && milli(about->points))
+		rule_count_add(c, w, RULE_POINTS_MILLI, milli(about->points));
+	if (!charged)
+		return;
+	rule_count_add(c, w, RULE_CHARGED, 1);
+	rule_count_add(c, w, RULE_CHARGE_MILLI, milli(about->charge));
+}
+
+static void count_decision(struct session *s, const struct score_verdict *v)
+{
+	if (v->now.rule != SCORE_NO_RULE)
+		rule_count_add(s->generation->counts[v->now.rule], s->worker->number, RULE_DECIDED, 1);
+}
+
+static void begin_test(struct session *s, struct score_readings *read)
+{
+	read->n = s->worker->fires->n = 0; /* the rest is filled as it is read */
+	s->judgement.readings = read;
+	s->judgement.fires = s->worker->fires;
+}
+
+static void end_test(struct session *s, enum score_stage stage, const struct score_readings *read)
+{
+	const struct score_fires *f = s->worker->fires;
+	s->judgement.readings = NULL;
+	s->judgement.fires = NULL;
+	account_note(s, stage, read);
+	if (f->n && retell_wanted(s->worker))
+		retell_fires(s, stage, f);
+	for (unsigned i = 0; i < f->n; i++)
+		count_fire(s, f->item[i].rule, f->item[i].anew, f->item[i].charged);
+}
+
 void judge_event(struct session *s, enum score_event event, uint64_t amount)
 {
 	struct worker *w = s->worker;
 	struct score_facts f = facts_of(s);
 	struct score_readings read;
-	read.n = 0; /* the rest is filled as it is read */
 	set_allowed(s, false);
-	s->judgement.readings = &read;
+	begin_test(s, &read);
 	if (!score_event(s->generation->rules, &f, &s->judgement, w->app->store, event, amount, w->wall_ms))
 		log_warn("out of memory: an event was not counted");
-	s->judgement.readings = NULL;
-	account_note(s, (enum score_stage)s->judgement.stage, &read);
+	end_test(s, (enum score_stage)s->judgement.stage, &read);
 }
 
 void judge_undo(struct session *s, enum score_event event)
@@ -205,12 +251,9 @@ static bool test(struct session *s, enum score_stage stage, const struct score_f
 {
 	struct worker *w = s->worker;
 	struct score_readings read;
-	read.n = 0; /* the rest is filled as it is read */
-	s->judgement.readings = &read;
+	begin_test(s, &read);
 	bool tested = score_rules_eval(s->generation->rules, stage, f, &s->judgement, w->app->store, w->wall_ms, v_r);
-	s->judgement.readings = NULL;
-	if (tested)
-		account_note(s, stage, &read);
+	end_test(s, stage, &read);
 	return tested;
 }
 
@@ -230,7 +273,12 @@ enum judged judge_stage(struct session *s, enum score_stage stage, struct refusa
 	bool same = v.would.action == v.now.action && v.would.rule == v.now.rule;
 	if (!same && v.would.action > s->would.action)
 		s->would = v.would;
-	return follow(s, stage, &v, refusal_r);
+	enum judged judged = follow(s, stage, &v, refusal_r);
+	if (judged != JUDGED_GO)
+		count_decision(s, &v);
+	if (retell_wanted(s->worker))
+		retell_verdict(s, stage, &v, judged != JUDGED_GO);
+	return judged;
 }
 
 void judge_recipient_done(struct session *s, bool accepted)

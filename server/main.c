@@ -23,8 +23,9 @@ static const char USAGE[] =
 	"      --version      print the version\n"
 	"  -h, --help         print this\n"
 	"\n"
-	"Signals: HUP reads the settings anew, TERM and INT finish what is under way and end (a second one at once).\n"
-	"Manual: smtpguardd(8), settings: docs/SETTINGS.md, control: smtpguardctl(1).\n";
+	"Signals: HUP reads the settings anew, USR1 writes a snapshot, TERM and INT finish what is under way and end\n"
+	"(a second one at once).\n"
+	"Manuals: smtpguardd(8), smtpguardd.cfg(5), smtpguard-rules(5), smtpguardctl(1).\n";
 
 struct arguments {
 	const char *file;

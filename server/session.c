@@ -75,6 +75,15 @@ static void configure_core(struct session *s)
 	smtp_server_init(&s->smtp, &s->announced, &s->conn.out);
 }
 
+enum net_result session_flush(struct session *s)
+{
+	if (retell_wanted(s->worker))
+		retell_out(s);
+	enum net_result r = net_conn_flush(&s->conn, s->worker->loop);
+	s->told = (uint32_t)buf_len(&s->conn.out);
+	return r;
+}
+
 static void note_opened(struct worker *w)
 {
 	stat_add(&w->stats, STAT_SESSIONS, 1);
@@ -92,6 +101,8 @@ static void open_session(struct session *s, const struct peer *peer, bool allowe
 	s->standing.allowed = allowed;
 	configure_core(s);
 	note_opened(w);
+	if (retell_wanted(w))
+		retell_connect(s);
 	judge_event(s, SCORE_EV_CONNECTIONS, 1);
 	talk_greet(s);
 	session_pump(s);
@@ -150,6 +161,8 @@ void session_close(struct session *s)
 	if (s->mail)
 		journal_mail(s);
 	journal_session(s);
+	if (retell_wanted(w))
+		retell_end(s);
 	read_rest(s);
 	net_conn_close(&s->conn, w->loop);
 	net_wheel_cancel(&w->wheel, &s->timer);
@@ -171,7 +184,7 @@ static void finish(struct session *s, bool awaited)
 	transfer_cancel(s);
 	read_rest(s);
 	s->conn.last_words = awaited && !s->conn.readable;
-	enum net_result r = net_conn_flush(&s->conn, s->worker->loop);
+	enum net_result r = session_flush(s);
 	if (r != NET_AGAIN) {
 		session_close(s);
 		return;
@@ -254,7 +267,14 @@ static bool too_far_behind(struct session *s)
 {
 	if (buf_len(&s->conn.out) < OUT_MAX)
 		return false;
-	return net_conn_flush(&s->conn, s->worker->loop) != NET_OK;
+	return session_flush(s) != NET_OK;
+}
+
+/* What the client said, and what the core has answered to it by itself. */
+static void retell_used(struct session *s, struct slice used, enum smtp_event_kind kind, const struct smtp_event *ev)
+{
+	retell_in(s, used, s->in_body, kind, ev);
+	retell_out(s);
 }
 
 /* Lets the core work on `in` until it wants more or a question stays open. */
@@ -263,13 +283,18 @@ static enum smtp_event_kind work(struct session *s, struct slice *in)
 	for (;;) {
 		struct smtp_event *ev = s->worker->event;
 		size_t said = buf_len(&s->conn.out);
+		struct slice before = *in;
 		enum smtp_event_kind kind = smtp_server_next(&s->smtp, in, ev);
+		if (retell_wanted(s->worker))
+			retell_used(s, slice_of(before.p, before.n - in->n), kind, ev);
 		if (buf_len(&s->conn.out) != said) /* NOOP and the like are answered without an event */
 			s->heard_ms = s->worker->now_ms;
 		if (kind == SMTP_EV_MORE || kind == SMTP_EV_WAIT || kind == SMTP_EV_CLOSE)
 			return kind;
 		s->heard_ms = s->worker->now_ms;
 		talk_event(s, kind, ev);
+		if (retell_wanted(s->worker))
+			retell_out(s);
 		if (too_far_behind(s))
 			return SMTP_EV_WAIT;
 	}
@@ -317,7 +342,7 @@ void session_pump(struct session *s)
 	}
 	if (!net_conn_is_open(&s->conn) || s->awaiting == AWAIT_FLUSH)
 		return;
-	if (s->awaiting != AWAIT_TLS && net_conn_flush(&s->conn, s->worker->loop) == NET_FAILED) {
+	if (s->awaiting != AWAIT_TLS && session_flush(s) == NET_FAILED) {
 		client_gone(s, NET_FAILED);
 		return;
 	}
@@ -337,6 +362,8 @@ static void shake_hands(struct session *s)
 		s->awaiting = AWAIT_CLIENT;
 		s->heard_ms = w->now_ms;
 		smtp_server_tls_started(&s->smtp);
+		if (retell_wanted(w))
+			retell_tls(s, NULL);
 		session_pump(s);
 		return;
 	case NET_AGAIN:
@@ -346,6 +373,8 @@ static void shake_hands(struct session *s)
 		stat_add(&w->stats, STAT_TLS_FAILED, 1);
 		s->tally.by = SLICE("tls");
 		s->tally.why = slice_str(net_tls_error());
+		if (retell_wanted(w))
+			retell_tls(s, net_tls_error());
 		session_close(s);
 	}
 }
@@ -374,7 +403,7 @@ void session_on_io(struct session *s, unsigned events)
 		shake_hands(s);
 		return;
 	case AWAIT_FLUSH: /* its deadline stands, however slowly the client reads */
-		if (net_conn_flush(&s->conn, s->worker->loop) != NET_AGAIN)
+		if (session_flush(s) != NET_AGAIN)
 			session_close(s);
 		return;
 	case AWAIT_DELAY:
@@ -382,7 +411,7 @@ void session_on_io(struct session *s, unsigned events)
 	case AWAIT_BACKEND:
 		if (is_gone(s))
 			client_gone(s, NET_EOF);
-		else if (net_conn_flush(&s->conn, s->worker->loop) == NET_FAILED)
+		else if (session_flush(s) == NET_FAILED)
 			client_gone(s, NET_FAILED);
 	}
 }

@@ -2,7 +2,8 @@
  *
  * Files: session.c (life and bytes), talk.c (what the client asks, what it is told), facts.c (what rules may see),
  * judge.c (what the rules want), act.c (what they do beside replies and waits), transfer.c (recipients and bodies
- * on their way to the backend), deadline.c (how long anything may take), journal.c (what is written down).
+ * on their way to the backend), deadline.c (how long anything may take), journal.c (what is written down), retell.c
+ * (what a trace is told).
  *
  * At each moment a session awaits one thing (enum awaiting); one question of the client (enum asked)
  * can be open meanwhile. An idle session costs its struct alone: input, output and mail own no memory then.
@@ -71,7 +72,9 @@ struct session {
 	enum awaiting awaiting;
 	enum asked asked;
 	bool esmtp, handshaken, leaving, in_body, early_talker;
-	bool ending; /* a block: the next answer is the last */
+	bool ending;	/* a block: the next answer is the last */
+	bool auth_said; /* it has tried AUTH: a trace shows less from then on */
+	uint32_t told;	/* bytes of conn.out that a trace has been told, or never will */
 	uint8_t held_refusals;
 	uint64_t id, opened_ms;
 	uint64_t heard_ms; /* the client's last whole command or part of a body, or our answer to it */

@@ -333,7 +333,7 @@ static void on_body_end(struct session *s, const struct smtp_event *ev)
 static void on_starttls(struct session *s)
 {
 	talk_answer(s, 220, SLICE("2.0.0 Ready to start TLS"));
-	if (net_conn_flush(&s->conn, s->worker->loop) != NET_OK || !net_tls_accept(&s->conn, s->generation->tls)) {
+	if (session_flush(s) != NET_OK || !net_tls_accept(&s->conn, s->generation->tls)) {
 		session_close(s);
 		return;
 	}

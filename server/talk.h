@@ -1,6 +1,6 @@
 /* server/talk.h - the steps of a session, among the files that make it up
  *
- * For server/session.c, talk.c, facts.c, judge.c, act.c, transfer.c, deadline.c and journal.c; worker.c takes
+ * For server/session.c, talk.c, facts.c, judge.c, act.c, transfer.c, deadline.c, retell.c and journal.c; worker.c takes
  * journal_orphan().
  */
 #ifndef SERVER_TALK_H
@@ -15,6 +15,9 @@ void session_pump(struct session *s);
 void session_end(struct session *s, const char *by, struct slice text);
 /* Closes now, with what has been written already. */
 void session_close(struct session *s);
+
+/* Sends what is to be sent; every byte of a session's replies leaves by it. */
+enum net_result session_flush(struct session *s);
 
 /* away.c: clients that are turned away at the door: told and journaled with an id, and nothing else is done */
 void away_over_limit(struct worker *w, int fd, const struct peer *peer, struct slice words);
@@ -89,6 +92,27 @@ void deadline_after(struct session *s, uint64_t ms);
 void deadline_throttle(struct session *s);
 /* What has come to its end. */
 void deadline_passed(struct session *s);
+
+/* retell.c: what a trace is told; only while transcripts_on() */
+static inline bool retell_wanted(const struct worker *w)
+{
+	return transcripts_on(w->app->transcripts);
+}
+void retell_connect(struct session *s);
+void retell_away(
+	struct worker *w, uint64_t id, const struct peer *peer, struct slice by, unsigned code, struct slice words);
+/* `used`: the input that the core has used for this event. */
+void retell_in(
+	struct session *s, struct slice used, bool in_body, enum smtp_event_kind kind, const struct smtp_event *ev);
+/* Replies that were not told yet. */
+void retell_out(struct session *s);
+/* After a handshake; `error` NULL: it went well. */
+void retell_tls(struct session *s, const char *error);
+void retell_fires(struct session *s, enum score_stage stage, const struct score_fires *fires);
+/* `acted`: the client was refused or made to wait now. */
+void retell_verdict(struct session *s, enum score_stage stage, const struct score_verdict *v, bool acted);
+void retell_backend(struct session *s, const struct relay_done *d);
+void retell_end(struct session *s);
 
 /* journal.c */
 /* The mail has ended: writes its line, counts it and drops it. */

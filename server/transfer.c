@@ -39,6 +39,8 @@ static void note_backend(struct mail *m, const struct relay_done *d)
 static void answer_rcpt(struct session *s, const struct relay_done *d)
 {
 	struct mail *m = s->mail;
+	if (retell_wanted(s->worker))
+		retell_backend(s, d);
 	if (d->code / 100 == 2) {
 		talk_answer_rcpt(s, 250, SLICE("2.1.5 Ok"), SLICE("backend"));
 		return;
@@ -148,6 +150,8 @@ static void answer_message(struct session *s, const struct relay_done *d)
 	struct slice text = slice_of(d->text, d->text_n);
 	m->handed_on = false;
 	note_backend(m, d);
+	if (retell_wanted(s->worker))
+		retell_backend(s, d);
 	m->outcome.doubtful = d->doubtful;
 	talk_answer_message(s, d->code, text, SLICE("backend"));
 }

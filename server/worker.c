@@ -72,7 +72,8 @@ bool worker_init(struct worker *w, struct app *app, unsigned number)
 	w->loop = net_loop_new();
 	w->scratch = mem_alloc(WORKER_SCRATCH);
 	w->event = mem_alloc(sizeof *w->event);
-	return w->loop && w->scratch && w->event && net_wake_init(&w->wake, w->loop);
+	w->fires = mem_alloc(sizeof *w->fires);
+	return w->loop && w->scratch && w->event && w->fires && net_wake_init(&w->wake, w->loop);
 }
 
 static void close_listeners(struct worker *w)
@@ -106,6 +107,7 @@ void worker_free(struct worker *w)
 	mem_free(&w->sessions);
 	mem_free(&w->scratch);
 	mem_free(&w->event);
+	mem_free(&w->fires);
 	pthread_mutex_destroy(&w->letterbox.lock);
 }
 

@@ -61,8 +61,9 @@ struct worker {
 	struct buf words;	  /* of the refusal that is being said */
 	uint64_t now_ms, wall_ms; /* of this turn */
 	char *scratch;
-	struct smtp_event *event; /* of the session at work; large, and needed by one at a time */
-	uint64_t door_opens_ms;	  /* until then nobody is let in: what the backend can do is not known yet; 0: open */
+	struct smtp_event *event;  /* of the session at work; large, and needed by one at a time */
+	struct score_fires *fires; /* of the test at work; as well */
+	uint64_t door_opens_ms;	   /* until then nobody is let in: what the backend can do is not known yet; 0: open */
 	bool draining, stopping, more_at_the_door;
 };
 

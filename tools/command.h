@@ -8,6 +8,7 @@
 #define TOOLS_COMMAND_H
 
 #include "ctl/json.h"
+#include "tools/live.h"
 #include "tools/text.h"
 
 struct tools_command {
@@ -23,6 +24,8 @@ struct tools_command {
 	/* Another form of the answer and the option that asks for it; NULL where there is none. */
 	const char *other;
 	void (*show_other)(struct ctl_json data, struct tools_out *o);
+	/* NULL for most. Goes on until it is told to end, and asks the server by itself. */
+	bool (*live)(const struct tools_live *live, struct ctl_json_doc *args, struct buf *error_r);
 };
 
 extern const struct tools_command tools_commands[];
@@ -54,6 +57,8 @@ void tools_show_delete(struct ctl_json data, struct tools_out *o);
 void tools_show_block(struct ctl_json data, struct tools_out *o);
 void tools_show_allow(struct ctl_json data, struct tools_out *o);
 void tools_show_lists(struct ctl_json data, struct tools_out *o);
+void tools_show_trace(struct ctl_json data, struct tools_out *o);
+void tools_show_rules(struct ctl_json data, struct tools_out *o);
 void tools_show_snapshot(struct ctl_json data, struct tools_out *o);
 /* A part of several: one line "blocked until ... by ...: reason"; nothing when there is no hold. */
 void tools_show_hold(struct ctl_json hold, const char *before, struct tools_out *o);

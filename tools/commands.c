@@ -60,6 +60,20 @@ static bool parse_list(int argc, char **argv, struct ctl_json_doc *args_r, struc
 		{ "--top", "top", TOOLS_ARG_COUNT, CTL_LIST_TOP_MAX, false });
 }
 
+static bool parse_rules(int argc, char **argv, struct ctl_json_doc *args_r, struct buf *error_r)
+{
+	return READ("rules takes --top N, with N from 1 to 1000",
+		{ "--top", "top", TOOLS_ARG_COUNT, CTL_RULES_TOP_MAX, false });
+}
+
+static bool parse_trace(int argc, char **argv, struct ctl_json_doc *args_r, struct buf *error_r)
+{
+	return READ("trace takes an address or a prefix, and may take --for and --max, as in: trace 192.0.2.7 --for 5m",
+		{ NULL, "client", TOOLS_ARG_TEXT, 0, true },
+		{ "--for", "for_s", TOOLS_ARG_DURATION, CTL_HOLD_MAX_S, false },
+		{ "--max", "max", TOOLS_ARG_COUNT, INT32_MAX, false });
+}
+
 static bool parse_show(int argc, char **argv, struct ctl_json_doc *args_r, struct buf *error_r)
 {
 	return READ("show takes one key: an address, a prefix, user@domain, a domain or a user",
@@ -114,63 +128,76 @@ const struct tools_command tools_commands[] = {
 	{ "stats", "[--prometheus]", "counters and limits of the running server",
 		"Counters count since the server's start. With --prometheus in the text form that Prometheus\n"
 		"scrapes; docs/METRICS.md has the names.\n",
-		NULL, tools_show_stats, NULL, "--prometheus", tools_show_prometheus },
+		NULL, tools_show_stats, NULL, "--prometheus", tools_show_prometheus, NULL },
 	{ "health", "", "is all well? exit code 1 when it is not",
 		"ok: all is well. degraded: mail flows, but something needs a look. failing: mail does not\n"
 		"flow. Exit code 0 for ok, else 1.\n",
-		NULL, tools_show_health, health_is_ok, NULL, NULL },
+		NULL, tools_show_health, health_is_ok, NULL, NULL, NULL },
 	{ "sessions", "[--top N]", "the oldest open sessions",
 		"Shows the N (100) oldest open sessions and what they are doing.\n", parse_sessions,
-		tools_show_sessions, NULL, NULL, NULL },
+		tools_show_sessions, NULL, NULL, NULL, NULL },
 	{ "explain", "ID | --client C | --rcpt R [--top N]", "why a mail was accepted, deferred or refused",
 		"ID is what the reply says (id ...); C an address or a prefix; R a recipient. Shows the N (10)\n"
 		"newest decisions: each rule that fired, when, what it read then, and what came of it. Exit\n"
 		"code 1 when nothing of it is in memory (log.decisions); the journal has it then.\n",
-		parse_explain, tools_show_explain, has_decisions, NULL, NULL },
+		parse_explain, tools_show_explain, has_decisions, NULL, NULL, NULL },
 	{ "last", "[N]", "the last N (10) decisions, a line each", "The newest first; explain ID tells more.\n",
-		parse_last, tools_show_last, NULL, NULL, NULL },
+		parse_last, tools_show_last, NULL, NULL, NULL, NULL },
+	{ "trace", "CLIENT [--for 5m] [--max N]", "what the sessions of a client say and hear, live",
+		"CLIENT is an address or a prefix. Each line has its time and its session: C: what the client\n"
+		"says, S: what it hears, -- the rest: connect, TLS, rules that fired, verdicts, the backend's\n"
+		"replies, the end. Sessions that are open already are joined. What belongs to AUTH, and bodies,\n"
+		"are left out; within TLS the plain text is shown. Ends with Ctrl-C, after --for, or after N lines.\n"
+		"With --json one object a line. Nothing is written anywhere.\n",
+		parse_trace, tools_show_trace, NULL, NULL, NULL, tools_trace },
 	{ "test", "--client IP [--helo H] [--from A] [--rcpt A]", "which rules would fire; changes nothing",
 		"Judges as the server would now, with the records and counters as they are. Nothing is counted,\n"
 		"charged or blocked. What is not given is not known to the rules.\n",
-		parse_test, tools_show_test, NULL, NULL, NULL },
+		parse_test, tools_show_test, NULL, NULL, NULL, NULL },
 	{ "list", "[--kind K] [--top N]", "the records with the most points; blocks with --kind block",
 		"K: client, net, sender, sender.domain, recipient, recipient.domain, auth.user, identity, or\n"
 		"block for blocks and allowances. N is 20 unless given.\n",
-		parse_list, tools_show_list, NULL, NULL, NULL },
+		parse_list, tools_show_list, NULL, NULL, NULL, NULL },
 	{ "show", "KEY", "all that is remembered of a client, a net, a mail address, a domain",
 		"What KEY is, is seen from its form. Exit code 1 when nothing is known of it.\n", parse_show,
-		tools_show_show, has_entries, NULL, NULL },
+		tools_show_show, has_entries, NULL, NULL, NULL },
 	{ "delete", "KEY [--all]", "forget a record",
 		"Forgets the record, not a block, allowance or known-good state, unless --all. Exit code 1 when\n"
 		"nothing was known of it.\n",
-		parse_delete, tools_show_delete, was_deleted, NULL, NULL },
+		parse_delete, tools_show_delete, was_deleted, NULL, NULL, NULL },
 	{ "block", "KEY --for 1h [--reason R]", "refuse a client, a net, a mail address, a domain",
 		"New connections of a blocked client or net get 421; mail of a blocked address or domain is\n"
 		"refused. Holds for the time given, 1s to 366d, also over a restart.\n",
-		parse_hold, tools_show_block, NULL, NULL, NULL },
+		parse_hold, tools_show_block, NULL, NULL, NULL, NULL },
 	{ "allow", "KEY --for 1d [--reason R]", "let through, above all rules, for a while",
 		"An ok above all rules; lifts a block of the same key.\n", parse_hold, tools_show_allow, NULL, NULL,
-		NULL },
+		NULL, NULL },
+	{ "rules", "[--top N]", "how often each rule fired, and what came of it",
+		"In the order of the settings; with --top the N that fired most. FIRED counts sessions, mails or\n"
+		"recipients that the rule was true for, OBSERVED the same in state observe, DECIDED clients that\n"
+		"were refused, deferred, blocked or made to wait by it; POINTS and CHARGED what it gave. All since\n"
+		"the start of the server; a reload keeps them for rules of the same name.\n",
+		parse_rules, tools_show_rules, NULL, NULL, NULL, NULL },
 	{ "lists", "", "the lists that rules read: entries, memory, files", "Read again by reload.\n", NULL,
-		tools_show_lists, NULL, NULL, NULL },
+		tools_show_lists, NULL, NULL, NULL, NULL },
 	{ "snapshot", "", "write all that is remembered to score.snapshot now", "Waits until it is written.\n", NULL,
-		tools_show_snapshot, NULL, NULL, NULL },
+		tools_show_snapshot, NULL, NULL, NULL, NULL },
 	{ "backend", "", "the backends: state, connections, abilities, last error",
 		"delivered and failed count mails since the server's start.\n", NULL, tools_show_backend, NULL, NULL,
-		NULL },
+		NULL, NULL },
 	{ "forget", "RCPT", "drop a recipient from the recipient cache",
 		"The next RCPT for this address is checked at the backend again. Exit code 1 when the cache\n"
 		"did not know it.\n",
-		parse_forget, tools_show_forget, was_forgotten, NULL, NULL },
+		parse_forget, tools_show_forget, was_forgotten, NULL, NULL, NULL },
 	{ "config", "", "the settings in effect, with defaults",
 		"The same form as smtpguardd --dump, but of the running server.\n", NULL, tools_show_config, NULL, NULL,
-		NULL },
+		NULL, NULL },
 	{ "reload", "", "read settings, rules, lists and certificates again",
 		"As signal HUP does. A faulty file changes nothing: its faults are shown, exit code 1. What\n"
 		"needs a restart is named and the rest applied.\n",
-		NULL, tools_show_reload, NULL, NULL, NULL },
+		NULL, tools_show_reload, NULL, NULL, NULL, NULL },
 	{ "drain", "", "stop accepting, let open sessions finish, then end",
 		"As signal TERM does: the server ends when the last session has, or after server.drain.\n", NULL,
-		tools_show_drain, NULL, NULL, NULL },
+		tools_show_drain, NULL, NULL, NULL, NULL },
 };
 const size_t tools_n_commands = sizeof(tools_commands) / sizeof(*tools_commands);

@@ -100,6 +100,28 @@ static struct ctl_json object_of(struct ctl_json data, const char *path)
 	return ctl_json_get(data, path);
 }
 
+/* A row for each rule: there are at most 1,000, and their names are letters, digits, '.', '_' and '-'. */
+static const struct rule_metric {
+	const char *name, *key, *help;
+} rule_metrics[] = {
+	{ "smtpguard_rule_fired_total", "fired", "Sessions, mails or recipients that a rule in force was true for." },
+	{ "smtpguard_rule_observed_total", "observed", "The same of a rule in state observe." },
+	{ "smtpguard_rule_decided_total", "decided",
+		"Clients refused, deferred, blocked or made to wait by the rule." },
+	{ "smtpguard_rule_charged_total", "charged", "Charges that the rule gave to a record." },
+};
+
+static void show_rule_metric(const struct rule_metric *m, struct ctl_json rules, struct tools_out *o)
+{
+	tools_print(o, "# HELP %s %s\n# TYPE %s counter\n", m->name, m->help, m->name);
+	for (size_t i = 0; i < ctl_json_len(rules); i++) {
+		struct ctl_json r = ctl_json_item(rules, i);
+		tools_print(o, "%s{rule=\"", m->name);
+		tools_print_value(o, ctl_json_text(r, "name"), 64);
+		tools_print(o, "\"} %" PRId64 "\n", ctl_json_int(r, m->key, 0));
+	}
+}
+
 void tools_show_prometheus(struct ctl_json data, struct tools_out *o)
 {
 	const char *before = "";
@@ -116,4 +138,6 @@ void tools_show_prometheus(struct ctl_json data, struct tools_out *o)
 		else
 			tools_print(o, "%s %" PRId64 "\n", m->name, v);
 	}
+	for (size_t i = 0; i < sizeof(rule_metrics) / sizeof(*rule_metrics); i++)
+		show_rule_metric(&rule_metrics[i], ctl_json_get(data, "rules"), o);
 }

@@ -196,6 +196,15 @@ static int ask(const struct tools_command *c, const struct typed *t, struct ctl_
 	return rc;
 }
 
+static int go_on(const struct tools_command *c, const struct typed *t, struct ctl_json_doc *args)
+{
+	const struct tools_live live = { .socket = socket_path(t), .json = t->json };
+	struct buf error = { 0 };
+	int rc = c->live(&live, args, &error) ? EXIT_DONE : failed(buf_slice(&error));
+	buf_release(&error);
+	return rc;
+}
+
 /* The option for the command's other form is ours, not the server's. */
 static void take_other(const struct tools_command *c, struct typed *t)
 {
@@ -213,7 +222,10 @@ static int run(const struct tools_command *c, struct typed *t)
 		(void)!buf_printf(&error, "%s takes no arguments", c->name);
 	else if (c->parse)
 		(void)!c->parse(t->n_args, t->args, &args, &error);
-	rc = buf_len(&error) ? usage_error(buf_slice(&error)) : ask(c, t, &args);
+	if (buf_len(&error))
+		rc = usage_error(buf_slice(&error));
+	else
+		rc = c->live ? go_on(c, t, &args) : ask(c, t, &args);
 	ctl_json_release(&args);
 	buf_release(&error);
 	return rc;

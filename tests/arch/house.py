@@ -7,13 +7,16 @@ import argparse
 import pathlib
 import sys
 
-ALL = "base smtp score config net dns relay rcpt scan ctl tools server".split()
+ALL = "base smtp score config rulebook net dns relay rcpt scan ctl replay tools server".split()
 
 # room -> rooms it may include besides its own
 MAY_INCLUDE = {
     "base": [], "smtp": ["base"], "score": ["base"], "config": ["base"], "net": ["base"], "dns": ["base"],
     "relay": ["base", "smtp", "net"], "rcpt": ["base", "net"], "scan": ["base", "net"], "ctl": ["base", "net"],
-    "tools": ["base", "net", "ctl", "score", "config"], "server": ALL,
+    "rulebook": ["base", "score", "config"],
+    "replay": ["base", "score", "config", "ctl"],
+    "tools": ["base", "net", "ctl", "score", "config", "rulebook", "replay"],
+    "server": ALL,
 }
 # file -> rooms that this one file may include beyond its room's
 EXCEPTIONS = {"dns/resolver.c": ["net"]}

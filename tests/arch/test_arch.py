@@ -1,6 +1,8 @@
 """Each house rule fails on a bad example and passes on a good one: a check that cannot fail is a defect."""
+import pathlib
 import shutil
 import subprocess
+import tempfile
 
 import pytest
 
@@ -21,6 +23,13 @@ def tree(root, files):
 GOOD = {"base/buf.h": "#include <stddef.h>\n", "base/log.h": "", "base/mem.c": "#include <mimalloc.h>\n",
         "smtp/addr.h": '#include "base/buf.h"\n', "net/loop.c": "#include <sys/epoll.h>\n",
         "net/conn.h": "", "relay/pool.c": '#include "smtp/addr.h"\n#include "net/conn.h"\n'}
+
+
+@pytest.fixture
+def tmp_path():
+    """pytest's own would leave its folders behind."""
+    with tempfile.TemporaryDirectory(prefix="smtpguard-arch-") as name:
+        yield pathlib.Path(name)
 
 
 def test_a_good_tree_has_no_fault(tmp_path):

@@ -21,6 +21,7 @@ FILES = """fopen fclose fread fgets fgetc getc ferror feof fseek ftell rewind fi
     open_memstream fprintf vfprintf fputs fputc putc fwrite fflush stat fstat lstat access realpath dirname basename
     open close read gethostname getcwd sysconf"""
 LOCKS = """pthread_mutex_init pthread_mutex_destroy pthread_mutex_lock pthread_mutex_unlock pthread_mutex_trylock
+    pthread_mutexattr_init pthread_mutexattr_settype pthread_mutexattr_destroy
     pthread_rwlock_init pthread_rwlock_destroy pthread_rwlock_rdlock pthread_rwlock_wrlock pthread_rwlock_unlock
     pthread_spin_init pthread_spin_destroy pthread_spin_lock pthread_spin_unlock pthread_once
     pthread_key_create pthread_getspecific pthread_setspecific"""

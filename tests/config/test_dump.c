@@ -1,6 +1,9 @@
 /* From structs back to text: the dump, the restart list, the manual; and the files that are shipped. */
 #include "tests/config/parse.h"
 
+#include "config/table.h"
+
+#include <stdio.h>
 #include <stdlib.h>
 
 static struct settings *load_clean(const char *text)
@@ -156,12 +159,62 @@ static void test_manual(void **state)
 	free(text);
 }
 
+/* From one line of a page to another, both left out; NULL: they are not there. */
+static char *between(char *page, const char *begin, const char *end)
+{
+	char *from = strstr(page, begin), *to = from ? strstr(from, end) : NULL;
+
+	if (!to)
+		return NULL;
+	*to = 0;
+	return from + strlen(begin);
+}
+
+static void test_man_page(void **state)
+{
+	char *text = read_text("docs/man/smtpguardd.cfg.5");
+	char *part = between(text, SETTINGS_MAN_BEGIN, SETTINGS_MAN_END);
+	struct buf wanted = { 0 };
+
+	(void)state;
+	assert_non_null(part);
+	assert_true(settings_describe_man(&wanted));
+	if (!slice_eq(buf_slice(&wanted), slice_str(part)))
+		fail_msg("smtpguardd.cfg(5) is not what the table says: build the target settings-manual");
+	buf_release(&wanted);
+	free(text);
+}
+
+/* smtpguard-rules(5) has an item for each member of a rule, and for each word that one of them may be. */
+static void test_rules_page(void **state)
+{
+	char *text = read_text("docs/man/smtpguard-rules.5");
+	const struct row *rules = settings_table;
+	char item[64];
+
+	(void)state;
+	while (strcmp(rules->name, "rules") != 0)
+		rules++;
+	for (const struct row *row = rules->rows; row->name; row++) {
+		snprintf(item, sizeof item, "\n.It Cm %s No =", row->name);
+		if (!strstr(text, item))
+			fail_msg("smtpguard-rules(5) has no item for the member %s", row->name);
+		for (const struct word *w = row->words; w && w->text; w++) {
+			snprintf(item, sizeof item, "\n.It Cm %s\n", w->text);
+			if (*w->text && !w->not_built && !strstr(text, item))
+				fail_msg("smtpguard-rules(5) has no item for %s = \"%s\"", row->name, w->text);
+		}
+	}
+	free(text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_round_trip), cmocka_unit_test(test_values),
 		cmocka_unit_test(test_restart),	   cmocka_unit_test(test_shipped),
 		cmocka_unit_test(test_shipped_is_default), cmocka_unit_test(test_manual),
+		cmocka_unit_test(test_man_page),   cmocka_unit_test(test_rules_page),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

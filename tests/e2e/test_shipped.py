@@ -22,6 +22,14 @@ def shipped(guard, backend):
     return g
 
 
+def test_each_rule_is_one_line_and_says_what_it_is_for():
+    lines = BACKEND_RULES.splitlines()
+    rules = [n for n, line in enumerate(lines) if line.startswith("{")]
+    assert len(rules) >= 14
+    for n in rules:
+        assert lines[n - 1].startswith("# ") and lines[n].rstrip(",").endswith("}"), lines[n]
+
+
 def test_a_stranger_waits_a_second_a_trusted_host_does_not(guard, backend):
     g = shipped(guard, backend())
     seconds, reply = elapsed(lambda: mails.send(g.port, "x", source="127.9.1.1"))

@@ -164,13 +164,11 @@ static void slots_find_their_place_in_another_store(void **state)
 		score_distinct_add(from, &k, &w, &k, i, T0);
 		assert_true(score_hold_set(from, &k, &h, i, T0));
 	}
-	for (unsigned t = 0; t < STORE_TABLES; t++)
-		for (size_t i = 0; i < table_shards(&from->tables[t]); i++)
-			for (size_t j = 0; j < table_shard_slots(&from->tables[t]); j++) {
-				const struct slot_head *e = slot_nth(&from->tables[t], &from->tables[t].shards[i], j);
-				if (slot_is_used(e))
-					assert_true(slot_put(to, (enum score_table_name)t, e, T0));
-			}
+	for (unsigned t = 0; t < STORE_TABLES; t++) {
+		struct slot_walk walk = { .table = &from->tables[t] };
+		for (const void *e; (e = slot_walk_next(&walk));)
+			assert_true(slot_put(to, (enum score_table_name)t, e, T0));
+	}
 	for (unsigned i = 0; i < 50; i++) {
 		struct ip ip = { { 0x20, 1, (uint8_t)i } };
 		struct score_key k = score_key_ip(to, SCORE_KEY_CLIENT, &ip, 64);

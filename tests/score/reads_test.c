@@ -33,6 +33,52 @@ static void many_faces_of_one_client(void **state)
 	world_close(&w);
 }
 
+/* While it is true each mail that shows it a sender is charged, as each message above a limit of messages is. */
+static void a_distinct_charges_for_what_shows_it_a_value(void **state)
+{
+	(void)state;
+	struct world w;
+	char sender[40];
+	RULES({ .name = "faces", .when = "distinct(sender by client, 1h) > 2", .charge = 10 },
+		{ .name = "names", .when = "distinct(helo by client, 1h) > 1", .charge = 1 });
+	world_open(&w, rules);
+	for (int i = 0; i < 12; i++) {
+		(void)snprintf(sender, sizeof sender, "face%d@x", i % 3);
+		at_mail(&w, sender);
+		at_rcpt(&w, "someone@y"); /* no sender is shown here */
+		mail_done(&w);
+	}
+	assert_int_equal((int)client_record(&w), 10 * 10);
+	for (int i = 0; i < 5; i++)
+		at_helo(&w, i % 2 ? "one.test" : "two.test");
+	assert_int_equal((int)client_record(&w), 10 * 10 + 1); /* once a session */
+	world_session(&w, "192.0.2.7");
+	at_helo(&w, "one.test");
+	assert_int_equal((int)client_record(&w), 10 * 10 + 2);
+	world_close(&w);
+}
+
+/* A deferred attempt stays seen: its retry shows the same value and eats nothing more. */
+static void what_a_deferred_attempt_showed_stays_seen(void **state)
+{
+	(void)state;
+	struct world w;
+	RULES({ .name = "faces", .when = "distinct(sender by client, 1h) > 2", .action = SCORE_DEFER });
+	world_open(&w, rules);
+	for (int retry = 0; retry < 20; retry++) {
+		at_mail(&w, "one@x");
+		assert_string_equal(by(&w), "");
+		score_event_undo(w.set, &w.facts, w.store, SCORE_EV_MESSAGES, 1, w.now_ms);
+		mail_done(&w);
+	}
+	at_mail(&w, "two@x");
+	assert_string_equal(by(&w), "");
+	mail_done(&w);
+	at_mail(&w, "three@x");
+	assert_string_equal(by(&w), "faces");
+	world_close(&w);
+}
+
 /* Snowshoe: one sender from many addresses; its record, not theirs, is charged. */
 static void many_clients_of_one_sender(void **state)
 {
@@ -148,8 +194,7 @@ static void charges_above_are_seen_below(void **state)
 	RULES({ .name = "0", .when = "record(client) > 9 or record(sender) > 9 or score > 9" },
 		{ .name = "1", .when = "sender == 'a@b'", .charge = 10, .points = 1 },
 		{ .name = "2", .when = "sender == 'a@b'", .charge = 10, .to = SCORE_TO_SENDER },
-		{ .name = "3", .when = "record(client) >= 10" },
-		{ .name = "4", .when = "score >= 11" },
+		{ .name = "3", .when = "record(client) >= 10" }, { .name = "4", .when = "score >= 11" },
 		{ .name = "5", .when = "points == 1 and record(sender) == 10" },
 		{ .name = "6", .when = "points == 1" });
 	world_open(&w, rules);
@@ -165,9 +210,9 @@ static void rules_of_one_text_share_their_program(void **state)
 	static struct score_rule_source many[SCORE_RULES_MAX];
 	static char text[SCORE_PROBES_MAX + 1][60];
 	for (int i = 0; i < SCORE_RULES_MAX - 1; i++)
-		many[i] = (struct score_rule_source){ .name = "r",
-			.when = "sender =~ /x/ or count(messages by sender, 1m) > 0",
-			.points = 1 };
+		many[i] = (struct score_rule_source){
+			.name = "r", .when = "sender =~ /x/ or count(messages by sender, 1m) > 0", .points = 1
+		};
 	world_open(&w, many);
 	at_mail(&w, "a@b");
 	assert_int_equal((int)w.v.points, SCORE_RULES_MAX - 1);
@@ -183,13 +228,55 @@ static void rules_of_one_text_share_their_program(void **state)
 	buf_release(&faults);
 }
 
+/* "anew" or "charged" of the rule in what fired, or "". */
+static const char *fire_of(const struct world *w, const struct score_fires *f, const char *name)
+{
+	for (unsigned i = 0; i < f->n; i++)
+		if (strcmp(score_rule_name(w->set, f->item[i].rule), name) == 0)
+			return f->item[i].anew ? f->item[i].charged ? "anew charged" : "anew" : "charged";
+	return "";
+}
+
+static void what_fires_is_told_once_a_scope(void **state)
+{
+	(void)state;
+	struct world w;
+	struct score_fires f = { 0 };
+	RULES({ .name = "session", .when = "listener == \"mx\"", .charge = 1, .action = SCORE_WAIT, .delay_ms = 1 },
+		{ .name = "guess", .when = "count(bad_recipients by client, 10m) > 0", .charge = 20 },
+		{ .name = "rcpt", .when = "recipient != \"x@y\"", .points = 1, .state = SCORE_OBSERVE });
+	world_open(&w, rules);
+	w.c.fires = &f;
+	at_connect(&w);
+	assert_string_equal(fire_of(&w, &f, "session"), "anew charged");
+	f.n = 0;
+	at_mail(&w, "a@b");
+	assert_string_equal(fire_of(&w, &f, "session"), "");
+	at_rcpt(&w, "c@d");
+	assert_string_equal(fire_of(&w, &f, "rcpt"), "anew");
+	f.n = 0;
+	event(&w, SCORE_EV_BAD_RECIPIENTS);
+	assert_string_equal(fire_of(&w, &f, "guess"), "anew charged");
+	f.n = 0;
+	event(&w, SCORE_EV_BAD_RECIPIENTS);
+	assert_string_equal(fire_of(&w, &f, "guess"), "charged");
+	rcpt_done(&w, true);
+	f.n = 0;
+	at_rcpt(&w, "e@f"); /* another recipient is another scope */
+	assert_string_equal(fire_of(&w, &f, "rcpt"), "anew");
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(many_faces_of_one_client),
+		cmocka_unit_test(a_distinct_charges_for_what_shows_it_a_value),
+		cmocka_unit_test(what_a_deferred_attempt_showed_stays_seen),
 		cmocka_unit_test(many_clients_of_one_sender),
 		cmocka_unit_test(recipients_are_told_apart_at_rcpt),
 		cmocka_unit_test(a_spike_is_seen_against_what_is_usual),
+		cmocka_unit_test(what_fires_is_told_once_a_scope),
 		cmocka_unit_test(what_was_read_is_told),
 		cmocka_unit_test(charges_above_are_seen_below),
 		cmocka_unit_test(rules_of_one_text_share_their_program),

@@ -69,8 +69,10 @@ void rig_open(struct rig *g, const char *more, const struct fake_rule *rules, si
 	g->app.workers = &g->worker;
 	g->app.workers_n = 1;
 	g->app.alerts = alerts_new();
+	g->app.transcripts = transcripts_new();
 	g->app.decisions = decisions_new(100, 1);
-	assert_true(g->app.clients && g->app.store && g->app.relay && g->app.alerts && g->app.decisions);
+	assert_true(g->app.clients && g->app.store && g->app.relay && g->app.alerts && g->app.decisions &&
+		    g->app.transcripts);
 	assert_true(worker_init(&g->worker, &g->app, 0) && worker_connect(&g->worker));
 	rig_turn(g, 0);
 }
@@ -95,6 +97,7 @@ void rig_close(struct rig *g)
 	clients_free(&g->app.clients);
 	alerts_free(&g->app.alerts);
 	decisions_free(&g->app.decisions);
+	transcripts_free(&g->app.transcripts);
 	generation_unref(&g->app.generation);
 	generation_unref(&g->app.first);
 	spool_room_close(&g->app.spool);

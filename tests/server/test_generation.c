@@ -76,8 +76,8 @@ static void good_settings_give_all_of_it(void **state)
 	assert_string_equal(told, "");
 	assert_true(slice_eq(g->hostname, SLICE("mx.example.test")));
 	assert_true(slice_eq(g->banner, SLICE("mx.example.test ESMTP SmtpGuard")));
-	assert_int_equal(g->lists_n, 1);
-	assert_true(score_list_has_name(g->lists[0].list, SLICE("good@example.test")));
+	assert_int_equal(g->lists.n, 1);
+	assert_true(score_list_has_name(g->lists.items[0].list, SLICE("good@example.test")));
 	assert_string_equal(score_rule_name(g->rules, 0), "r");
 	assert_true(g->relay.ask_backend);
 	assert_int_equal(g->relay.backends_n, 1);

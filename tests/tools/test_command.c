@@ -84,6 +84,12 @@ static void questions(void **state)
 	ARGS("test", "-", "--helo", "x");
 	ARGS("list", "{\"kind\":\"net\",\"top\":7}", "--kind", "net", "--top", "7");
 	ARGS("list", "-", "net");
+	assert_args("rules", 0, NULL, "{}");
+	ARGS("rules", "{\"top\":1000}", "--top", "1000");
+	ARGS("rules", "-", "--top", "1001");
+	ARGS("trace", "{\"client\":\"192.0.2.7\",\"for_s\":300,\"max\":9}", "192.0.2.7", "--for", "5m", "--max=9");
+	ARGS("trace", "-", "--for", "5m");
+	ARGS("trace", "-", "192.0.2.7", "--max", "0");
 	ARGS("show", "{\"key\":\"192.0.2.7\"}", "192.0.2.7");
 	ARGS("show", "-", "a", "b");
 }
@@ -134,9 +140,9 @@ static void near_names(void **state)
 static void names(void **state)
 {
 	(void)state;
-	assert_null(tools_command_find("trace"));
+	assert_null(tools_command_find("replay"));
 	assert_null(tools_command_find("Stats"));
-	assert_true(tools_command_is_later("trace"));
+	assert_true(tools_command_is_later("replay"));
 	for (size_t i = 0; i < tools_n_commands; i++) {
 		assert_ptr_equal(tools_command_find(tools_commands[i].name), &tools_commands[i]);
 		assert_false(tools_command_is_later(tools_commands[i].name));

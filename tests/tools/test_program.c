@@ -156,7 +156,8 @@ static void wrong_usage(void **state)
 	expect(path, "forget", 2, "", "forget user@example.test");
 	expect(path, "forget 1 2 3 4 5 6 7 8 9 10 11 12 13", 2, "", "too many arguments");
 	expect(path, "relaod", 2, "", "did you mean \"reload\"?");
-	expect(path, "trace X", 2, "", "\"trace\" is not in this version");
+	expect(path, "trace", 2, "", "trace takes an address or a prefix");
+	expect(path, "trace 192.0.2.7", 1, "", "this server has no command \"trace\"");
 	expect(path, "\"$(printf 'a\\033b')\"", 2, "", "\"a\\x1bb\"");
 }
 

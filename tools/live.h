@@ -1,0 +1,18 @@
+/* tools/live.h - commands that go on until they are told to end: they ask the server again and again by themselves */
+#ifndef TOOLS_LIVE_H
+#define TOOLS_LIVE_H
+
+#include "ctl/json.h"
+
+/* Longer than a busy server takes; a screen must not stand still for more. */
+enum { TOOLS_LIVE_ANSWER_MS = 5000 };
+
+struct tools_live {
+	const char *socket;
+	bool json;
+};
+
+/* False: error_r says what went wrong. */
+bool tools_trace(const struct tools_live *live, struct ctl_json_doc *args, struct buf *error_r) MUST_USE;
+
+#endif
