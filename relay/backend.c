@@ -147,53 +147,7 @@ int relay_permit_idler(const struct relay_backend *b, unsigned worker)
 	return -1;
 }
 
-/* ---- health ---- */
-
-bool relay_backend_out(const struct relay_backend *b, uint64_t now_ms)
-{
-	int state = atomic_load_explicit(&b->state, memory_order_relaxed);
-	return (state == RELAY_DOWN || state == RELAY_UNHEALTHY) && now_ms < atomic_load(&b->retry_ms);
-}
-
-enum relay_use relay_backend_use(struct relay_backend *b, uint64_t now_ms)
-{
-	int state = atomic_load_explicit(&b->state, memory_order_relaxed);
-	if (state == RELAY_UNTRIED || state == RELAY_UP)
-		return RELAY_USE;
-	unsigned long long due = atomic_load(&b->retry_ms);
-	if (now_ms < due)
-		return RELAY_USE_NOT;
-	/* who moves the time on is the one that tries; should he never report, the next may after that time */
-	bool mine = atomic_compare_exchange_strong(&b->retry_ms, &due, now_ms + RELAY_BACKOFF_MAX_MS);
-	return mine ? RELAY_USE_TRY : RELAY_USE_NOT;
-}
-
-bool relay_backend_up(struct relay_backend *b)
-{
-	if (atomic_load_explicit(&b->state, memory_order_relaxed) == RELAY_UP)
-		return false;
-	int before = atomic_exchange(&b->state, RELAY_UP);
-	atomic_store(&b->backoff_ms, 0);
-	return before == RELAY_DOWN || before == RELAY_UNHEALTHY;
-}
-
-bool relay_backend_down(struct relay_backend *b, enum relay_state state, struct slice why, uint64_t now_ms)
-{
-	atomic_fetch_add(&b->n.failures, 1);
-	unsigned wait = atomic_load(&b->backoff_ms);
-	if (!relay_backend_out(b, now_ms) || wait == 0) /* ten connections that fail together are one failure */
-		wait = wait == 0 ? RELAY_BACKOFF_MIN_MS : wait * 2;
-	if (wait > RELAY_BACKOFF_MAX_MS)
-		wait = RELAY_BACKOFF_MAX_MS;
-	atomic_store(&b->backoff_ms, wait);
-	atomic_store(&b->retry_ms, now_ms + wait);
-	int before = atomic_exchange(&b->state, (int)state);
-	pthread_mutex_lock(&b->lock);
-	bool same = before == (int)state && slice_eq(slice_str(b->error), why);
-	snprintf(b->error, sizeof b->error, "%.*s", SLICE_ARG(why));
-	pthread_mutex_unlock(&b->lock);
-	return !same;
-}
+/* ---- what is known of it ---- */
 
 void relay_backend_reuse(struct relay_backend *b, bool any)
 {
@@ -215,7 +169,7 @@ void relay_backend_info(struct relay_backend *b, unsigned limit, uint64_t now_ms
 	*info_r = (struct relay_backend_info){
 		.state = (enum relay_state)atomic_load(&b->state),
 		.open = atomic_load(&b->open),
-		.limit = limit,
+		.limit = relay_backend_limit(b, limit, now_ms),
 		.probes = atomic_load(&b->probes),
 		.reusable = atomic_load(&b->reuse) == RELAY_REUSE_ANY,
 		.exts = atomic_load(&b->exts),

@@ -8,8 +8,12 @@
  * connections are all busy waits RELAY_PATIENCE_MS for one of its own before it hungers, and one that has no more
  * than the hungry one lets go only of what has been idle for RELAY_LULL_MS: small swings of load move nothing.
  *
- * Health: UNTRIED and UP are used freely. After a failure it is DOWN (or UNHEALTHY) until its
- * back-off ends; then one worker at a time tries it, all others fail over or fail fast.
+ * Health (health.c): UNTRIED and UP are used freely. After a failure it is DOWN (or UNHEALTHY) until its
+ * back-off ends; then one worker at a time tries it with one connection, all others use the next backend or fail fast.
+ * The back-off doubles up to a cap and is shortened by up to a quarter by chance, so that many servers that lost one
+ * backend at once do not come back at once.
+ * Two limits of the backend's own are learned, so that a lower one than ours is no failure: how many connections it
+ * takes (a greeting of 4xx while others work) and how many recipients a mail may have (LIMITS RCPTMAX, or 452 4.5.3).
  *
  * Threads: all functions may be called by any worker; the only lock guards the error text, a leaf.
  */
@@ -24,6 +28,9 @@
 enum {
 	RELAY_BACKOFF_MIN_MS = 1000,
 	RELAY_BACKOFF_MAX_MS = 5000, /* a backend that is back is in use again this soon */
+	RELAY_CEILING_MS = 5 * 60 * 1000,   /* a learned limit of connections holds so long, then more are tried */
+	RELAY_RCPT_MAX_MS = 60 * 60 * 1000, /* and one of recipients, when no LIMITS told it */
+	RELAY_FIRST_MS = 1000, /* at the start a mail waits so long for a preferred backend that was not heard yet */
 	RELAY_PATIENCE_MS = 10,
 	RELAY_LULL_MS = 10,
 	RELAY_PROBE_SLOTS = 4096, /* counters of probes under way, by a keyed hash of the client */
@@ -60,6 +67,13 @@ struct relay_backend {
 	atomic_int state;    /* enum relay_state */
 	atomic_ullong retry_ms;
 	atomic_uint backoff_ms;
+	atomic_uint settled; /* connections whose EHLO was answered */
+	atomic_uint ceiling; /* connections that it takes, until then: */
+	atomic_ullong ceiling_until_ms;
+	/* recipients of a mail, as LIMITS says (0: it does not), and as a refusal showed, until then */
+	atomic_uint rcpt_said, rcpt_found;
+	atomic_ullong rcpt_until_ms;
+	atomic_ullong first_ms; /* when it was first to be used */
 	atomic_int reuse;     /* enum relay_reuse, as found last */
 	atomic_bool no_reuse; /* it offered XCLIENT again and refused it: not believed until the next refresh */
 	atomic_bool heard;    /* exts and size are known */
@@ -100,6 +114,17 @@ bool relay_backend_out(const struct relay_backend *b, uint64_t now_ms);
 bool relay_backend_up(struct relay_backend *b);
 /* It failed. True when this is news (for the log). `state`: RELAY_DOWN or RELAY_UNHEALTHY. */
 bool relay_backend_down(struct relay_backend *b, enum relay_state state, struct slice why, uint64_t now_ms);
+/* How many connections may be open to it: `limit`, or fewer where it was found to take no more. */
+unsigned relay_backend_limit(const struct relay_backend *b, unsigned limit, uint64_t now_ms);
+/* One more connection has its EHLO answered; its end takes one off `settled`. */
+void relay_backend_settle(struct relay_backend *b);
+/* It turned one connection away while others work. False: none does, it is out of order. True with *news_r: its limit
+ * was not known. */
+bool relay_backend_full(struct relay_backend *b, uint64_t now_ms, bool *news_r) MUST_USE;
+/* Recipients that a mail to it may have; UINT32_MAX: no limit is known. */
+unsigned relay_backend_rcpts(const struct relay_backend *b, uint64_t now_ms);
+/* It refused to take more than n (at least 1) in one mail. */
+void relay_backend_rcpts_found(struct relay_backend *b, unsigned n, uint64_t now_ms);
 /* One of its connections serves any client, or one alone. */
 void relay_backend_reuse(struct relay_backend *b, bool any);
 void relay_backend_heard(struct relay_backend *b, uint32_t exts, uint64_t size);

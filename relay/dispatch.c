@@ -49,14 +49,40 @@ void relay_probe_over(struct relay *r, struct relay_job *job)
 
 /* ---- one job ---- */
 
-static struct relay_pool *choose(struct relay *r, uint64_t now_ms)
+/* A backend that nobody has heard yet has a moment, so that at the start the preferred one is used. */
+static bool is_worth_waiting_for(struct relay *r, struct relay_backend *b, uint64_t now_ms)
 {
+	unsigned long long first = 0;
+	if (atomic_load(&b->state) != RELAY_UNTRIED)
+		return false;
+	if (atomic_compare_exchange_strong(&b->first_ms, &first, now_ms))
+		first = now_ms;
+	if (now_ms >= first + RELAY_FIRST_MS)
+		return false;
+	relay_look_at(r, first + RELAY_FIRST_MS);
+	return true;
+}
+
+/* The first that works. One that may work again is tried by one connection of its own meanwhile; only where none
+ * works does the job wait for that. One that has just lost this job's connection comes last. */
+static struct relay_pool *choose(struct relay *r, const struct relay_job *job, uint64_t now_ms)
+{
+	struct relay_pool *may = NULL, *lost = NULL;
 	for (size_t i = 0; i < r->settings->c.backends_n; i++) {
 		struct relay_pool *p = relay_pool_of(r, r->settings->backends[i]);
-		if (p && relay_pool_usable(p, now_ms))
+		enum relay_fit fit = p ? relay_pool_fit(p, now_ms) : RELAY_FIT_OUT;
+		if (fit == RELAY_FIT_OUT)
+			continue;
+		if (p->backend == job->lost_at)
+			lost = p;
+		else if (fit == RELAY_FIT_READY || is_worth_waiting_for(r, p->backend, now_ms))
 			return p;
+		else if (!may)
+			may = p;
+		if (fit == RELAY_FIT_TRIAL && !p->links_n)
+			relay_pool_open(r, p, NULL, now_ms);
 	}
-	return NULL;
+	return lost ? lost : may;
 }
 
 static enum outcome on_link(struct relay *r, struct relay_queue *q, struct relay_pool *p, uint64_t now_ms)
@@ -78,7 +104,7 @@ static enum outcome on_link(struct relay *r, struct relay_queue *q, struct relay
 
 static enum outcome run(struct relay *r, struct relay_queue *q, uint64_t now_ms)
 {
-	struct relay_pool *p = choose(r, now_ms);
+	struct relay_pool *p = choose(r, relay_queue_head(q), now_ms);
 	if (!p) {
 		relay_finish_unreachable(r, relay_queue_take(q), now_ms);
 		return RAN;

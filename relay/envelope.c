@@ -1,4 +1,5 @@
 /* From XFORWARD and MAIL to the reply to DATA. */
+#include "base/log.h"
 #include "relay/identity.h"
 #include "relay/known.h"
 #include "relay/link_inside.h"
@@ -112,12 +113,35 @@ static void on_mail(struct relay_link *l, const struct smtp_client_reply *reply)
 	l->refusals++;
 }
 
+/* RFC 5321 4.5.3.1.10, RFC 3463 4.5.3. */
+static bool is_too_many(const struct smtp_client_reply *reply)
+{
+	const struct smtp_enhanced *e = &reply->enhanced;
+	return e->class ? e->subject == 5 && e->detail == 3 : reply->code == 452;
+}
+
+/* The mail is not to fail for ever: from now on recipients beyond this are told so at their RCPT, and the client brings
+ * them in a mail of their own. They may well exist, so they are no suspects. */
+static void too_many(struct relay *r, struct relay_link *l)
+{
+	struct relay_backend *b = l->pool->backend;
+	if (l->env.too_many++ == 0) {
+		log_info("backend %s: takes %u recipients in a mail", b->name, l->env.accepted);
+		relay_backend_rcpts_found(b, l->env.accepted, r->now_ms);
+	}
+	l->env.refused++;
+}
+
 static void on_rcpt(struct relay *r, struct relay_link *l, const struct smtp_client_reply *reply)
 {
 	struct relay_job *job = l->job;
 	if (relay_is_2xx(reply->code) && !l->env.mail_refused) {
 		if (l->env.accepted++ == 0 && is_probe(job))
 			relay_link_keep(l, reply, UINT16_MAX);
+		return;
+	}
+	if (!is_probe(job) && l->env.accepted && is_too_many(reply)) {
+		too_many(r, l);
 		return;
 	}
 	l->refusals++;

@@ -204,6 +204,7 @@ void relay_finish_lost(struct relay *r, struct relay_job *job, bool used, bool h
 	}
 	bool stale = used && !heard && job->stale < STALE_MAX && !forsaken(job);
 	if (!stale) {
+		job->lost_at = backend_of(job);
 		relay_finish_again(r, job, now_ms);
 		return;
 	}

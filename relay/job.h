@@ -39,6 +39,7 @@ struct relay_job {
 	unsigned probe_slot;	       /* this client's; see relay_probe_slot() */
 	uint8_t tries;		       /* that failed */
 	uint8_t stale;		       /* tries on an idle connection that the backend had closed meanwhile */
+	const struct relay_backend *lost_at; /* a connection to it was lost: another backend is tried, if one works */
 	bool needs_fresh;	       /* only a connection that did nothing yet will do */
 	bool nameless;		       /* the backend is not told the client's NAME and HELO */
 	bool alone;		       /* asks for itself, is not merged */

@@ -13,31 +13,40 @@ static void on_hello(struct relay *r, struct relay_link *l, const struct smtp_cl
 static void on_reset(struct relay *r, struct relay_link *l, const struct smtp_client_reply *reply, uint64_t now_ms);
 static void on_quit(struct relay *r, struct relay_link *l, const struct smtp_client_reply *reply, uint64_t now_ms);
 
-/* How long a state may last (RFC 5321 4.5.3.2), and who reads its replies (NULL: none is due). Before the dot the job's
- * own time is shorter than most of these. The idle time is the settings'. */
+/* How long a state may last (RFC 5321 4.5.3.2), how long when another backend works that the mail could go to, and who
+ * reads its replies (NULL: none is due). Before the dot the job's own time is shorter than most of these. The idle time
+ * is the settings'. */
 static const struct phase {
 	const char *name;
-	uint32_t limit_ms;
+	uint32_t limit_ms, patience_ms;
 	void (*on_reply)(struct relay *, struct relay_link *, const struct smtp_client_reply *, uint64_t);
 } PHASES[] = {
-	[RELAY_LINK_CONNECTING] = { "connecting", 30 * SECOND, NULL },
-	[RELAY_LINK_GREETING] = { "waiting for the greeting", 5 * MINUTE, on_greeting },
-	[RELAY_LINK_HELLO] = { "waiting for the reply to EHLO", 5 * MINUTE, on_hello },
-	[RELAY_LINK_IDLE] = { "idle", 0, NULL },
-	[RELAY_LINK_IDENTIFY] = { "waiting for the reply to XCLIENT", 5 * MINUTE, relay_xclient_reply },
-	[RELAY_LINK_REHELLO] = { "waiting for the reply to EHLO", 5 * MINUTE, relay_xclient_rehello },
-	[RELAY_LINK_ENVELOPE] = { "waiting for the replies to MAIL and RCPT", 5 * MINUTE, relay_envelope_reply },
-	[RELAY_LINK_DATA] = { "waiting for the reply to DATA", 2 * MINUTE, relay_envelope_data },
-	[RELAY_LINK_BODY] = { "sending the body", 3 * MINUTE, relay_body_early },
-	[RELAY_LINK_DOT] = { "waiting for the reply to the body", 10 * MINUTE, relay_body_reply },
-	[RELAY_LINK_RESET] = { "waiting for the reply to RSET", 30 * SECOND, on_reset },
-	[RELAY_LINK_QUIT] = { "waiting for the reply to QUIT", 2 * SECOND, on_quit },
-	[RELAY_LINK_GONE] = { "gone", 0, NULL },
+	[RELAY_LINK_CONNECTING] = { "connecting", 30 * SECOND, 10 * SECOND, NULL },
+	[RELAY_LINK_GREETING] = { "waiting for the greeting", 5 * MINUTE, 10 * SECOND, on_greeting },
+	[RELAY_LINK_HELLO] = { "waiting for the reply to EHLO", 5 * MINUTE, 10 * SECOND, on_hello },
+	[RELAY_LINK_IDLE] = { "idle", 0, 0, NULL },
+	[RELAY_LINK_IDENTIFY] = { "waiting for the reply to XCLIENT", 5 * MINUTE, MINUTE, relay_xclient_reply },
+	[RELAY_LINK_REHELLO] = { "waiting for the reply to EHLO", 5 * MINUTE, MINUTE, relay_xclient_rehello },
+	[RELAY_LINK_ENVELOPE] = { "waiting for MAIL and RCPT", 5 * MINUTE, MINUTE, relay_envelope_reply },
+	[RELAY_LINK_DATA] = { "waiting for the reply to DATA", 2 * MINUTE, MINUTE, relay_envelope_data },
+	[RELAY_LINK_BODY] = { "sending the body", 3 * MINUTE, 0, relay_body_early },
+	[RELAY_LINK_DOT] = { "waiting for the reply to the body", 10 * MINUTE, 0, relay_body_reply },
+	[RELAY_LINK_RESET] = { "waiting for the reply to RSET", 30 * SECOND, 0, on_reset },
+	[RELAY_LINK_QUIT] = { "waiting for the reply to QUIT", 2 * SECOND, 0, on_quit },
+	[RELAY_LINK_GONE] = { "gone", 0, 0, NULL },
 };
 
 /* A recipient question on a connection that has met refusals is slow when Postfix holds each command for a second
  * (smtpd_error_sleep_time): no ordinary answer takes this long there, and a fresh connection is not slowed. */
 enum { SLOW_MS = 900, SLOW_RSETS = 20 };
+
+/* The timer looks up when patience ends, and again and again after that: another backend may have come up. */
+static void watch(struct relay *r, struct relay_link *l, uint64_t now_ms)
+{
+	uint64_t patience_ms = now_ms + PHASES[l->state].patience_ms;
+	bool sooner = patience_ms > now_ms && patience_ms < l->due_ms;
+	net_wheel_arm(&r->wheel, &l->timer, sooner ? patience_ms : l->due_ms);
+}
 
 void relay_link_enter(struct relay *r, struct relay_link *l, enum relay_link_state state, uint64_t now_ms)
 {
@@ -46,7 +55,8 @@ void relay_link_enter(struct relay *r, struct relay_link *l, enum relay_link_sta
 	bool suspicious = l->refusals || l->rsets >= SLOW_RSETS;
 	if (state == RELAY_LINK_ENVELOPE && l->job->done.question == RELAY_RCPT && suspicious && !l->job->tries)
 		limit = SLOW_MS;
-	net_wheel_arm(&r->wheel, &l->timer, now_ms + limit);
+	l->due_ms = now_ms + limit;
+	watch(r, l, now_ms);
 }
 
 /* ---- life ---- */
@@ -77,6 +87,8 @@ void relay_link_close(struct relay *r, struct relay_link *l)
 		p->opening_n--;
 	if (l->state == RELAY_LINK_QUIT)
 		p->quitting_n--;
+	if (l->settled)
+		atomic_fetch_sub(&p->backend->settled, 1);
 	net_wheel_cancel(&r->wheel, &l->timer);
 	net_conn_close(&l->conn, r->loop);
 	relay_pool_forget(r, l);
@@ -224,6 +236,14 @@ void relay_link_release(struct relay *r, struct relay_link *l, bool reset, uint6
 
 static void on_greeting(struct relay *r, struct relay_link *l, const struct smtp_client_reply *reply, uint64_t now_ms)
 {
+	bool news;
+	if (reply->code / 100 == 4 && relay_backend_full(l->pool->backend, now_ms, &news)) {
+		log_msg(news ? LOG_LEVEL_WARN : LOG_LEVEL_INFO,
+			"backend %s: takes no more connections than it has, fewer than relay.connections: %u %.*s",
+			l->pool->backend->name, reply->code, SLICE_ARG(reply->text));
+		relay_link_close(r, l);
+		return;
+	}
 	if (reply->code != 220) {
 		char text[160];
 		snprintf(text, sizeof text, "greeting refused: %u %.*s", reply->code, SLICE_ARG(reply->text));
@@ -271,6 +291,8 @@ static void on_hello(struct relay *r, struct relay_link *l, const struct smtp_cl
 		log_info("backend %s: works again", b->name);
 	l->takes_xclient = (l->client.caps.xclient & SMTP_XATTR_ADDR) != 0;
 	l->pool->opening_n--;
+	l->settled = true;
+	relay_backend_settle(b);
 	relay_link_release(r, l, false, now_ms);
 }
 
@@ -387,6 +409,10 @@ void relay_link_on_time(struct relay *r, struct relay_link *l, uint64_t now_ms)
 {
 	if (l->state == RELAY_LINK_IDLE) {
 		relay_link_quit(r, l, now_ms);
+		return;
+	}
+	if (now_ms < l->due_ms && !relay_pool_other(r, l->pool, now_ms)) {
+		watch(r, l, now_ms);
 		return;
 	}
 	struct relay_job *job = l->job;

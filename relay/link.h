@@ -43,6 +43,7 @@ struct relay_envelope {
 	uint32_t next; /* command to be sent: 0 XFORWARD, 1 MAIL, 2.. RCPT, rcpts_n + 2 the last one */
 	bool mail_refused;
 	uint16_t accepted, refused; /* recipients */
+	uint16_t too_many;	    /* of those refused: it takes no more in one mail */
 };
 
 /* The body on its way: what is still to be written. */
@@ -79,6 +80,8 @@ struct relay_link {
 	struct relay_feed feed;
 	unsigned uses, xclients, refusals, rsets, turns; /* refusals and rsets: since the last delivered mail */
 	uint64_t opened_ms, idle_ms;			 /* since when it is idle */
+	uint64_t due_ms;				 /* the end of its state's time; the timer may look sooner */
+	bool settled;					 /* counted in backend->settled */
 };
 
 /* Opens a connection with the permit that the caller has taken. NULL: it failed at once (the permit is

@@ -6,6 +6,9 @@
 
 #include <errno.h>
 
+/* Out of descriptors or memory: how long until one more connection is tried, and how often that is told. */
+enum { REST_MS = 100, REST_TOLD_MS = 10000 };
+
 static void push_idle(struct relay *r, struct relay_pool *p, struct relay_link *link)
 {
 	link->idle_prev = NULL;
@@ -46,10 +49,15 @@ static bool patience_is_over(struct relay *r, const struct relay_pool *p, const 
 	return false;
 }
 
+static unsigned limit_of(const struct relay *r, const struct relay_pool *p)
+{
+	return relay_backend_limit(p->backend, r->settings->c.connections, r->now_ms);
+}
+
 static bool permit(struct relay *r, struct relay_pool *p, const struct relay_job *job, uint64_t now_ms)
 {
 	struct relay_backend *b = p->backend;
-	unsigned limit = r->settings->c.connections;
+	unsigned limit = limit_of(r, p);
 	if (relay_permit_take(b, r->worker, limit))
 		return true;
 	TRY(patience_is_over(r, p, job, now_ms));
@@ -65,7 +73,29 @@ static bool permit(struct relay *r, struct relay_pool *p, const struct relay_job
 
 static void give_permit(struct relay *r, struct relay_pool *p)
 {
-	relay_shared_wake(r->shared, relay_permit_give(p->backend, r->worker, r->settings->c.connections));
+	relay_shared_wake(r->shared, relay_permit_give(p->backend, r->worker, limit_of(r, p)));
+}
+
+/* The kernel gave us no descriptor, port or memory: that says nothing about the backend. */
+static bool is_our_own(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS || error == EADDRNOTAVAIL ||
+	       error == ENOSPC;
+}
+
+static void not_opened(struct relay *r, struct relay_pool *p, int error, uint64_t now_ms)
+{
+	struct relay_backend *b = p->backend;
+	if (!is_our_own(error)) {
+		if (relay_backend_down(b, RELAY_DOWN, slice_str(strerror(error)), now_ms))
+			log_warn("backend %s: cannot connect: %s", b->name, strerror(error));
+		r->pump = true;
+		return;
+	}
+	if (now_ms - p->rest_until_ms >= REST_TOLD_MS)
+		log_warn("backend %s: no connection can be made, for lack of our own: %s", b->name, strerror(error));
+	p->rest_until_ms = now_ms + REST_MS;
+	relay_look_at(r, p->rest_until_ms);
 }
 
 bool relay_pool_open(struct relay *r, struct relay_pool *p, const struct relay_job *job, uint64_t now_ms)
@@ -74,6 +104,10 @@ bool relay_pool_open(struct relay *r, struct relay_pool *p, const struct relay_j
 	bool proven = atomic_load_explicit(&p->backend->state, memory_order_relaxed) == RELAY_UP;
 	if (!proven && p->opening_n)
 		return false;
+	if (now_ms < p->rest_until_ms) {
+		relay_look_at(r, p->rest_until_ms);
+		return false;
+	}
 	if (relay_backend_out(p->backend, now_ms) || !permit(r, p, job, now_ms))
 		return false;
 	if (relay_backend_use(p->backend, now_ms) == RELAY_USE_NOT) {
@@ -82,11 +116,9 @@ bool relay_pool_open(struct relay *r, struct relay_pool *p, const struct relay_j
 	}
 	struct relay_link *link = relay_link_open(r, p, now_ms);
 	if (!link) {
-		const char *why = strerror(errno);
-		if (relay_backend_down(p->backend, RELAY_DOWN, slice_str(why), now_ms))
-			log_warn("backend %s: cannot connect: %s", p->backend->name, why);
+		int error = errno;
 		give_permit(r, p);
-		r->pump = true;
+		not_opened(r, p, error, now_ms);
 		return false;
 	}
 	link->next = p->links;
@@ -119,7 +151,9 @@ void relay_pool_forget(struct relay *r, struct relay_link *link)
 static bool fits(const struct relay *r, const struct relay_link *link, const struct relay_job *job, bool same_client)
 {
 	/* a second try wants a new connection, unless none can be had */
-	bool fresh = !job->needs_fresh || link->uses == 0 || relay_backend_out(link->pool->backend, r->now_ms);
+	const struct relay_backend *b = link->pool->backend;
+	bool elsewhere = job->lost_at && job->lost_at != b;
+	bool fresh = !job->needs_fresh || link->uses == 0 || elsewhere || relay_backend_out(b, r->now_ms);
 	if (link->settings != r->settings || !fresh)
 		return false;
 	if (r->settings->c.identity != RELAY_XCLIENT)
@@ -163,7 +197,7 @@ static void restock(struct relay *r, struct relay_pool *p, uint64_t now_ms)
 		fresh += link->uses == 0;
 	/* not the last permits: a stock of fresh ones must not keep a waiting mail of another worker out */
 	for (; fresh < RELAY_STOCK && !r->draining; fresh++)
-		if (atomic_load(&b->open) + RELAY_STOCK > r->settings->c.connections ||
+		if (atomic_load(&b->open) + RELAY_STOCK > limit_of(r, p) ||
 			!relay_pool_open(r, p, NULL, now_ms))
 			return;
 }
@@ -197,6 +231,25 @@ bool relay_pool_usable(const struct relay_pool *p, uint64_t now_ms)
 	return p->links_n || !relay_backend_out(p->backend, now_ms);
 }
 
+enum relay_fit relay_pool_fit(const struct relay_pool *p, uint64_t now_ms)
+{
+	const struct relay_backend *b = p->backend;
+	int state = atomic_load_explicit(&b->state, memory_order_relaxed);
+	if (b->kind == RELAY_MAILDIR ? !relay_backend_out(b, now_ms) : state == RELAY_UP)
+		return RELAY_FIT_READY;
+	return relay_pool_usable(p, now_ms) ? RELAY_FIT_TRIAL : RELAY_FIT_OUT;
+}
+
+bool relay_pool_other(struct relay *r, const struct relay_pool *p, uint64_t now_ms)
+{
+	for (size_t i = 0; i < r->settings->c.backends_n; i++) {
+		const struct relay_pool *other = relay_pool_of(r, r->settings->backends[i]);
+		if (other && other != p && relay_pool_fit(other, now_ms) == RELAY_FIT_READY)
+			return true;
+	}
+	return false;
+}
+
 /* ---- giving back ---- */
 
 static bool worn(const struct relay *r, const struct relay_link *link, uint64_t now_ms)
@@ -228,7 +281,7 @@ void relay_pool_share(struct relay *r, struct relay_pool *p, uint64_t now_ms)
 	if (waiting(r) == 0) {
 		relay_permit_hunger(b, r->worker, false);
 		while (atomic_load(&b->share[r->worker].granted) &&
-			relay_permit_take(b, r->worker, r->settings->c.connections))
+			relay_permit_take(b, r->worker, limit_of(r, p)))
 			give_permit(r, p);
 	}
 	/* one for each that hungers, no more: the rest of the idle ones may be needed in a moment */

@@ -29,6 +29,7 @@ struct relay_pool {
 	struct relay_link *links; /* all */
 	struct relay_link *idle;  /* top of the stack */
 	unsigned links_n, idle_n, opening_n, quitting_n;
+	uint64_t rest_until_ms; /* we had no descriptor or memory for one more: not tried again before */
 };
 
 /* What can be done for a job now. */
@@ -54,5 +55,10 @@ void relay_pool_retire(struct relay *r, struct relay_pool *p, bool all, uint64_t
 bool relay_pool_open(struct relay *r, struct relay_pool *p, const struct relay_job *job, uint64_t now_ms);
 /* Is the backend fit to be given jobs, now, by this worker? */
 bool relay_pool_usable(const struct relay_pool *p, uint64_t now_ms);
+/* The same, where there are others: OUT must not be used; TRIAL may work, one connection is to find out; READY. */
+enum relay_fit { RELAY_FIT_OUT, RELAY_FIT_TRIAL, RELAY_FIT_READY };
+enum relay_fit relay_pool_fit(const struct relay_pool *p, uint64_t now_ms);
+/* Some backend other than this one is READY: who waits for this one may go there. */
+bool relay_pool_other(struct relay *r, const struct relay_pool *p, uint64_t now_ms);
 
 #endif

@@ -384,6 +384,16 @@ uint32_t relay_caps(const struct relay *r, uint64_t *size_r)
 	return all | ours;
 }
 
+unsigned relay_rcpt_max(const struct relay *r, uint64_t now_ms)
+{
+	unsigned most = UINT32_MAX;
+	for (size_t i = 0; i < r->settings->c.backends_n; i++) {
+		unsigned its = relay_backend_rcpts(r->settings->backends[i], now_ms);
+		most = its < most ? its : most;
+	}
+	return most;
+}
+
 bool relay_may_relay(const struct relay *r, const struct ip *client, struct slice domain)
 {
 	return relay_settings_may_relay(r->settings, client, domain);

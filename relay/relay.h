@@ -155,6 +155,10 @@ uint32_t relay_caps(const struct relay *r, uint64_t *size_r);
  * 550 5.7.1 otherwise. */
 bool relay_may_relay(const struct relay *r, const struct ip *client, struct slice domain);
 
+/* How many recipients a mail may have so that every backend takes them together (RFC 9422 RCPTMAX, or learned from a
+ * 452 4.5.3); UINT32_MAX: no limit is known. The server answers 452 4.5.3 to a RCPT beyond it. */
+unsigned relay_rcpt_max(const struct relay *r, uint64_t now_ms);
+
 /* The client on whose behalf a question is asked. Memory: the caller's, see each call. */
 struct relay_client {
 	struct ip ip;

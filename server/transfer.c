@@ -96,6 +96,10 @@ void transfer_check_rcpt(struct session *s)
 		talk_answer_rcpt(s, 550, judge_sign(s, SLICE("5.7.1 Relaying denied")), SLICE("protocol"));
 		return;
 	}
+	if (s->mail->taken >= relay_rcpt_max(s->worker->relay, s->worker->now_ms)) {
+		talk_answer_rcpt(s, 452, SLICE("4.5.3 Too many recipients"), SLICE("limit"));
+		return;
+	}
 	ask_sources(s);
 }
 

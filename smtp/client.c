@@ -11,6 +11,11 @@ void smtp_client_init(struct smtp_client *c, struct buf *out)
 	c->ring[0] = (struct smtp_client_run){ SMTP_TO_GREETING, 1 };
 }
 
+void smtp_client_speak_lmtp(struct smtp_client *c)
+{
+	c->lmtp = true;
+}
+
 void smtp_client_idle(struct smtp_client *c)
 {
 	smtp_reply_in_idle(&c->reply);
@@ -113,7 +118,7 @@ static bool is_one_path(struct slice s)
 bool smtp_client_ehlo(struct smtp_client *c, struct slice name)
 {
 	TRY(name.n > 0 && slice_find(name, ' ') == name.n);
-	return say(c, SMTP_TO_EHLO, (struct slice[]){ SLICE("EHLO "), name }, 2);
+	return say(c, SMTP_TO_EHLO, (struct slice[]){ c->lmtp ? SLICE("LHLO ") : SLICE("EHLO "), name }, 2);
 }
 
 bool smtp_client_starttls(struct smtp_client *c)
@@ -160,8 +165,11 @@ bool smtp_client_data(struct smtp_client *c)
 bool smtp_client_body_sent(struct smtp_client *c)
 {
 	TRY(c->in_body && !c->lost && can_expect(c, SMTP_TO_BODY));
-	expect(c, SMTP_TO_BODY);
+	/* RFC 2033 4.2: none accepted, none is due */
+	for (unsigned n = c->lmtp ? c->accepted : 1; n; n--)
+		expect(c, SMTP_TO_BODY);
 	c->in_body = false;
+	c->rcpt = 0;
 	return true;
 }
 
@@ -214,18 +222,21 @@ static void take_note(struct smtp_client *c, struct smtp_client_reply *reply)
 			c->caps = (struct smtp_caps){ 0 };
 		break;
 	case SMTP_TO_MAIL:
-		c->rcpt = 0;
+		c->rcpt = c->accepted = 0;
 		break;
 	case SMTP_TO_RCPT:
 		reply->index = c->rcpt++;
+		c->accepted = (uint16_t)(c->accepted + yes);
 		break;
 	case SMTP_TO_DATA:
 		c->in_body = reply->code == 354;
 		break;
+	case SMTP_TO_BODY:
+		reply->index = c->lmtp ? c->rcpt++ : 0;
+		break;
 	case SMTP_TO_NOTHING:
 	case SMTP_TO_GREETING:
 	case SMTP_TO_XFORWARD:
-	case SMTP_TO_BODY:
 	case SMTP_TO_RSET:
 	case SMTP_TO_QUIT:
 		break;

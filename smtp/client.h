@@ -12,7 +12,7 @@
  * same command as one count). It does not judge replies: whether a 354 came, whether to go on after a refusal is
  * the caller's. DATA is the last of its group, and after a 354 to it a body must be
  * ended even if no recipient was taken: body_out's end alone (RFC 2920 3.1).
- * LMTP, later, fits in: LHLO instead of EHLO, and SMTP_TO_BODY once for each accepted recipient with its index.
+ * LMTP (RFC 2033): LHLO instead of EHLO, and SMTP_TO_BODY once for each accepted recipient, counted by its index.
  *
  * Every command function returns false when the command would not be one line of that command (CR, LF, NUL, other
  * control or 8-bit bytes, a path that could be misread, too long), when it is not allowed now (behind DATA, STARTTLS or
@@ -59,7 +59,7 @@ enum smtp_client_event {
 
 struct smtp_client_reply {
 	enum smtp_client_command to;
-	uint16_t index; /* SMTP_TO_RCPT: which of this mail's recipients, from 0 */
+	uint16_t index; /* SMTP_TO_RCPT: which of this mail's recipients, from 0; LMTP's SMTP_TO_BODY: of those accepted */
 	uint16_t code;	/* 200..599 */
 	struct smtp_enhanced enhanced; /* class 0: none */
 	/* With its enhanced code, lines joined by '\n', harmless bytes only (smtp/reply_in.h). Valid until the next
@@ -77,7 +77,9 @@ struct smtp_client {
 	struct buf *out;
 	struct smtp_caps caps; /* of the last good EHLO; empty before it and after a good STARTTLS or XCLIENT */
 	struct smtp_reply_in reply;
-	uint16_t rcpt;	     /* replies to RCPT since MAIL */
+	uint16_t rcpt;	     /* replies to RCPT since MAIL; in LMTP, behind the body, those to it */
+	uint16_t accepted;   /* recipients since MAIL */
+	bool lmtp;
 	uint8_t first, runs; /* the ring below */
 	bool in_body;	     /* a 354 came: nothing but the body may go out until smtp_client_body_sent() */
 	uint8_t lost;	     /* the event that ended the stream; SMTP_CLIENT_MORE: none */
@@ -86,6 +88,8 @@ struct smtp_client {
 
 /* `out` must outlive the core. The first reply that is due is the greeting. */
 void smtp_client_init(struct smtp_client *c, struct buf *out);
+/* From the beginning on it speaks LMTP. */
+void smtp_client_speak_lmtp(struct smtp_client *c);
 /* Gives back what an idle connection needs not; reply texts are void. */
 void smtp_client_idle(struct smtp_client *c);
 /* After the last use; a zeroed core is fine. */
@@ -107,7 +111,8 @@ struct smtp_mail_options {
 bool smtp_client_mail(struct smtp_client *c, struct slice sender, const struct smtp_mail_options *o) MUST_USE;
 bool smtp_client_rcpt(struct smtp_client *c, struct slice rcpt) MUST_USE;
 bool smtp_client_data(struct smtp_client *c) MUST_USE;
-/* The caller has put the whole body and its dot into `out`: a reply is due. Only after a 354. */
+/* The caller has put the whole body and its dot into `out`: a reply is due (LMTP: one for each recipient that was
+ * accepted). Only after a 354. */
 bool smtp_client_body_sent(struct smtp_client *c) MUST_USE;
 bool smtp_client_rset(struct smtp_client *c) MUST_USE;
 bool smtp_client_quit(struct smtp_client *c) MUST_USE;

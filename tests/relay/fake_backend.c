@@ -17,6 +17,7 @@ struct conn {
 	bool body, first_line, xclient_done, gone, mail_open;
 	struct fake_mail mail;
 	int accepted;
+	bool crowd; /* one too many */
 };
 
 static void say(struct conn *c, const char *text)
@@ -108,6 +109,8 @@ static void command(struct conn *c, const char *line)
 		say(c, "250 2.1.0 Ok\r\n");
 	} else if (strncmp(line, "RCPT", 4) == 0 && !c->mail_open) {
 		say(c, "503 5.5.1 Error: need MAIL command\r\n");
+	} else if (strncmp(line, "RCPT", 4) == 0 && c->f->max_rcpts && c->accepted >= c->f->max_rcpts) {
+		say(c, "452 4.5.3 Error: too many recipients\r\n");
 	} else if (strncmp(line, "RCPT", 4) == 0) {
 		size_t n = strlen(c->mail.rcpts);
 		snprintf(c->mail.rcpts + n, sizeof c->mail.rcpts - n, "%.60s", line + 8);
@@ -176,8 +179,12 @@ static void *serve(void *arg)
 {
 	struct conn *c = arg;
 	struct fake *f = c->f;
-	if (!ruled(c, "GREETING"))
+	if (c->crowd) {
+		say(c, "421 4.7.0 fake Error: too many connections\r\n");
+		c->gone = true;
+	} else if (!ruled(c, "GREETING")) {
 		say(c, "220 fake ESMTP\r\n");
+	}
 	while (!c->gone && !atomic_load(&f->stop)) {
 		struct pollfd p = { .fd = c->fd, .events = POLLIN };
 		if (poll(&p, 1, 20) == 0)
@@ -215,6 +222,7 @@ static void *accepting(void *arg)
 			f->fds[c->n % 256] = fd;
 			if (++f->open > f->most_open)
 				f->most_open = f->open;
+			c->crowd = f->max_open && f->open > f->max_open;
 		}
 		pthread_mutex_unlock(&f->lock);
 		if (!c) {

@@ -238,6 +238,10 @@ static void second_backend_takes_over(void **state)
 	assert_string_equal(d.backend, g.names[1]);
 	fake_down(first, false);
 	rig_run(&g, 1100);
+	/* one connection tries it, the mail does not wait for that */
+	d = rig_deliver(&g, "192.0.2.1", "u@example.test");
+	assert_string_equal(d.backend, g.names[1]);
+	rig_run(&g, 50);
 	d = rig_deliver(&g, "192.0.2.1", "u@example.test");
 	assert_string_equal(d.backend, g.names[0]);
 	fake_stop(first);

@@ -94,6 +94,45 @@ static void a_mail_from_greeting_to_quit(void **state)
 	close_end(&e);
 }
 
+/* RFC 2033: LHLO, and behind the dot one reply for each recipient that was taken, in their order. */
+static void lmtp_answers_each_recipient(void **state)
+{
+	(void)state;
+	struct end e;
+	open_end(&e);
+	smtp_client_speak_lmtp(&e.c);
+	hear(&e, "220 mx LMTP\r\n");
+	assert_true(smtp_client_ehlo(&e.c, SLICE("mx.example.org")));
+	assert_said(&e, "LHLO mx.example.org\r\n");
+	hear(&e, "250 mx\r\n");
+	for (int mails = 0; mails < 2; mails++) {
+		assert_true(smtp_client_mail(&e.c, SLICE("a@b"), NULL) && smtp_client_rcpt(&e.c, SLICE("1@d")) &&
+			    smtp_client_rcpt(&e.c, SLICE("2@d")) && smtp_client_rcpt(&e.c, SLICE("3@d")) &&
+			    smtp_client_data(&e.c));
+		hear(&e, "250 Ok\r\n");
+		hear(&e, "250 Ok\r\n");
+		hear(&e, "550 no\r\n");
+		assert_int_equal(hear(&e, "250 Ok\r\n").index, 2);
+		hear(&e, "354 Go\r\n");
+		assert_true(smtp_client_body_sent(&e.c));
+		assert_int_equal(smtp_client_due(&e.c), 2);
+		struct smtp_client_reply r = hear(&e, "250 first\r\n");
+		assert_int_equal(r.to, SMTP_TO_BODY);
+		assert_int_equal(r.index, 0);
+		assert_int_equal(hear(&e, "452 full\r\n").index, 1);
+		assert_int_equal(smtp_client_due(&e.c), 0);
+	}
+	/* none was taken: nothing is due */
+	assert_true(smtp_client_mail(&e.c, SLICE("a@b"), NULL) && smtp_client_rcpt(&e.c, SLICE("1@d")) &&
+		    smtp_client_data(&e.c));
+	hear(&e, "250 Ok\r\n");
+	hear(&e, "550 no\r\n");
+	hear(&e, "354 Go\r\n");
+	assert_true(smtp_client_body_sent(&e.c));
+	assert_int_equal(smtp_client_due(&e.c), 0);
+	close_end(&e);
+}
+
 static void only_what_was_offered_is_said(void **state)
 {
 	(void)state;
@@ -376,6 +415,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_mail_from_greeting_to_quit),
+		cmocka_unit_test(lmtp_answers_each_recipient),
 		cmocka_unit_test(only_what_was_offered_is_said),
 		cmocka_unit_test(what_could_be_misread_is_refused),
 		cmocka_unit_test(paths_are_bounded),
