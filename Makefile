@@ -9,7 +9,7 @@ INSTALL_PACKAGES = packaging/install-packages.sh
 # gcc 12's ThreadSanitizer cannot start where the kernel randomises addresses by more than 28 bits
 STEADY = $(shell setarch -R true 2>/dev/null && echo setarch -R)
 
-.PHONY: programs release debug asan tsan run check fuzz bench install clean help
+.PHONY: programs release debug asan tsan run check fuzz bench install deb clean help
 .SILENT: help
 
 # What users need; the tests need more packages.
@@ -30,6 +30,7 @@ help:
 	echo "make fuzz TIME=60      each fuzz target for TIME seconds"
 	echo "make bench             SmtpGuard beside HAProxy, on this machine"
 	echo "make install           into PREFIX=/usr/local (below DESTDIR); settings to /etc/smtpguard"
+	echo "make deb               a Debian package, in build/deb"
 	echo "make release           build all, tests included; also: debug, asan, tsan"
 	echo "make clean             remove build/"
 
@@ -71,6 +72,12 @@ bench:
 install:
 	test -e build/release/server/smtpguardd || $(MAKE) --no-print-directory programs
 	DESTDIR=$(DESTDIR) cmake --install build/release --prefix $(PREFIX)
+
+deb:
+	$(INSTALL_PACKAGES) build deb
+	$(MAKE) --no-print-directory programs
+	cpack --config build/release/CPackConfig.cmake -B build/deb
+	ls build/deb/*.deb
 
 clean:
 	rm -rf build

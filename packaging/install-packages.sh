@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs the Debian packages of the named groups that are not there yet: build run test fuzz bench.
+# Installs the Debian packages of the named groups that are not there yet: build run deb test fuzz bench.
 # Says nothing and changes nothing when all are there. Asks nothing. No service is started, now or at the next boot.
 set -eu
 
@@ -8,11 +8,12 @@ packages() {
 	build) echo gcc libc6-dev make cmake ninja-build pkg-config libmimalloc-dev libssl-dev libconfig-dev libpcre2-dev \
 		libjansson-dev libseccomp-dev ;;
 	run) echo curl ;;
-	test) echo libcmocka-dev binutils python3 python3-pytest postfix swaks curl openssl mandoc ;;
+	deb) echo dpkg-dev adduser ;;
+	test) echo dpkg-dev adduser systemd util-linux libcmocka-dev binutils python3 python3-pytest postfix swaks curl openssl mandoc ;;
 	fuzz) echo clang libclang-rt-14-dev llvm ;;
 	bench) echo python3 postfix haproxy ;;
 	*)
-		echo "usage: $0 build|run|test|fuzz|bench..." >&2
+		echo "usage: $0 build|run|deb|test|fuzz|bench..." >&2
 		exit 2
 		;;
 	esac

@@ -1,0 +1,98 @@
+"""The Debian package: built, installed on a system without it, run, removed, purged.
+
+The system is this machine's own, seen through an overlay in mount and process namespaces of the test's: what dpkg and
+the server do there is gone with them. Only root can make one.
+"""
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+BUILD = pathlib.Path(os.environ["SMTPGUARDD"]).parent.parent
+pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="only root can make a system to install on")
+
+INSIDE = r"""
+set -eux
+mount --make-rprivate /
+mount -t tmpfs tmpfs "$ROOM"
+mkdir "$ROOM/upper" "$ROOM/work" "$ROOM/root"
+mount -t overlay overlay -o "lowerdir=/,upperdir=$ROOM/upper,workdir=$ROOM/work" "$ROOM/root"
+mount -t proc proc "$ROOM/root/proc"
+mount -t tmpfs tmpfs "$ROOM/root/run"
+mount -t tmpfs tmpfs "$ROOM/root/tmp"
+mount --rbind /dev "$ROOM/root/dev"
+ip link set lo up
+cp "$DEB" "$ROOM/root/tmp/x.deb"
+cp "$STEPS" "$ROOM/root/tmp/steps"
+chroot "$ROOM/root" /bin/sh -eux /tmp/steps
+"""
+
+STEPS = r"""
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin DEBIAN_FRONTEND=noninteractive
+no() { if "$@"; then exit 1; fi; }
+no getent passwd smtpguard
+dpkg --force-depends -i /tmp/x.deb
+
+# a user without rights, its folders, settings that are fine as they are
+getent passwd smtpguard | grep -E ':(/usr)?/s?bin/nologin$'
+test "$(stat -c %U:%G:%a /var/lib/smtpguard)" = smtpguard:smtpguard:750
+test "$(stat -c %U:%G:%a /var/spool/smtpguard)" = smtpguard:smtpguard:700
+test "$(stat -c %U:%G:%a /etc/smtpguard/smtpguardd.cfg)" = root:root:644
+smtpguardd -c /etc/smtpguard/smtpguardd.cfg --check
+dpkg --verify smtpguard
+for page in smtpguardd.8 smtpguardctl.1 smtpguardd.cfg.5 smtpguard-rules.5; do
+	ls /usr/share/man/man*/$page*
+done
+test -x "$(sed -n 's/^ExecStart=\([^ ]*\).*/\1/p' /usr/lib/systemd/system/smtpguardd.service)"
+
+# it starts as root, is not root, greets, snapshots, stops
+smtpguardd -c /etc/smtpguard/smtpguardd.cfg 2>/tmp/log & pid=$!
+for i in $(seq 100); do smtpguardctl health && break; smtpguardctl stats >/dev/null 2>&1 && break; sleep 0.1; done
+grep -q "^Uid:.*$(id -u smtpguard)" /proc/$pid/status
+python3 -c 'import socket; s = socket.create_connection(("127.0.0.1", 25), 10); assert s.recv(99)[:3] == b"220"'
+smtpguardctl snapshot
+kill -TERM $pid
+wait $pid
+test "$(stat -c %U:%a /var/lib/smtpguard/state.snap)" = smtpguard:600
+
+# what the administrator changed outlives a newer package and a removal
+echo '# mine' >>/etc/smtpguard/smtpguardd.cfg
+dpkg --force-depends --force-confold -i /tmp/x.deb
+grep -q '^# mine' /etc/smtpguard/smtpguardd.cfg
+dpkg -r smtpguard
+no command -v smtpguardd
+grep -q '^# mine' /etc/smtpguard/smtpguardd.cfg
+test -e /var/lib/smtpguard/state.snap
+dpkg -P smtpguard
+test ! -e /etc/smtpguard
+test ! -e /var/lib/smtpguard
+test ! -e /var/spool/smtpguard
+echo ALL IS WELL
+"""
+
+
+@pytest.fixture
+def package(folder):
+    made = subprocess.run(["cpack", "--config", BUILD / "CPackConfig.cmake", "-B", folder / "deb"],
+                          capture_output=True, text=True, timeout=300)
+    assert made.returncode == 0, made.stdout + made.stderr
+    return next((folder / "deb").glob("*.deb"))
+
+
+def test_install_run_remove_purge(folder, package):
+    room, steps = folder / "room", folder / "steps"
+    room.mkdir()
+    steps.write_text(STEPS)
+    done = subprocess.run(["unshare", "--mount", "--pid", "--net", "--fork", "--kill-child", "/bin/sh", "-c", INSIDE],
+                          env={**os.environ, "ROOM": str(room), "DEB": str(package), "STEPS": str(steps)},
+                          capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0 and "ALL IS WELL" in done.stdout, done.stdout[-4000:] + done.stderr[-4000:]
+
+
+def test_the_package_names_what_it_needs(package):
+    control = subprocess.run(["dpkg-deb", "-f", package], capture_output=True, text=True, check=True).stdout
+    for name in ("libc6", "libssl3", "libpcre2-8-0", "libconfig9", "libjansson4", "libmimalloc", "libseccomp2"):
+        assert name in control, name
+    files = subprocess.run(["dpkg-deb", "-c", package], capture_output=True, text=True, check=True).stdout
+    assert "/usr/local" not in files
