@@ -14,6 +14,8 @@ enum { OUT_MAX = 64 * 1024 };
 enum { COMMAND_READ = 4096 };
 /* How long the last reply may take to leave. */
 enum { FLUSH_MS = 10000 };
+/* How long a client that was still talking may take to hear it and end its side. */
+enum { LINGER_MS = 1000 };
 
 /* Reads of one session before the others get their turn: 64 KB of commands, 1 MB of a body. A client that sends as
  * fast as we read would have the worker for itself otherwise. */
@@ -175,6 +177,43 @@ void session_close(struct session *s)
 	worker_unseat(w, s, s->index);
 }
 
+/* False: the client has ended its side too, or is gone. */
+static bool drop_input(struct session *s)
+{
+	size_t n;
+	enum net_result r = NET_OK;
+	for (unsigned reads = 0; r == NET_OK && reads < READS_A_TURN; reads++) {
+		r = net_conn_read(&s->conn, s->worker->scratch, WORKER_SCRATCH, &n);
+		s->tally.bytes += n;
+	}
+	if (r == NET_OK)
+		net_conn_remind(&s->conn, s->worker->loop);
+	return r == NET_OK || r == NET_AGAIN;
+}
+
+/* The last reply has been handed to the kernel. Who is still talking would make the close a reset, which drops a reply
+ * that has not left yet (a client that does not read): so only our side is shut, until the client ends its own. False:
+ * nothing to wait for. */
+static bool linger(struct session *s)
+{
+	bool talks = s->conn.readable || s->worker->now_ms - s->heard_ms < LINGER_MS;
+	if (!talks || s->conn.tls || shutdown(s->conn.io.fd, SHUT_WR) != 0)
+		return false;
+	s->conn.readable = true; /* whatever the last edge said */
+	s->lingers = drop_input(s);
+	return s->lingers;
+}
+
+static void close_softly(struct session *s)
+{
+	if (!linger(s)) {
+		session_close(s);
+		return;
+	}
+	s->awaiting = AWAIT_FLUSH;
+	deadline_after(s, LINGER_MS);
+}
+
 /* Nothing more is done for the client: what has been written leaves, then we close. `awaited`: the client has asked for
  * the last reply, which may leave in one packet with the close then; but input that is still unread would make the
  * close a reset, which drops what is held back. */
@@ -184,13 +223,36 @@ static void finish(struct session *s, bool awaited)
 	transfer_cancel(s);
 	read_rest(s);
 	s->conn.last_words = awaited && !s->conn.readable;
-	enum net_result r = session_flush(s);
-	if (r != NET_AGAIN) {
+	switch (session_flush(s)) {
+	case NET_OK:
+		if (s->conn.last_words)
+			session_close(s);
+		else
+			close_softly(s);
+		return;
+	case NET_AGAIN:
+		s->awaiting = AWAIT_FLUSH;
+		deadline_after(s, FLUSH_MS);
+		return;
+	case NET_EOF:
+	case NET_FAILED:
 		session_close(s);
+	}
+}
+
+/* The last reply is on its way; its deadline stands, however slowly the client reads. */
+static void go_on_ending(struct session *s)
+{
+	if (s->lingers) {
+		if (!drop_input(s))
+			session_close(s);
 		return;
 	}
-	s->awaiting = AWAIT_FLUSH;
-	deadline_after(s, FLUSH_MS);
+	enum net_result r = session_flush(s);
+	if (r == NET_OK)
+		close_softly(s);
+	else if (r != NET_AGAIN)
+		session_close(s);
 }
 
 void session_end(struct session *s, const char *by, struct slice text)
@@ -402,9 +464,8 @@ void session_on_io(struct session *s, unsigned events)
 	case AWAIT_TLS:
 		shake_hands(s);
 		return;
-	case AWAIT_FLUSH: /* its deadline stands, however slowly the client reads */
-		if (session_flush(s) != NET_AGAIN)
-			session_close(s);
+	case AWAIT_FLUSH:
+		go_on_ending(s);
 		return;
 	case AWAIT_DELAY:
 	case AWAIT_RATE:
@@ -431,49 +492,4 @@ void session_on_relay(struct session *s, const struct relay_done *done)
 	if (s->awaiting != AWAIT_BACKEND)
 		return;
 	transfer_answer(s, done);
-}
-
-/* ---- for people ---- */
-
-static const char *state_name(const struct session *s)
-{
-	static const char *const ASKED[ASKED_COUNT] = { "idle", "connect", "connect", "helo", "mail", "rcpt",
-		"message", "message" };
-	if (s->awaiting == AWAIT_DELAY)
-		return "delayed";
-	if (s->awaiting == AWAIT_RATE)
-		return "throttled";
-	if (s->awaiting == AWAIT_TLS)
-		return "handshake";
-	if (s->awaiting == AWAIT_FLUSH)
-		return "closing";
-	if (s->asked != ASKED_NOTHING)
-		return ASKED[s->asked];
-	if (s->mail)
-		return s->in_body ? "data" : "envelope";
-	return "idle";
-}
-
-static void copy_text(char *to, size_t cap, struct slice from)
-{
-	size_t n = from.n < cap ? from.n : cap - 1;
-	if (n)
-		memcpy(to, from.p, n);
-	to[n] = 0;
-}
-
-void session_describe(const struct session *s, struct session_info *info_r)
-{
-	*info_r = (struct session_info){
-		.client = s->peer.ip,
-		.port = s->peer.port,
-		.state = state_name(s),
-		.tls = net_tls_version(s->conn.tls),
-		.recipients = s->mail ? s->mail->taken : 0,
-		.age_ms = s->worker->now_ms - s->opened_ms,
-	};
-	id_format(s->id, info_r->id);
-	copy_text(info_r->helo, sizeof info_r->helo, session_helo(s));
-	if (s->mail)
-		copy_text(info_r->from, sizeof info_r->from, s->mail->sender);
 }
