@@ -61,7 +61,10 @@ struct score_slot {
 		} usual;
 		struct {
 			uint32_t accepted, refused;
-			uint64_t spare[2];
+			uint32_t spared_s; /* first refusal that the promise made milder since the last accepted one; 0
+					    */
+			uint32_t spare32;
+			uint64_t spare;
 		} known;
 	} u;
 };

@@ -169,14 +169,24 @@ bool act_write_tags(const struct session *s, struct slice id, struct buf *out)
 
 /* ---- known good ---- */
 
-void act_remember(struct session *s, bool accepted)
+static bool remember(struct session *s, enum deed deed)
 {
 	struct worker *w = s->worker;
 	struct score_key key = door_client_key(w->app, &s->peer.ip);
 	struct score_known_limits limits = door_limits(s->generation);
-	if (accepted)
-		s->standing.known_good = score_known_accepted(
+	switch (deed) {
+	case DEED_ACCEPTED:
+		return score_known_accepted(
 			w->app->store, &key, &limits, score_origin(w->app->store, &s->peer.ip), w->wall_ms);
-	else
-		s->standing.known_good = score_known_refused(w->app->store, &key, &limits);
+	case DEED_REFUSED:
+		return score_known_refused(w->app->store, &key, &limits);
+	case DEED_SPARED:
+		return score_known_spared(w->app->store, &key, &limits, w->wall_ms);
+	}
+	return false;
+}
+
+void act_remember(struct session *s, enum deed deed)
+{
+	s->standing.known_good = remember(s, deed);
 }

@@ -225,7 +225,9 @@ static enum judged refuse(struct session *s, const struct score_verdict *v, stru
 	else if (v->held)
 		s->held_refusals++;
 	if (lasting && (!s->mail || !s->mail->refused))
-		act_remember(s, false);
+		act_remember(s, DEED_REFUSED);
+	else if (v->alarm_rule != SCORE_NO_RULE)
+		act_remember(s, DEED_SPARED);
 	if (s->mail)
 		s->mail->refused |= lasting;
 	return JUDGED_REFUSED;

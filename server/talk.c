@@ -269,7 +269,7 @@ void talk_answer_message(struct session *s, unsigned code, struct slice text, st
 	outcome(s->mail, verdict_of(code), by, code, text);
 	if (code / 100 == 2) {
 		judge_event(s, SCORE_EV_ACCEPTED, 1);
-		act_remember(s, true);
+		act_remember(s, DEED_ACCEPTED);
 	} else {
 		count_refusal(s, code);
 	}

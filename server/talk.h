@@ -75,8 +75,9 @@ void act_on(struct session *s, const struct score_facts *f, const struct score_v
 void act_block(struct session *s, const struct score_verdict *v);
 /* The header lines of the `tag` rules. False: memory is out. */
 bool act_write_tags(const struct session *s, struct slice id, struct buf *out) MUST_USE;
-/* For known good: a mail of this client was taken, or refused for good by a rule. */
-void act_remember(struct session *s, bool accepted);
+/* For known good: what became of a mail of this client. SPARED: refused but for the promise, and so deferred. */
+enum deed { DEED_ACCEPTED, DEED_REFUSED, DEED_SPARED };
+void act_remember(struct session *s, enum deed deed);
 
 /* transfer.c */
 void transfer_check_rcpt(struct session *s);
