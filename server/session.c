@@ -196,7 +196,7 @@ static bool drop_input(struct session *s)
  * nothing to wait for. */
 static bool linger(struct session *s)
 {
-	bool talks = s->conn.readable || s->worker->now_ms - s->heard_ms < LINGER_MS;
+	bool talks = s->conn.readable || (s->tally.bytes && s->worker->now_ms - s->heard_ms < LINGER_MS);
 	if (!talks || s->conn.tls || shutdown(s->conn.io.fd, SHUT_WR) != 0)
 		return false;
 	s->conn.readable = true; /* whatever the last edge said */
@@ -214,9 +214,9 @@ static void close_softly(struct session *s)
 	deadline_after(s, LINGER_MS);
 }
 
-/* Nothing more is done for the client: what has been written leaves, then we close. `awaited`: the client has asked for
- * the last reply, which may leave in one packet with the close then; but input that is still unread would make the
- * close a reset, which drops what is held back. */
+/* Nothing more is done for the client. `awaited`: it has said QUIT, so the last reply may leave in one packet with the
+ * close; any other client may say more at this moment, and the close would be a reset, which drops what is held back.
+ */
 static void finish(struct session *s, bool awaited)
 {
 	judge_end_delay(s);
@@ -374,6 +374,15 @@ static void client_gone(struct session *s, enum net_result r)
 		session_close(s);
 }
 
+/* The core ends a session of itself when the client breaks the rules of the protocol too often or too badly. */
+static void note_fault(struct session *s)
+{
+	if (s->said_quit || s->tally.code)
+		return;
+	s->tally.code = 421;
+	s->tally.by = SLICE("protocol");
+}
+
 void session_pump(struct session *s)
 {
 	struct slice in = buf_slice(&s->in);
@@ -384,7 +393,8 @@ void session_pump(struct session *s)
 			return;
 		}
 		if (kind == SMTP_EV_CLOSE) {
-			finish(s, true);
+			note_fault(s);
+			finish(s, s->said_quit);
 			return;
 		}
 		in = buf_slice(&s->in);

@@ -74,8 +74,9 @@ struct session {
 	bool esmtp, handshaken, leaving, in_body, early_talker;
 	bool ending;	/* a block: the next answer is the last */
 	bool auth_said; /* it has tried AUTH: a trace shows less from then on */
-	bool lingers;	/* our side is shut; the client's last bytes are read and dropped */
-	uint32_t told;	/* bytes of conn.out that a trace has been told, or never will */
+	bool said_quit;
+	bool lingers;  /* our side is shut; the client's last bytes are read and dropped */
+	uint32_t told; /* bytes of conn.out that a trace has been told, or never will */
 	uint8_t held_refusals;
 	uint64_t id, opened_ms;
 	uint64_t heard_ms; /* the client's last whole command or part of a body, or our answer to it */

@@ -387,6 +387,7 @@ void talk_event(struct session *s, enum smtp_event_kind kind, const struct smtp_
 		on_offence(s, ev);
 		return;
 	case SMTP_EV_QUIT:
+		s->said_quit = true;
 		s->tally.by = SLICE("client");
 		return;
 	case SMTP_EV_MORE:
