@@ -1,7 +1,7 @@
 /* server/talk.h - the steps of a session, among the files that make it up
  *
- * For server/session.c, talk.c, facts.c, judge.c, act.c, transfer.c, deadline.c, retell.c and journal.c; worker.c takes
- * journal_orphan().
+ * For server/session.c, ending.c, talk.c, facts.c, judge.c, act.c, transfer.c, deadline.c, retell.c and journal.c;
+ * worker.c takes journal_orphan().
  */
 #ifndef SERVER_TALK_H
 #define SERVER_TALK_H
@@ -23,6 +23,14 @@ enum net_result session_flush(struct session *s);
 void away_over_limit(struct worker *w, int fd, const struct peer *peer, struct slice words);
 /* With the words of the rule that has blocked it, if the rules still have it. */
 void away_blocked(struct worker *w, int fd, const struct peer *peer, const struct score_hold *hold);
+
+/* ending.c; also session_end(), session_drain() and session_stop() */
+/* What the client sent and nobody read would make the kernel answer the close with a reset: reads and drops it. */
+void ending_read_rest(struct session *s);
+/* Nothing more is done for the client: what has been written leaves, then we close. `awaited`: it has said QUIT. */
+void ending_finish(struct session *s, bool awaited);
+/* The last reply is on its way, and the loop has reported something. */
+void ending_go_on(struct session *s);
 
 /* talk.c */
 void talk_greet(struct session *s);
