@@ -24,6 +24,8 @@
  *     "tls":        { "handshakes", "failed" },
  *     "offences": 0,                                           protocol faults of clients
  *     "waiting": 0,                                            sessions held in a delay now
+ *     "stress": 0.25,                                          the largest used share of what is limited, 0..1
+ *     "load": 0.5,                                             of the machine, for each core
  *     "open_bodies": 0,                                        bodies in unlinked files now
  *     "log_dropped": 0,                                        lines the log destination did not take
  *     "memory":     { "resident_bytes", "sessions_bytes", "tables_bytes", "tables_limit_bytes" },

@@ -6,7 +6,7 @@ set -eu
 packages() {
 	case $1 in
 	build) echo gcc libc6-dev make cmake ninja-build pkg-config libmimalloc-dev libssl-dev libconfig-dev libpcre2-dev \
-		libjansson-dev ;;
+		libjansson-dev libncurses-dev ;;
 	run) echo curl ;;
 	test) echo libcmocka-dev binutils python3 python3-pytest postfix swaks curl openssl mandoc ;;
 	fuzz) echo clang libclang-rt-14-dev llvm ;;

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "server/decisions.h"
 #include "server/keeper.h"
+#include "server/pressure.h"
 #include "server/version.h"
 
 #include <stdio.h>
@@ -105,6 +106,14 @@ static void put_snapshot(struct ctl_json root, const struct app *app)
 	ctl_json_put_count(at, "bytes", info.bytes);
 }
 
+static void put_stress(struct ctl_json root, struct app *app, uint32_t waiting_limit)
+{
+	struct pressure p = { 0 };
+	pressure_look(&p, app, waiting_limit, clock_mono_ms());
+	ctl_json_put_double(root, "stress", p.stress);
+	ctl_json_put_double(root, "load", p.load);
+}
+
 bool control_stats(void *arg, struct ctl_json args, struct ctl_json_doc *data_r, struct buf *error_r)
 {
 	static const struct field MAILS[] = { { "accepted", STAT_MAILS_ACCEPTED }, { "deferred", STAT_MAILS_DEFERRED },
@@ -137,6 +146,7 @@ bool control_stats(void *arg, struct ctl_json args, struct ctl_json_doc *data_r,
 	ctl_json_put_count(root, "offences", control_sum(app, STAT_OFFENCES));
 	ctl_json_put_count(root, "timeouts", control_sum(app, STAT_TIMEOUTS));
 	ctl_json_put_count(root, "waiting", atomic_load(&app->waiting));
+	put_stress(root, app, g->settings->limits.waiting);
 	ctl_json_put_count(root, "waits_skipped", control_sum(app, STAT_WAITS_SKIPPED));
 	ctl_json_put_count(root, "open_bodies", atomic_load(&app->spool.files));
 	ctl_json_put_count(root, "log_dropped", log_dropped());

@@ -56,7 +56,7 @@ const struct tools_command *tools_command_near(const char *typed)
 
 bool tools_command_is_later(const char *name)
 {
-	static const char *const later[] = { "replay", "top" };
+	static const char *const later[] = { "replay" };
 	for (size_t i = 0; i < sizeof(later) / sizeof(*later); i++)
 		if (strcmp(later[i], name) == 0)
 			return true;

@@ -74,6 +74,13 @@ static bool parse_trace(int argc, char **argv, struct ctl_json_doc *args_r, stru
 		{ "--max", "max", TOOLS_ARG_COUNT, INT32_MAX, false });
 }
 
+static bool parse_top(int argc, char **argv, struct ctl_json_doc *args_r, struct buf *error_r)
+{
+	return READ("top takes --every 2s (1s to 1h), --panel P and --once",
+		{ "--every", "every_s", TOOLS_ARG_DURATION, 3600, false },
+		{ "--panel", "panel", TOOLS_ARG_TEXT, 0, false }, { "--once", "once", TOOLS_ARG_FLAG, 0, false });
+}
+
 static bool parse_show(int argc, char **argv, struct ctl_json_doc *args_r, struct buf *error_r)
 {
 	return READ("show takes one key: an address, a prefix, user@domain, a domain or a user",
@@ -143,6 +150,12 @@ const struct tools_command tools_commands[] = {
 		parse_explain, tools_show_explain, has_decisions, NULL, NULL, NULL },
 	{ "last", "[N]", "the last N (10) decisions, a line each", "The newest first; explain ID tells more.\n",
 		parse_last, tools_show_last, NULL, NULL, NULL, NULL },
+	{ "top", "[--every 2s] [--panel P] [--once]", "a live screen: sessions, who is heaviest, rules",
+		"P: sessions, clients (first), nets, senders, rules, blocks. Heaviest is by mails, and sessions\n"
+		"without one, among the last 500 that log.decisions keeps, or by open sessions, points, refusals\n"
+		"(key s). Keys: arrows, Enter tells about an entry, b blocks, a allows, d deletes it, ? help,\n"
+		"q quit. --once prints one screen as text, of COLUMNS x LINES.\n",
+		parse_top, tools_show_stats, NULL, NULL, NULL, tools_top },
 	{ "trace", "CLIENT [--for 5m] [--max N]", "what the sessions of a client say and hear, live",
 		"CLIENT is an address or a prefix. Each line has its time and its session: C: what the client\n"
 		"says, S: what it hears, -- the rest: connect, TLS, rules that fired, verdicts, the backend's\n"

@@ -14,5 +14,6 @@ struct tools_live {
 
 /* False: error_r says what went wrong. */
 bool tools_trace(const struct tools_live *live, struct ctl_json_doc *args, struct buf *error_r) MUST_USE;
+bool tools_top(const struct tools_live *live, struct ctl_json_doc *args, struct buf *error_r) MUST_USE;
 
 #endif
