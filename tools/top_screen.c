@@ -1,8 +1,6 @@
 /* tools/top_screen.c - rows as lines of a screen, keys as wishes; see tools/top.h */
 #include "tools/top.h"
 
-#include "base/mem.h"
-
 #include <inttypes.h>
 #include <stdio.h>
 
