@@ -131,11 +131,24 @@ static bool is_domain(struct slice s)
 	return s.n > 0 && s.n <= 255 && s.p[s.n - 1] != '.';
 }
 
+/* A mistyped address: no domain has a last label of digits alone. */
+static bool ends_in_number(struct slice s)
+{
+	size_t n = s.n;
+	while (n > 0 && s.p[n - 1] >= '0' && s.p[n - 1] <= '9')
+		n--;
+	return n < s.n && (n == 0 || s.p[n - 1] == '.');
+}
+
 /* "domain", ".domain" and "user@domain" are told apart by their text, so one set holds them all. */
 static bool add_name(struct score_list *l, struct slice s, struct buf *faults)
 {
 	size_t at = slice_rfind(s, '@');
 	struct slice domain = at < s.n ? slice_skip(s, at + 1) : s.p[0] == '.' ? slice_skip(s, 1) : s;
+	if (slice_starts(s, SLICE("*.")))
+		return fault(l, faults, "a domain and all below it is written .example.com, without the *");
+	if (ends_in_number(domain))
+		return fault(l, faults, "not an address (four numbers from 0 to 255), and no domain ends in a number");
 	if (at == 0 || !is_domain(domain))
 		return fault(l, faults, "not an address, prefix, domain, .domain, user@domain or /pattern/");
 	uint64_t hash = name_hash(l, s);

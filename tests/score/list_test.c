@@ -93,6 +93,23 @@ static void faults_name_their_line(void **state)
 	buf_release(&faults);
 }
 
+static void what_was_meant_is_said(void **state)
+{
+	(void)state;
+	struct buf faults = { 0 };
+	struct score_list *l = read_in_pieces(
+		SLICE("*.example.com\n192.0.2\n192.0.2.300\na@b.7\nx7.example\n7.example\n"), 9, &faults);
+	assert_true(buf_put(&faults, slice_of("", 1)));
+	assert_string_equal(faults.data,
+		"1: a domain and all below it is written .example.com, without the *\n"
+		"2: not an address (four numbers from 0 to 255), and no domain ends in a number\n"
+		"3: not an address (four numbers from 0 to 255), and no domain ends in a number\n"
+		"4: not an address (four numbers from 0 to 255), and no domain ends in a number\n");
+	assert_true(has(l, "x7.example") && has(l, "7.example"));
+	score_list_free(&l);
+	buf_release(&faults);
+}
+
 static void many_faults_are_told_once(void **state)
 {
 	(void)state;
@@ -191,6 +208,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_entry_form_is_found),
 		cmocka_unit_test(faults_name_their_line),
+		cmocka_unit_test(what_was_meant_is_said),
 		cmocka_unit_test(many_faults_are_told_once),
 		cmocka_unit_test(cut_at_every_byte_it_is_the_same_list),
 		cmocka_unit_test(overlapping_prefixes_are_one_range),
