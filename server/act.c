@@ -109,7 +109,7 @@ static void tell(struct session *s, const struct score_facts *f, const struct sc
 	buf_release(&fired);
 }
 
-void act_on(struct session *s, const struct score_facts *f, const struct score_verdict *v)
+void act_tell(struct session *s, const struct score_facts *f, const struct score_verdict *v)
 {
 	char text[ID_TEXT];
 	id_format(s->mail ? s->mail->id : s->id, text);
@@ -119,6 +119,11 @@ void act_on(struct session *s, const struct score_facts *f, const struct score_v
 		tell(s, f, v, v->mails[i], false, id);
 	if (v->alarm_rule != SCORE_NO_RULE)
 		tell(s, f, v, (unsigned)v->alarm_rule, true, id);
+}
+
+void act_on(struct session *s, const struct score_facts *f, const struct score_verdict *v)
+{
+	act_tell(s, f, v);
 	throttle_set(&s->throttle, v->rate, s->worker->now_ms);
 }
 

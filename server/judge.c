@@ -283,6 +283,15 @@ enum judged judge_stage(struct session *s, enum score_stage stage, struct refusa
 	return judged;
 }
 
+void judge_tell(struct session *s, enum score_scope scope)
+{
+	struct score_facts f = facts_of(s);
+	struct score_verdict v;
+	if (score_rules_tell(
+		    s->generation->rules, scope, &f, &s->judgement, s->worker->app->store, s->worker->wall_ms, &v))
+		act_tell(s, &f, &v);
+}
+
 void judge_recipient_done(struct session *s, bool accepted)
 {
 	score_case_recipient_done(s->generation->rules, &s->judgement, accepted);

@@ -200,6 +200,7 @@ void talk_answer_rcpt(struct session *s, unsigned code, struct slice text, struc
 {
 	struct mail *m = s->mail;
 	mail_last_rcpt(m)->code = (uint16_t)code;
+	judge_tell(s, SCORE_OF_RECIPIENT);
 	judge_recipient_done(s, code / 100 == 2);
 	if (code / 100 == 2) {
 		m->taken++;
@@ -274,6 +275,7 @@ void talk_answer_message(struct session *s, unsigned code, struct slice text, st
 		count_refusal(s, code);
 	}
 	judge_event(s, SCORE_EV_BYTES, s->mail->body_bytes);
+	judge_tell(s, SCORE_OF_MAIL); /* while its header is known */
 	talk_answer(s, code, text);
 	journal_mail(s);
 }

@@ -63,6 +63,8 @@ struct slice judge_sign(struct session *s, struct slice text);
 enum judged judge_stage(struct session *s, enum score_stage stage, struct refusal *refusal_r);
 /* The delay is over, or the session ends in it. */
 void judge_end_delay(struct session *s);
+/* The scope ends: tells what `log` and `mail` rules found true after their last test. Before the next two. */
+void judge_tell(struct session *s, enum score_scope scope);
 /* The recipient in question is answered; the mail is over. */
 void judge_recipient_done(struct session *s, bool accepted);
 void judge_mail_done(struct session *s);
@@ -79,6 +81,8 @@ void judge_release(struct session *s);
 /* act.c */
 /* What a verdict does beside the reply: log lines, alerts, the rate of throttled input. */
 void act_on(struct session *s, const struct score_facts *f, const struct score_verdict *v);
+/* The log lines and alerts alone. */
+void act_tell(struct session *s, const struct score_facts *f, const struct score_verdict *v);
 /* Keeps further connections of the client out; this session ends with the refusal. */
 void act_block(struct session *s, const struct score_verdict *v);
 /* The header lines of the `tag` rules. False: memory is out. */
