@@ -102,6 +102,16 @@ static bool parse_hold(int argc, char **argv, struct ctl_json_doc *args_r, struc
 		{ "--reason", "reason", TOOLS_ARG_TEXT, 0, false });
 }
 
+static bool parse_replay(int argc, char **argv, struct ctl_json_doc *args_r, struct buf *error_r)
+{
+	return READ("replay takes --rules FILE.cfg and the files of log.replay, the oldest first, and may take --top N, "
+		    "--quiet, --check-same, as in: replay --rules new.cfg /var/log/smtpguard/replay.json",
+		{ "--rules", "rules", TOOLS_ARG_TEXT, 0, true }, { NULL, "files", TOOLS_ARG_TEXTS, 0, true },
+		{ "--top", "top", TOOLS_ARG_COUNT, CTL_LIST_TOP_MAX, false },
+		{ "--quiet", "quiet", TOOLS_ARG_FLAG, 0, false },
+		{ "--check-same", "check_same", TOOLS_ARG_FLAG, 0, false });
+}
+
 /* ---- did it go well? ---- */
 
 static bool health_is_ok(struct ctl_json data)
@@ -195,6 +205,15 @@ const struct tools_command tools_commands[] = {
 		tools_show_lists, NULL, NULL, NULL, NULL },
 	{ "snapshot", "", "write all that is remembered to score.snapshot now", "Waits until it is written.\n", NULL,
 		tools_show_snapshot, NULL, NULL, NULL, NULL },
+	{ "replay", "--rules NEW.cfg FILE...", "what other rules would have said to recorded traffic",
+		"FILE is what the server wrote to log.replay; several are read in the order given, rotated ones\n"
+		"the oldest first, - is standard input. Each test of then is made again with the rules of\n"
+		"NEW.cfg (a whole settings file): an expression that was read then has its value of then, a new\n"
+		"one what its counters hold since the file began; records differ by what was charged\n"
+		"differently. Shows which verdicts changed, by verdict, rule and client (the 10 most, or --top N).\n"
+		"No server is asked; --quiet shows no progress. Exit code 0 when it ran, changes or not; with\n"
+		"--check-same 1 when one changed.\n",
+		parse_replay, tools_show_replay, NULL, NULL, NULL, tools_replay },
 	{ "backend", "", "the backends: state, connections, abilities, last error",
 		"delivered and failed count mails since the server's start.\n", NULL, tools_show_backend, NULL, NULL,
 		NULL, NULL },
