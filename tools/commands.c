@@ -104,8 +104,8 @@ static bool parse_hold(int argc, char **argv, struct ctl_json_doc *args_r, struc
 
 static bool parse_replay(int argc, char **argv, struct ctl_json_doc *args_r, struct buf *error_r)
 {
-	return READ("replay takes --rules FILE.cfg and the files of log.replay, the oldest first, and may take --top N, "
-		    "--quiet, --check-same, as in: replay --rules new.cfg /var/log/smtpguard/replay.json",
+	return READ("replay takes --rules FILE.cfg and the files of log.replay, the oldest first, and may take "
+		    "--top N, --quiet, --check-same, as in: replay --rules new.cfg /var/log/smtpguard/replay.json",
 		{ "--rules", "rules", TOOLS_ARG_TEXT, 0, true }, { NULL, "files", TOOLS_ARG_TEXTS, 0, true },
 		{ "--top", "top", TOOLS_ARG_COUNT, CTL_LIST_TOP_MAX, false },
 		{ "--quiet", "quiet", TOOLS_ARG_FLAG, 0, false },
