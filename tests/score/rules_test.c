@@ -301,7 +301,7 @@ static void no_rules_cost_no_memory(void **state)
 	mail_done(&w);
 	assert_null(w.c.sets);
 	assert_int_equal(w.v.now.rule, SCORE_NO_RULE);
-	assert_true(sizeof w.c <= 56);
+	assert_true(sizeof w.c <= 64);
 	world_close(&w);
 }
 
