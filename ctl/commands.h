@@ -28,6 +28,7 @@
  *     "load": 0.5,                                             of the machine, for each core
  *     "open_bodies": 0,                                        bodies in unlinked files now
  *     "log_dropped": 0,                                        lines the log destination did not take
+ *     "replay":     { "on", "lines" (made), "lost" },          log.replay
  *     "memory":     { "resident_bytes", "sessions_bytes", "tables_bytes", "tables_limit_bytes" },
  *     "limits":     { "descriptors", "sessions_set", "sessions_effective" },
  *     "rules":      [ { "name", "fired", "observed", "decided", "charged" } ] }   as in `rules`

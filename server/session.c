@@ -1,6 +1,7 @@
 #include "server/session.h"
 
 #include "base/mem.h"
+#include "server/replay_log.h"
 #include "server/talk.h"
 
 #include <errno.h>
@@ -101,6 +102,7 @@ static void open_session(struct session *s, const struct peer *peer, bool allowe
 	note_opened(w);
 	if (retell_wanted(w))
 		retell_connect(s);
+	replay_trace(s);
 	judge_event(s, SCORE_EV_CONNECTIONS, 1);
 	talk_greet(s);
 	session_pump(s);

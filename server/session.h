@@ -87,6 +87,7 @@ struct session {
 	struct buf in; /* input that could not be used yet */
 	struct mail *mail;
 	struct score_case judgement;
+	uint32_t replay_step;	     /* of its next line in log.replay; 0: it is not traced */
 	struct account *account;     /* what the rules did, for explain; NULL: nothing yet */
 	struct score_decision would; /* the strongest that was only observed, in this mail or before it */
 	struct tally tally;

@@ -19,6 +19,7 @@
 
 struct session;
 struct session_list;
+struct replay_desk;
 
 /* The most a worker reads at once: it is also the most a body can be ahead of its spool. */
 enum { WORKER_SCRATCH = 64 * 1024 };
@@ -56,6 +57,7 @@ struct worker {
 	struct stats stats;
 	struct id_source ids;
 	struct record record;
+	struct replay_desk *replay; /* NULL: no session was traced yet */
 	struct pressure pressure;
 	struct alert_desk alert_desk;
 	struct buf words;	  /* of the refusal that is being said */
