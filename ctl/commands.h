@@ -79,7 +79,8 @@
  *     "rules": [ { "name", "stage", "after_ms" (since the session began), "action", "points" (that counted),
  *                  "observed": true, "cancelled": true (by an ok above), "times" (recipients),
  *                  "read": [ { "name": "count(messages by client, 1m)", "value": 61.0 } ] } ],
- *     "to": [ { "address", "code", "id" (of a refusal) } ], "to_more" (recipients that are not shown) }
+ *     "to": [ { "address", "code", "id" (of a refusal) } ], "to_more" (recipients that are not shown),
+ *     "connections" (of a client turned away at the door, which has one record a minute: this and those since) }
  *   A member that has nothing to say is left out.
  *
  * test    args: { "client", "helo", "from", "recipient" }  all but the client may be left out; what needs one that

@@ -38,6 +38,14 @@ struct letterbox {
 	bool drain, stop;
 };
 
+/* A client that was turned away at the door, for decision records: one a client in a minute, and at most as many as
+ * there are places, so that a flood of blocked clients does not push the others' records out. */
+enum { TURNED_AWAY_PLACES = 64, TURNED_AWAY_EVERY_MS = 60000 };
+struct turned_away {
+	uint64_t client, until_ms; /* keyed hash; its place is taken until then */
+	uint32_t more;		   /* that came since its record */
+};
+
 struct worker {
 	struct app *app;
 	unsigned number;
@@ -60,6 +68,7 @@ struct worker {
 	struct replay_desk *replay; /* NULL: no session was traced yet */
 	struct pressure pressure;
 	struct alert_desk alert_desk;
+	struct turned_away turned_away[TURNED_AWAY_PLACES];
 	struct buf words;	  /* of the refusal that is being said */
 	uint64_t now_ms, wall_ms; /* of this turn */
 	char *scratch;
