@@ -286,3 +286,11 @@ uint64_t score_rules_wants(const struct score_ruleset *set, enum score_stage sta
 		facts |= set->rules[s->rules[i]].reads.facts;
 	return facts & ~f->known & ~(uint32_t)SCORE_HAS_LATER;
 }
+
+bool score_rules_read(const struct score_ruleset *set, uint32_t facts)
+{
+	uint32_t read = 0;
+	for (unsigned i = 0; i < SCORE_STAGES; i++)
+		read |= set->stages[i].facts;
+	return read & facts;
+}

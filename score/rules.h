@@ -123,6 +123,9 @@ const char *score_rule_name(const struct score_ruleset *set, unsigned rule);
 unsigned score_rule_stages(const struct score_ruleset *set, unsigned rule);
 enum score_scope score_rule_scope(const struct score_ruleset *set, unsigned rule);
 
+/* Does any rule that is tested read one of these (SCORE_HAS_...)? */
+bool score_rules_read(const struct score_ruleset *set, uint32_t facts);
+
 /* For --check: the first thing this rule reads that this version never learns and that is always unknown ("spf";
  * whatever needs DNS, AUTH or an identity), or NULL. */
 const char *score_rule_unknown(const struct score_ruleset *set, unsigned rule);

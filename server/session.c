@@ -92,12 +92,24 @@ static void note_opened(struct worker *w)
 		stat_add(&w->stats, STAT_SESSIONS_PEAK, open - stat_get(&w->stats, STAT_SESSIONS_PEAK));
 }
 
+/* For client.age: that it was here is remembered only where a rule asks. */
+static void meet(const struct session *s)
+{
+	struct worker *w = s->worker;
+	if (!score_rules_read(s->generation->rules, SCORE_HAS_AGE))
+		return;
+	struct score_key key = door_client_key(w->app, &s->peer.ip);
+	score_record_touch(w->app->store, &key, s->generation->settings->score.half_life_ms,
+		score_origin(w->app->store, &s->peer.ip), w->wall_ms);
+}
+
 static void open_session(struct session *s, const struct peer *peer, bool allowed)
 {
 	struct worker *w = s->worker;
 	s->peer = *peer;
 	door_standing(w->app, s->generation, &peer->ip, w->wall_ms, &s->standing);
 	s->standing.allowed = allowed;
+	meet(s);
 	configure_core(s);
 	note_opened(w);
 	if (retell_wanted(w))

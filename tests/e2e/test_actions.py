@@ -201,6 +201,13 @@ def test_headers_size_and_helo_form_are_seen(guard, backend):
         assert c.mail().code == 550
 
 
+def test_a_client_is_as_old_as_its_first_connection(guard, backend):
+    g = guard(backend(), rules=({"name": "fresh", "when": "client.age < 2s", "do": "defer"},))
+    assert mails.send(g.port, "first", source="127.9.9.9").code == 450
+    wait.until(lambda: mails.send(g.port, "again", source="127.9.9.9").code == 250, 10, "the client's second birthday")
+    assert mails.send(g.port, "other", source="127.9.9.8").code == 450
+
+
 def test_open_connections_are_counted(guard, backend):
     g = guard(backend(), rules=({"name": "many", "when": "client.connections > 3", "do": "defer"},))
     held = [Client(g.port, "127.4.4.4") for _ in range(3)]
