@@ -104,6 +104,7 @@ static void turn(struct writer *w)
 		return;
 	if (w->fd >= 0 && w->fd != STDERR_FILENO)
 		close(w->fd);
+	w->lost += count_lines(buf_slice(&w->first));
 	buf_release(&w->first);
 	w->fd = w->next_fd;
 	w->first = w->next_first;
@@ -244,7 +245,7 @@ void writer_turn(struct writer *w, int fd, struct slice first)
 		close(w->next_fd); /* the thread was not that fast */
 	w->turning = true;
 	w->next_fd = fd;
-	buf_clear(&w->next_first);
+	/* one that is still waiting there stays before it */
 	if (first.n && !buf_puts(&w->next_first, first, SLICE("\n")))
 		w->lost++;
 	if (w->running)
