@@ -8,10 +8,12 @@
 #include "server/keeper.h"
 #include "server/decisions.h"
 #include "server/privileges.h"
+#include "server/replay_log.h"
 #include "server/sandbox.h"
 #include "server/worker.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <pwd.h>
@@ -79,6 +81,19 @@ void reload_release(struct reload *r)
 	buf_release(&r->needs_restart);
 }
 
+/* A server that cannot trace its rules is still worth having. */
+static void open_replay(struct app *app, const struct generation *g)
+{
+	const char *path = g->settings->log.replay;
+	struct replay_log_info info;
+	if (replay_log_open(app->replay, path, g->rules))
+		return;
+	const char *why = strerror(errno);
+	replay_log_info(app->replay, &info);
+	log_warn("log.replay = \"%s\": %s; %s", path, why,
+		info.on ? "what was open stays in use" : "no decisions are recorded");
+}
+
 static bool compare(const struct settings *old, const struct settings *fresh, struct reload *r)
 {
 	return settings_changed(old, fresh, &r->changed) && settings_needs_restart(old, fresh, &r->needs_restart);
@@ -94,6 +109,7 @@ bool daemon_reload(struct app *app, struct settings_faults *faults, struct reloa
 		struct log_config log = log_config_of(g->settings);
 		if (!log_reopen(&log))
 			log_warn("log.to = \"%s\": %s; the log stays where it was", log.to, strerror(errno));
+		open_replay(app, g);
 		set_session_limit(app, g->settings);
 		score_store_hide(app->store, g->settings->log.addresses != SETTINGS_ADDRESSES_PLAIN);
 		keeper_configure(app->keeper, g->settings->score.snapshot, g->settings->score.snapshot_every_ms);
@@ -155,11 +171,12 @@ static bool make_shared(struct app *app)
 	app->workers_n = worker_count(s);
 	app->workers = mem_zalloc(app->workers_n * sizeof *app->workers);
 	app->decisions = decisions_new(s->log.decisions, app->workers_n);
+	app->replay = replay_log_new(app->started_ms);
 	app->commands = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	rand_bytes(&app->id_seed, sizeof app->id_seed);
 	app->descriptors = privileges_raise_nofile();
-	if (!app->clients || !app->alerts || !app->keeper || !app->relay || !app->decisions || !app->workers ||
-		!app->transcripts || app->commands < 0)
+	if (!app->clients || !app->alerts || !app->keeper || !app->relay || !app->decisions || !app->replay ||
+		!app->workers || !app->transcripts || app->commands < 0)
 		return fail("cannot start: out of memory (score.memory is reserved at the start)");
 	set_session_limit(app, s);
 	return true;
@@ -184,24 +201,45 @@ static bool fail_path(const char *what, const char *path)
 	return false;
 }
 
-/* Made when it is missing, but never taken from anybody. A server that cannot remember is still worth having: what is
- * wrong is said, and again at each snapshot. */
-static void open_snapshot_folder(const struct settings *s)
+/* Of a file's path. False: it names none. */
+static bool folder_of(const char *path, char folder_r[PATH_MAX])
+{
+	const char *slash = strrchr(path, '/');
+	size_t n = slash ? (size_t)(slash - path) : 0;
+	if (n == 0 || n >= PATH_MAX)
+		return false;
+	memcpy(folder_r, path, n);
+	folder_r[n] = 0;
+	return true;
+}
+
+/* Made when it is missing, but never taken from anybody. A server that lacks the file is still worth having: what is
+ * wrong is said, and again when the file is to be written. */
+static void open_folder_of(const char *what, const char *path, const char *user)
 {
 	char folder[PATH_MAX];
-	const char *slash = strrchr(s->score.snapshot, '/');
-	size_t n = slash ? (size_t)(slash - s->score.snapshot) : 0;
-	if (n == 0 || n >= sizeof folder)
+	if (folder_of(path, folder) && access(folder, F_OK) < 0 && !privileges_own_folder(folder, user))
+		log_warn("%s: %s: %s", what, folder, strerror(errno));
+}
+
+void daemon_check_replay(const struct settings *s)
+{
+	const char *path = s->log.replay;
+	char folder[PATH_MAX];
+	if (!*path || !folder_of(path, folder) || access(folder, F_OK) < 0) /* it is made at the start */
 		return;
-	memcpy(folder, s->score.snapshot, n);
-	folder[n] = 0;
-	if (access(folder, F_OK) < 0 && !privileges_own_folder(folder, s->server.user))
-		log_warn("score.snapshot: %s: %s; nothing will be remembered over a restart", folder, strerror(errno));
+	if (!privileges_look_as(s->server.user))
+		return; /* there is no such user, which is told at the start */
+	bool there = faccessat(AT_FDCWD, path, F_OK, AT_EACCESS) == 0;
+	if (faccessat(AT_FDCWD, there ? path : folder, there ? R_OK | W_OK : W_OK | X_OK, AT_EACCESS) < 0)
+		log_warn("log.replay = \"%s\": %s%s cannot be written%s%s: %s", path, there ? "" : "its folder ",
+			there ? "it" : folder, *s->server.user ? " by the user " : "", s->server.user, strerror(errno));
 }
 
 static bool open_folders(const struct settings *s)
 {
-	open_snapshot_folder(s);
+	open_folder_of("score.snapshot", s->score.snapshot, s->server.user);
+	open_folder_of("log.replay", s->log.replay, s->server.user);
 	if (!privileges_own_folder(s->server.spool, s->server.user))
 		return fail_path("server.spool", s->server.spool);
 	for (size_t i = 0; i < s->relay.backends.count; i++) {
@@ -349,6 +387,7 @@ static void release(struct app *app)
 	alerts_free(&app->alerts);
 	decisions_free(&app->decisions);
 	transcripts_free(&app->transcripts);
+	replay_log_free(&app->replay);
 	spool_room_close(&app->spool);
 	generation_unref(&app->first);
 	generation_unref(&app->generation);
@@ -374,6 +413,7 @@ static bool prepare(struct app *app, struct ctl_server **ctl_r)
 		return fail(why);
 	if (!log_start())
 		return fail("cannot start: no thread for the log");
+	open_replay(app, app->generation);
 	if (!spool_room_open(&app->spool, s->server.spool, s->relay.open_bodies))
 		return fail_path("server.spool", s->server.spool);
 	keeper_restore(app->keeper);

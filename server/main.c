@@ -77,6 +77,8 @@ static int check_or_dump(const struct arguments *a, const char *hostname)
 		daemon_check_descriptors(g->settings);
 	if (g && a->mode == OPT_DUMP)
 		code = dump(g);
+	if (g)
+		daemon_check_replay(g->settings);
 	generation_unref(&g);
 	settings_faults_release(&faults);
 	return code;
