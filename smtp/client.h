@@ -61,8 +61,8 @@ enum smtp_client_event {
 
 struct smtp_client_reply {
 	enum smtp_client_command to;
-	uint16_t index; /* SMTP_TO_RCPT: which of this mail's recipients, from 0; LMTP's SMTP_TO_BODY: of those accepted
-			 */
+	/* SMTP_TO_RCPT: which of this mail's recipients, from 0; LMTP's SMTP_TO_BODY: which of those accepted */
+	uint16_t index;
 	uint16_t code;	/* 200..599 */
 	struct smtp_enhanced enhanced; /* class 0: none */
 	/* With its enhanced code, lines joined by '\n', harmless bytes only (smtp/reply_in.h). Valid until the next
