@@ -15,11 +15,11 @@ PLAIN = """assert.h ctype.h errno.h float.h inttypes.h limits.h math.h stdalign.
     stddef.h stdint.h stdio.h stdlib.h stdnoreturn.h string.h strings.h""".split()
 # for the rooms that do I/O
 SYSTEM_HEADERS = """arpa/inet.h dirent.h fcntl.h getopt.h grp.h libgen.h linux/capability.h linux/filter.h
-    linux/landlock.h linux/sched.h linux/seccomp.h linux/securebits.h linux/sockios.h linux/tcp.h locale.h malloc.h net/if.h netdb.h
-    netinet/in.h netinet/tcp.h poll.h pthread.h pwd.h sched.h signal.h spawn.h sys/capability.h sys/eventfd.h
-    sys/file.h sys/ioctl.h sys/mman.h sys/prctl.h sys/random.h sys/resource.h sys/signalfd.h sys/socket.h sys/stat.h
-    sys/statvfs.h sys/syscall.h sys/sysinfo.h sys/time.h sys/timerfd.h sys/types.h sys/uio.h sys/un.h sys/vfs.h
-    sys/wait.h syslog.h threads.h time.h unistd.h sys/utsname.h sysexits.h""".split()
+    linux/landlock.h linux/sched.h linux/seccomp.h linux/securebits.h linux/sockios.h linux/tcp.h locale.h malloc.h
+    net/if.h netdb.h netinet/in.h netinet/tcp.h poll.h pthread.h pwd.h sched.h signal.h spawn.h sys/capability.h
+    sys/eventfd.h sys/file.h sys/ioctl.h sys/mman.h sys/prctl.h sys/random.h sys/resource.h sys/signalfd.h
+    sys/socket.h sys/stat.h sys/statvfs.h sys/syscall.h sys/sysinfo.h sys/time.h sys/timerfd.h sys/types.h sys/uio.h
+    sys/un.h sys/vfs.h sys/wait.h syslog.h threads.h time.h unistd.h sys/utsname.h sysexits.h""".split()
 # for the pure rooms: what they get beyond PLAIN
 SYSTEM = {"smtp": [], "score": ["pthread.h"], "config": ["sys/stat.h", "libgen.h"]}
 # headers of base that a pure room must not see: it has no log and no clock
