@@ -98,6 +98,7 @@ struct settings_limits {
 	uint64_t command_timeout_ms;
 	uint64_t data_timeout_ms;
 	uint64_t session_time_ms;
+	uint64_t session_end_ms;
 	uint64_t stress_timeout_ms;
 	uint64_t min_data_rate; /* bytes a second; 0: no floor */
 	uint32_t recipients;
@@ -173,6 +174,7 @@ struct settings_relay {
 	const char *tls_ca;
 	uint32_t connections;
 	uint64_t idle_ms;
+	uint64_t memory;
 	uint64_t memory_per_message;
 	uint32_t open_bodies;
 	struct settings_recipients recipients;

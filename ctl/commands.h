@@ -8,7 +8,9 @@
  *
  * stats   args: none
  *   { "version": "0.1.0", "uptime_s": 86400, "workers": 2, "enforce": true, "draining": false,
- *     "sessions":   { "now", "peak", "limit" (in effect; 0: none), "total", "refused" (by a limit) },
+ *     "sessions":   { "now", "peak", "limit" (in effect; 0: none), "total", "refused" (by a limit),
+ *                     "shed" (of these: newcomers, while places were kept for clients known good),
+ *                     "gave_way" (newcomers' sessions ended for a client known good) },
  *     "mails":      { "accepted", "deferred", "refused", "lost" },
  *     "recipients": { "accepted", "refused", "deferred" },
  *     "bytes":      { "received" (bodies), "delivered" },
@@ -27,10 +29,12 @@
  *     "stress": 0.25,                                          the largest used share of what is limited, 0..1
  *     "load": 0.5,                                             of the machine, for each core
  *     "open_bodies": 0,                                        bodies in unlinked files now
+ *     "body_memory_bytes": 0,                                  bodies in memory now, of relay.memory
  *     "log_dropped": 0,                                        lines the log destination did not take
  *     "replay":     { "on", "lines" (made), "lost" },          log.replay
  *     "memory":     { "resident_bytes", "sessions_bytes", "tables_bytes", "tables_limit_bytes" },
- *     "limits":     { "descriptors", "sessions_set", "sessions_effective" },
+ *     "limits":     { "descriptors", "sessions_set", "sessions_effective", "sessions_kept" (for clients known good),
+ *                     "open_bodies_effective" },
  *     "rules":      [ { "name", "fired", "observed", "decided", "charged" } ] }   as in `rules`
  *
  * health  args: none

@@ -169,7 +169,7 @@ static void write_settings(char path_r[64])
 	fprintf(f, SETTINGS, folder, folder, start_backend());
 #pragma GCC diagnostic pop
 	fclose(f);
-	MUST(spool_room_open(&app.spool, folder, 4));
+	MUST(spool_room_open(&app.spool, folder, 4, 1 << 20));
 }
 
 static void start_server(void)

@@ -101,5 +101,7 @@ void relay_link_close(struct relay *r, struct relay_link *link);
 void relay_link_free(struct relay_link *link);
 /* Has the whole body with its dot been given to the kernel? From then on the mail may be delivered. */
 bool relay_link_dot_is_out(const struct relay_link *link);
+/* A write failed: what the backend had said before it closed is heard, then the connection is lost. */
+void relay_link_broke(struct relay *r, struct relay_link *link, uint64_t now_ms);
 
 #endif

@@ -16,8 +16,6 @@ void relay_link_enter(struct relay *r, struct relay_link *link, enum relay_link_
 void relay_link_lost(struct relay *r, struct relay_link *link, const char *why, uint64_t now_ms);
 /* Hears what has come, before the loop tells of it. */
 void relay_link_listen(struct relay *r, struct relay_link *link, uint64_t now_ms);
-/* A write failed: what the backend had said before it closed is heard, then the connection is lost. */
-void relay_link_broke(struct relay *r, struct relay_link *link, uint64_t now_ms);
 /* The backend is not what the settings need: out of service, loudly. The link is closed. */
 void relay_link_unhealthy(struct relay *r, struct relay_link *link, struct slice why, uint64_t now_ms);
 /* A command could not be written: no memory, or (it was checked before) not fit to be one. */

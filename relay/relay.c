@@ -388,6 +388,17 @@ void relay_drain(struct relay *r, uint64_t now_ms)
 	relay_dispatch(r, now_ms);
 }
 
+void relay_abandon(struct relay *r, uint64_t now_ms)
+{
+	r->now_ms = now_ms;
+	for (struct relay_pool *p = r->pools; p; p = p->next)
+		for (struct relay_link *l = p->links, *next; l; l = next) {
+			next = l->next;
+			if (l->job && relay_link_dot_is_out(l))
+				relay_link_broke(r, l, now_ms);
+		}
+}
+
 bool relay_is_idle(const struct relay *r)
 {
 	for (const struct relay_pool *p = r->pools; p; p = p->next)

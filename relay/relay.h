@@ -259,6 +259,9 @@ bool relay_pop(struct relay *r, struct relay_done *done_r) MUST_USE;
 
 /* No more unused connections are kept: they say QUIT. What is asked is still answered. */
 void relay_drain(struct relay *r, uint64_t now_ms);
+/* The server ends now. A mail whose dot is out is given up as if its connection were lost: its answer, doubtful, can be
+ * popped. */
+void relay_abandon(struct relay *r, uint64_t now_ms);
 /* True when no question is open and no connection is left. */
 bool relay_is_idle(const struct relay *r);
 

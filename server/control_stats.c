@@ -6,6 +6,7 @@
 #include "server/keeper.h"
 #include "server/pressure.h"
 #include "server/replay_log.h"
+#include "server/seats.h"
 #include "server/version.h"
 
 #include <stdio.h>
@@ -40,7 +41,7 @@ static void put_fields(struct ctl_json at, const struct app *app, const struct f
 static void put_sessions(struct ctl_json root, const struct app *app)
 {
 	static const struct field FIELDS[] = { { "peak", STAT_SESSIONS_PEAK }, { "total", STAT_SESSIONS },
-		{ "refused", STAT_OVER_LIMIT } };
+		{ "refused", STAT_OVER_LIMIT }, { "shed", STAT_SHED }, { "gave_way", STAT_GAVE_WAY } };
 	struct ctl_json at = ctl_json_put_object(root, "sessions");
 	ctl_json_put_count(at, "now", atomic_load(&app->sessions));
 	ctl_json_put_count(at, "limit", atomic_load(&app->sessions_limit));
@@ -160,12 +161,15 @@ bool control_stats(void *arg, struct ctl_json args, struct ctl_json_doc *data_r,
 	put_stress(root, app, g->settings->limits.waiting);
 	ctl_json_put_count(root, "waits_skipped", control_sum(app, STAT_WAITS_SKIPPED));
 	ctl_json_put_count(root, "open_bodies", atomic_load(&app->spool.files));
+	ctl_json_put_count(root, "body_memory_bytes", atomic_load(&app->spool.memory));
 	ctl_json_put_count(root, "log_dropped", log_dropped());
 	put_replay(root, app);
 	struct ctl_json limits = ctl_json_put_object(root, "limits");
 	ctl_json_put_count(limits, "descriptors", app->descriptors);
 	ctl_json_put_count(limits, "sessions_set", g->settings->limits.sessions);
 	ctl_json_put_count(limits, "sessions_effective", atomic_load(&app->sessions_limit));
+	ctl_json_put_count(limits, "sessions_kept", seats_kept(atomic_load(&app->sessions_limit)));
+	ctl_json_put_count(limits, "open_bodies_effective", atomic_load(&app->spool.max_files));
 	struct ctl_json rules = ctl_json_put_array(root, "rules");
 	for (unsigned i = 0; i < score_rules_count(g->rules); i++)
 		control_put_counts(ctl_json_put_object(rules, NULL), g, i);

@@ -10,6 +10,7 @@
 #include "server/privileges.h"
 #include "server/replay_log.h"
 #include "server/sandbox.h"
+#include "server/seats.h"
 #include "server/worker.h"
 
 #include <errno.h>
@@ -22,11 +23,6 @@
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
-
-/* Descriptors that are neither sessions, backends nor bodies: loops, listeners, log, control, spool. */
-enum { DESCRIPTORS_OF_OUR_OWN = 128 };
-/* A server that cannot hold even this many sessions is not worth starting. */
-enum { SESSIONS_MIN = 16 };
 
 /* ---- settings ---- */
 
@@ -49,30 +45,14 @@ static struct log_config log_config_of(const struct settings *s)
 	};
 }
 
-/* What the descriptors leave for clients, at most what is set; says so when it is less. */
-static uint32_t sessions_in_effect(const struct settings *s, uint64_t descriptors)
+/* What the settings and the descriptors leave of sessions and of bodies in files. */
+static void set_seats(struct app *app, const struct settings *s)
 {
-	uint64_t backends = (uint64_t)s->relay.backends.count * s->relay.connections;
-	uint64_t bodies = s->relay.open_bodies;
-	if (bodies > descriptors / 8)
-		bodies = descriptors / 8; /* a body's file takes a descriptor only while it is there */
-	uint64_t taken = backends + bodies + DESCRIPTORS_OF_OUR_OWN;
-	uint64_t left = descriptors > taken + SESSIONS_MIN ? descriptors - taken : SESSIONS_MIN;
-	uint64_t wanted = s->limits.sessions ? s->limits.sessions : UINT32_MAX;
-	if (left < wanted && s->limits.sessions)
-		log_warn("limits.sessions = %llu, but %llu file descriptors leave room for %llu; raise LimitNOFILE",
-			(unsigned long long)wanted, (unsigned long long)descriptors, (unsigned long long)left);
-	return (uint32_t)(left < wanted ? left : wanted);
-}
-
-static void set_session_limit(struct app *app, const struct settings *s)
-{
-	atomic_store(&app->sessions_limit, sessions_in_effect(s, app->descriptors));
-}
-
-void daemon_check_descriptors(const struct settings *s)
-{
-	sessions_in_effect(s, privileges_raise_nofile());
+	struct seats_plan plan = seats_plan(s, app->descriptors);
+	seats_tell(s, app->descriptors);
+	atomic_store(&app->sessions_limit, plan.sessions);
+	atomic_store(&app->spool.max_files, plan.bodies);
+	atomic_store(&app->spool.max_memory, s->relay.memory);
 }
 
 void reload_release(struct reload *r)
@@ -110,10 +90,9 @@ bool daemon_reload(struct app *app, struct settings_faults *faults, struct reloa
 		if (!log_reopen(&log))
 			log_warn("log.to = \"%s\": %s; the log stays where it was", log.to, strerror(errno));
 		open_replay(app, g);
-		set_session_limit(app, g->settings);
+		set_seats(app, g->settings);
 		score_store_hide(app->store, g->settings->log.addresses != SETTINGS_ADDRESSES_PLAIN);
 		keeper_configure(app->keeper, g->settings->score.snapshot, g->settings->score.snapshot_every_ms);
-		atomic_store(&app->spool.max_files, g->settings->relay.open_bodies);
 		for (unsigned i = 0; i < app->workers_n; i++)
 			worker_take_generation(&app->workers[i], g);
 		app->generation = g;
@@ -149,13 +128,6 @@ static bool fail(const char *what)
 	return false;
 }
 
-static unsigned worker_count(const struct settings *s)
-{
-	long cores = sysconf(_SC_NPROCESSORS_ONLN);
-	unsigned n = s->server.workers ? s->server.workers : (unsigned)(cores > 0 ? cores : 1);
-	return n > RELAY_WORKERS_MAX ? RELAY_WORKERS_MAX : n;
-}
-
 static bool make_shared(struct app *app)
 {
 	const struct settings *s = app->generation->settings;
@@ -168,7 +140,7 @@ static bool make_shared(struct app *app)
 		app->keeper = keeper_new(app->store, s->score.snapshot, s->score.snapshot_every_ms);
 	}
 	app->relay = relay_shared_new(&app->generation->relay);
-	app->workers_n = worker_count(s);
+	app->workers_n = seats_workers(s);
 	app->workers = mem_zalloc(app->workers_n * sizeof *app->workers);
 	app->decisions = decisions_new(s->log.decisions, app->workers_n);
 	app->replay = replay_log_new(app->started_ms);
@@ -178,7 +150,7 @@ static bool make_shared(struct app *app)
 	if (!app->clients || !app->alerts || !app->keeper || !app->relay || !app->decisions || !app->replay ||
 		!app->workers || !app->transcripts || app->commands < 0)
 		return fail("cannot start: out of memory (score.memory is reserved at the start)");
-	set_session_limit(app, s);
+	set_seats(app, s);
 	return true;
 }
 
@@ -414,7 +386,8 @@ static bool prepare(struct app *app, struct ctl_server **ctl_r)
 	if (!log_start())
 		return fail("cannot start: no thread for the log");
 	open_replay(app, app->generation);
-	if (!spool_room_open(&app->spool, s->server.spool, s->relay.open_bodies))
+	struct seats_plan plan = seats_plan(s, app->descriptors);
+	if (!spool_room_open(&app->spool, s->server.spool, plan.bodies, s->relay.memory))
 		return fail_path("server.spool", s->server.spool);
 	keeper_restore(app->keeper);
 	return true;

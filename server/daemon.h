@@ -21,9 +21,6 @@ struct reload {
 bool daemon_reload(struct app *app, struct settings_faults *faults, struct reload *reload_r) MUST_USE;
 void reload_release(struct reload *r);
 
-/* Warns on stderr when the descriptors leave room for fewer sessions than are set: for --check. */
-void daemon_check_descriptors(const struct settings *s);
-
 /* Warns on stderr when log.replay cannot be written by the account that the server will run as: for --check. The
  * process becomes that account, so it comes last. */
 void daemon_check_replay(const struct settings *s);

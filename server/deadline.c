@@ -6,12 +6,21 @@
 enum { RATE_EVERY_MS = 5000, RATE_GRACE_MS = 30000 };
 /* After limits.session_time a body may only go on at this rate; at the hard stop nothing goes on. */
 enum { LATE_RATE = 10 * 1000 };
-#define HARD_STOP_MS (60ull * 60 * 1000)
+
+static uint64_t hard_stop_ms(const struct session *s)
+{
+	return s->opened_ms + s->generation->settings->limits.session_end_ms;
+}
+
+static bool is_over(const struct session *s)
+{
+	return s->worker->now_ms >= hard_stop_ms(s);
+}
 
 void deadline_after(struct session *s, uint64_t ms)
 {
 	struct worker *w = s->worker;
-	uint64_t hard = s->opened_ms + HARD_STOP_MS;
+	uint64_t hard = hard_stop_ms(s);
 	s->deadline_ms = w->now_ms + ms;
 	if (s->deadline_ms > hard && s->awaiting != AWAIT_FLUSH)
 		s->deadline_ms = hard > w->now_ms ? hard : w->now_ms + 1;
@@ -38,6 +47,12 @@ void deadline_client(struct session *s)
 		left = left < to_measure ? left : to_measure;
 	}
 	deadline_after(s, left);
+}
+
+void deadline_press(struct session *s)
+{
+	if (s->awaiting == AWAIT_CLIENT)
+		deadline_client(s);
 }
 
 static bool too_slow(const struct session *s)
@@ -72,7 +87,7 @@ static void client_is_late(struct session *s)
 {
 	uint64_t now = s->worker->now_ms;
 	bool body = s->in_body;
-	if (now - s->opened_ms >= HARD_STOP_MS)
+	if (is_over(s))
 		session_end(s, "limit", SLICE("4.4.2 Session has lasted too long"));
 	else if (now >= s->heard_ms + silence_allowed(s))
 		session_end(s, "limit", SLICE("4.4.2 Timeout, closing connection"));
@@ -99,14 +114,14 @@ void deadline_passed(struct session *s)
 		session_close(s);
 		return;
 	case AWAIT_RATE:
-		if (s->worker->now_ms - s->opened_ms >= HARD_STOP_MS)
+		if (is_over(s))
 			session_end(s, "limit", SLICE("4.4.2 Session has lasted too long"));
 		else
 			end_throttle(s);
 		return;
 	case AWAIT_BACKEND: /* the relay answers in bounded time; only the hard stop brings us here */
 	case AWAIT_DELAY:
-		if (s->worker->now_ms - s->opened_ms >= HARD_STOP_MS)
+		if (is_over(s))
 			session_end(s, "limit", SLICE("4.4.2 Session has lasted too long"));
 	}
 }

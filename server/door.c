@@ -32,7 +32,7 @@ void door_standing(const struct app *app, const struct generation *g, const stru
 	};
 }
 
-static bool is_known_good(const struct app *app, const struct generation *g, const struct ip *client)
+bool door_is_known_good(const struct app *app, const struct generation *g, const struct ip *client)
 {
 	struct score_known known;
 	struct score_known_limits limits = door_limits(g);
@@ -44,7 +44,7 @@ static bool is_known_good(const struct app *app, const struct generation *g, con
 static enum door promised(const struct app *app, const struct generation *g, const struct ip *client)
 {
 	bool alarm = false;
-	enum score_action left = score_promise(SCORE_BLOCK, is_known_good(app, g, client), false, &alarm);
+	enum score_action left = score_promise(SCORE_BLOCK, door_is_known_good(app, g, client), false, &alarm);
 	return left == SCORE_BLOCK ? DOOR_BLOCKED : DOOR_OPEN;
 }
 

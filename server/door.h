@@ -22,6 +22,8 @@ struct score_known_limits door_limits(const struct generation *g);
 void door_standing(const struct app *app, const struct generation *g, const struct ip *client, uint64_t now_ms,
 	struct standing *standing_r);
 
+bool door_is_known_good(const struct app *app, const struct generation *g, const struct ip *client);
+
 enum door { DOOR_OPEN, DOOR_ALLOWED, DOOR_BLOCKED };
 
 /* *hold_r: what made it blocked or allowed. A rule's block of a client that is known good by now is let through: the

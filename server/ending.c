@@ -114,6 +114,45 @@ void session_end(struct session *s, const char *by, struct slice text)
 	ending_finish(s, false);
 }
 
+/* ---- a place for a client that is known good ---- */
+
+/* Seats looked at for one to be given: it must not cost more the more there are. */
+enum { LOOKS = 256 };
+
+/* A newcomer who could go on at any time and does not, between two mails or in a handshake. */
+static bool says_nothing(const struct session *s)
+{
+	return !s->standing.known_good && !s->standing.allowed && !s->mail &&
+	       (s->awaiting == AWAIT_CLIENT || s->awaiting == AWAIT_TLS);
+}
+
+static struct session *most_silent(struct worker *w)
+{
+	struct session *found = NULL;
+	uint32_t looks = w->sessions_cap < LOOKS ? w->sessions_cap : LOOKS;
+	for (; looks; looks--) {
+		w->look_at = (w->look_at + 1) % w->sessions_cap;
+		struct session *s = w->sessions[w->look_at];
+		if (s && says_nothing(s) && (!found || s->heard_ms < found->heard_ms))
+			found = s;
+	}
+	return found;
+}
+
+bool ending_make_room(struct worker *w)
+{
+	struct session *s = most_silent(w);
+	if (!s)
+		return false;
+	session_end(s, "limit", SLICE("4.3.2 Too many connections, try again later"));
+	if (net_conn_is_open(&s->conn)) /* its place is needed now: nobody waits for it to hear that */
+		session_close(s);
+	stat_add(&w->stats, STAT_GAVE_WAY, 1);
+	return true;
+}
+
+/* ---- the server's end ---- */
+
 void session_drain(struct session *s)
 {
 	s->leaving = true;

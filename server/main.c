@@ -2,6 +2,8 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "server/daemon.h"
+#include "server/privileges.h"
+#include "server/seats.h"
 #include "server/version.h"
 
 #include <getopt.h>
@@ -74,7 +76,7 @@ static int check_or_dump(const struct arguments *a, const char *hostname)
 	struct generation *g = generation_load(a->file, &needs, NULL, &faults);
 	int code = print_faults(&faults);
 	if (g)
-		daemon_check_descriptors(g->settings);
+		seats_tell(g->settings, privileges_raise_nofile());
 	if (g && a->mode == OPT_DUMP)
 		code = dump(g);
 	if (g)

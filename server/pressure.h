@@ -20,10 +20,15 @@ struct pressure {
 void pressure_look(struct pressure *p, struct app *app, uint32_t waiting_limit, uint64_t now_ms);
 
 /* Nine of ten sessions are used: from here on nobody is held longer than needed. */
+static inline bool pressure_is_high_at(uint64_t sessions, uint64_t limit)
+{
+	return sessions * 10 > limit * 9;
+}
+
 static inline bool pressure_is_high(const struct app *app)
 {
-	uint64_t now = atomic_load_explicit(&app->sessions, memory_order_relaxed);
-	return now * 10 > (uint64_t)atomic_load_explicit(&app->sessions_limit, memory_order_relaxed) * 9;
+	return pressure_is_high_at(atomic_load_explicit(&app->sessions, memory_order_relaxed),
+		atomic_load_explicit(&app->sessions_limit, memory_order_relaxed));
 }
 
 #endif

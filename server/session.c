@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "server/replay_log.h"
+#include "server/seats.h"
 #include "server/talk.h"
 
 #include <errno.h>
@@ -23,20 +24,6 @@ enum { READS_A_TURN = 16 };
 #define TOO_MANY_OF_YOU "4.7.0 Too many connections from your address, try again later"
 
 /* ---- life ---- */
-
-static bool take_place(struct worker *w)
-{
-	uint32_t limit = atomic_load_explicit(&w->app->sessions_limit, memory_order_relaxed);
-	if (atomic_fetch_add_explicit(&w->app->sessions, 1, memory_order_relaxed) < limit)
-		return true;
-	atomic_fetch_sub_explicit(&w->app->sessions, 1, memory_order_relaxed);
-	return false;
-}
-
-static void leave_place(struct worker *w)
-{
-	atomic_fetch_sub_explicit(&w->app->sessions, 1, memory_order_relaxed);
-}
 
 static struct session *session_new(struct worker *w, int fd, const struct peer *peer)
 {
@@ -120,6 +107,20 @@ static void open_session(struct session *s, const struct peer *peer, bool allowe
 	session_pump(s);
 }
 
+/* Who is known good is looked up only when the places of all are taken. */
+static bool take_place(struct worker *w, const struct ip *ip, bool allowed)
+{
+	if (seats_take(w->app, allowed))
+		return true;
+	if (!allowed && !door_is_known_good(w->app, w->generation, ip)) {
+		uint32_t limit = atomic_load_explicit(&w->app->sessions_limit, memory_order_relaxed);
+		bool kept = atomic_load_explicit(&w->app->sessions, memory_order_relaxed) < limit;
+		stat_add(&w->stats, STAT_SHED, kept);
+		return false;
+	}
+	return seats_take(w->app, true) || (ending_make_room(w) && seats_take(w->app, true));
+}
+
 void session_open(struct worker *w, int fd, const struct ip *ip, uint16_t port, uint32_t listener)
 {
 	const struct peer peer = { .ip = *ip, .port = port, .listener = (uint16_t)listener };
@@ -130,19 +131,19 @@ void session_open(struct worker *w, int fd, const struct ip *ip, uint16_t port, 
 		away_blocked(w, fd, &peer, &hold);
 		return;
 	}
-	if (!take_place(w)) {
+	if (!take_place(w, ip, door == DOOR_ALLOWED)) {
 		away_over_limit(w, fd, &peer, SLICE(TOO_MANY));
 		return;
 	}
 	if (!clients_enter(w->app->clients, ip, per_client ? per_client : UINT32_MAX)) {
-		leave_place(w);
+		seats_leave(w->app);
 		away_over_limit(w, fd, &peer, SLICE(TOO_MANY_OF_YOU));
 		return;
 	}
 	struct session *s = session_new(w, fd, &peer);
 	if (!s) {
 		clients_leave(w->app->clients, ip);
-		leave_place(w);
+		seats_leave(w->app);
 		return;
 	}
 	open_session(s, &peer, door == DOOR_ALLOWED);
@@ -172,7 +173,7 @@ void session_close(struct session *s)
 	buf_release(&s->in);
 	mem_free(&s->helo);
 	clients_leave(w->app->clients, &s->peer.ip);
-	leave_place(w);
+	seats_leave(w->app);
 	stat_sub(&w->stats, STAT_SESSIONS_OPEN, 1);
 	worker_unseat(w, s, s->index);
 }

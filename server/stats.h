@@ -14,6 +14,8 @@ enum statistic {
 	STAT_SESSIONS_OPEN, /* now */
 	STAT_SESSIONS_PEAK,
 	STAT_OVER_LIMIT,    /* turned away with 421: too many sessions, or too many of this client */
+	STAT_SHED,	    /* of these, newcomers while places were kept for clients known good */
+	STAT_GAVE_WAY,	    /* newcomers' sessions that were ended for a client known good */
 	STAT_WAITING,	    /* sessions held by a rule's delay now */
 	STAT_WAITS_SKIPPED, /* delays left out because limits.waiting was reached */
 	STAT_TIMEOUTS,

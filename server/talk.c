@@ -9,6 +9,7 @@
 enum { HANDSHAKE_MS = 15000 };
 /* A client whose refusal was held back hears it this often, then the session ends. */
 enum { HELD_REFUSALS_MAX = 5 };
+#define NO_ROOM "4.3.1 Insufficient system storage, try again later"
 
 static enum mail_verdict verdict_of(unsigned code)
 {
@@ -241,8 +242,23 @@ static void on_rcpt(struct session *s, const struct smtp_event *ev)
 
 /* ---- DATA ---- */
 
+/* So that nobody sends a body for nothing; that there is room may have changed when it comes. */
+static bool no_room_for_body(struct session *s)
+{
+	const struct settings_relay *r = &s->generation->settings->relay;
+	if (spool_room_takes(&s->worker->app->spool, s->mail->size_said, r->memory_per_message))
+		return false;
+	struct slice words = judge_sign(s, SLICE(NO_ROOM));
+	outcome(s->mail, MAIL_DEFERRED, SLICE("limit"), 451, words);
+	count_refusal(s, 451);
+	talk_answer(s, 451, words);
+	return true;
+}
+
 static void on_data(struct session *s)
 {
+	if (no_room_for_body(s))
+		return;
 	struct score_facts f = facts_of(s);
 	const struct score_ruleset *rules = s->generation->rules;
 	uint64_t wants = score_rules_wants(rules, SCORE_DATA, &f, &s->judgement) |
@@ -253,6 +269,17 @@ static void on_data(struct session *s)
 	talk_answer(s, 354, SLICE("End data with <CR><LF>.<CR><LF>"));
 }
 
+static void note_spooled(struct session *s, enum spool_result r)
+{
+	struct mail *m = s->mail;
+	m->spooled = r;
+	if (r == SPOOL_OK)
+		return;
+	if (r == SPOOL_FAILED)
+		log_error("server.spool: %s; the mail is deferred (451)", strerror(m->spool.error));
+	spool_release(&m->spool, &s->worker->app->spool); /* what still comes of it is dropped */
+}
+
 static void on_body(struct session *s, struct slice part)
 {
 	struct mail *m = s->mail;
@@ -261,8 +288,8 @@ static void on_body(struct session *s, struct slice part)
 	if (m->keeps_header)
 		mail_keep_header(m, slice_of(part.p, header));
 	if (m->spooled == SPOOL_OK)
-		m->spooled = spool_append(
-			&m->spool, &s->worker->app->spool, part, s->generation->settings->relay.memory_per_message);
+		note_spooled(s, spool_append(&m->spool, &s->worker->app->spool, part,
+					s->generation->settings->relay.memory_per_message));
 }
 
 void talk_answer_message(struct session *s, unsigned code, struct slice text, struct slice by)
@@ -282,15 +309,12 @@ void talk_answer_message(struct session *s, unsigned code, struct slice text, st
 
 static bool refuse_spooled(struct session *s)
 {
-	enum spool_result r = s->mail->spooled;
-	if (r == SPOOL_OK)
-		r = spool_finish(&s->mail->spool);
-	if (r == SPOOL_OK)
+	struct mail *m = s->mail;
+	if (m->spooled == SPOOL_OK)
+		note_spooled(s, spool_finish(&m->spool, &s->worker->app->spool));
+	if (m->spooled == SPOOL_OK)
 		return false;
-	if (r == SPOOL_FAILED)
-		log_error("the body of a mail could not be kept: check free space and rights of server.spool");
-	talk_answer_message(s, 451, judge_sign(s, SLICE("4.3.1 Insufficient system storage, try again later")),
-		SLICE("limit"));
+	talk_answer_message(s, 451, judge_sign(s, SLICE(NO_ROOM)), SLICE("limit"));
 	return true;
 }
 

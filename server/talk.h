@@ -26,6 +26,8 @@ void away_blocked(struct worker *w, int fd, const struct peer *peer, const struc
 
 /* ending.c; also session_end(), session_drain() and session_stop() */
 /* What the client sent and nobody read would make the kernel answer the close with a reset: reads and drops it. */
+/* Ends the session of a newcomer who says nothing, so that a client known good gets its place. False: there is none. */
+bool ending_make_room(struct worker *w) MUST_USE;
 void ending_read_rest(struct session *s);
 /* Nothing more is done for the client: what has been written leaves, then we close. `awaited`: it has said QUIT. */
 void ending_finish(struct session *s, bool awaited);
@@ -100,6 +102,7 @@ void transfer_cancel(struct session *s);
 
 /* deadline.c */
 void deadline_client(struct session *s); /* for the next command or the next part of a body */
+void deadline_press(struct session *s);	 /* pressure has become high: what it waits for may now take less time */
 void deadline_after(struct session *s, uint64_t ms);
 /* Throttled: until there is something worth reading; then session_pump(). */
 void deadline_throttle(struct session *s);

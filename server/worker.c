@@ -18,6 +18,8 @@ enum { ACCEPT_TURN = 64 };
 /* Out of descriptors: how long the door stays shut before the next try. */
 enum { ACCEPT_PAUSE_MS = 200 };
 enum { TIMER_ACCEPT = 0 };
+/* While the server is nearly full: how often all waits are held against limits.stress_timeout. */
+enum { PRESS_EVERY_MS = 1000 };
 /* At the start: how long the door stays shut for the backends' first word, and how often that is looked for. */
 enum { DOOR_SHUT_MS = 1000, DOOR_LOOK_MS = 5 };
 
@@ -341,6 +343,7 @@ static void open_letterbox(struct worker *w)
 	if (stop && !w->stopping) {
 		w->stopping = true;
 		for_each_session(w, session_stop);
+		relay_abandon(w->relay, w->now_ms); /* what is in doubt then, is journaled in this turn */
 	}
 }
 
@@ -403,16 +406,29 @@ static void deliver_answers(struct worker *w)
 	}
 }
 
+/* Waits that began before limits.stress_timeout came into force are shortened too. */
+static void press_sessions(struct worker *w)
+{
+	if (!pressure_is_high(w->app) || w->now_ms < w->press_ms)
+		return;
+	w->press_ms = w->now_ms + PRESS_EVERY_MS;
+	for_each_session(w, deadline_press);
+}
+
+/* The sooner; -1: never. */
+static int sooner(int a, int b)
+{
+	return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
 static int sleep_ms(const struct worker *w)
 {
 	if (w->door_opens_ms)
 		return DOOR_LOOK_MS;
 	if (w->more_at_the_door)
 		return 0;
-	int own = net_wheel_sleep_ms(&w->wheel, w->now_ms), relay = relay_sleep_ms(w->relay, w->now_ms);
-	if (own < 0 || relay < 0)
-		return own > relay ? own : relay;
-	return own < relay ? own : relay;
+	int ms = sooner(net_wheel_sleep_ms(&w->wheel, w->now_ms), relay_sleep_ms(w->relay, w->now_ms));
+	return pressure_is_high(w->app) ? sooner(ms, PRESS_EVERY_MS) : ms;
 }
 
 static void look_at_clock(struct worker *w)
@@ -427,6 +443,7 @@ bool worker_turn(struct worker *w, int most_ms)
 	net_loop_wait(w->loop, most_ms >= 0 && (ms < 0 || ms > most_ms) ? most_ms : ms);
 	look_at_clock(w);
 	pressure_look(&w->pressure, w->app, w->generation->settings->limits.waiting, w->now_ms);
+	press_sessions(w);
 	unsigned events;
 	for (struct net_io *io; (io = net_loop_next(w->loop, &events));)
 		dispatch(w, io, events);

@@ -60,6 +60,7 @@ struct worker {
 	size_t listeners_n;
 	struct session **sessions; /* by index; NULL: free */
 	uint32_t sessions_cap, sessions_open, first_free_hint;
+	uint32_t look_at;     /* where ending_make_room() left off */
 	struct session *dead; /* closed in this turn; freed when the batch of events is through */
 	struct net_timer accept_pause;
 	struct stats stats;
@@ -74,6 +75,7 @@ struct worker {
 	char *scratch;
 	struct smtp_event *event;  /* of the session at work; large, and needed by one at a time */
 	struct score_fires *fires; /* of the test at work; as well */
+	uint64_t press_ms;	   /* waits are not shortened again before */
 	uint64_t door_opens_ms;	   /* until then nobody is let in: what the backend can do is not known yet; 0: open */
 	bool draining, stopping, more_at_the_door;
 };

@@ -57,7 +57,7 @@ void rig_open(struct rig *g, const char *more, const struct fake_rule *rules, si
 	(void)snprintf(g->journal, sizeof g->journal, "%s/journal", folder);
 	(void)signal(SIGPIPE, SIG_IGN);
 	assert_true(log_open(&(struct log_config){ .to = g->journal }));
-	assert_true(spool_room_open(&g->app.spool, folder, 4));
+	assert_true(spool_room_open(&g->app.spool, folder, 4, 1 << 20));
 	g->fake = fake_start(FAKE_NO_XCLIENT, rules, rules_n);
 	assert_non_null(g->fake);
 	g->app.needs.host.hostname = "mx.example.test";

@@ -14,7 +14,7 @@
 static void only_taken_recipients_are_handed_on(void **state)
 {
 	(void)state;
-	struct spool_room room = { .folder = -1, .max_files = 1 };
+	struct spool_room room = { .folder = -1, .max_files = 1, .max_memory = 1 << 20 };
 	struct mail *m = mail_new(7, 1, 1000);
 	assert_true(mail_set_sender(m, SLICE("a@b")));
 	for (int i = 0; i < 10; i++) {
@@ -54,7 +54,7 @@ static void memory_is_bounded(void **state)
 static void any_allocation_may_fail(void **state)
 {
 	(void)state;
-	struct spool_room room = { .folder = -1 };
+	struct spool_room room = { .folder = -1, .max_memory = 1 << 20 };
 	for (long nth = 0; nth < 4; nth++) {
 		mem_fail_after(nth);
 		struct mail *m = mail_new(1, 1, 0);

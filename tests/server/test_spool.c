@@ -32,10 +32,10 @@ static void a_small_body_stays_in_memory(void **state)
 	(void)state;
 	struct spool_room room;
 	struct spool s;
-	assert_true(spool_room_open(&room, folder, 4));
+	assert_true(spool_room_open(&room, folder, 4, 1 << 20));
 	spool_init(&s);
 	assert_int_equal(spool_append(&s, &room, SLICE("0123456789"), 10), SPOOL_OK);
-	assert_int_equal(spool_finish(&s), SPOOL_OK);
+	assert_int_equal(spool_finish(&s, &room), SPOOL_OK);
 	assert_int_equal(s.fd, -1);
 	assert_int_equal(s.size, 10);
 	assert_true(slice_eq(buf_slice(&s.mem), SLICE("0123456789")));
@@ -50,14 +50,14 @@ static void a_long_body_is_whole_in_its_file(void **state)
 	struct spool s;
 	enum { PARTS = 3000 };
 	static char got[PARTS * 50];
-	assert_true(spool_room_open(&room, folder, 4));
+	assert_true(spool_room_open(&room, folder, 4, 1 << 20));
 	spool_init(&s);
 	for (int i = 0; i < PARTS; i++) {
 		char line[51];
 		snprintf(line, sizeof line, "%049d\n", i);
 		assert_int_equal(spool_append(&s, &room, slice_of(line, 50), 1000), SPOOL_OK);
 	}
-	assert_int_equal(spool_finish(&s), SPOOL_OK);
+	assert_int_equal(spool_finish(&s, &room), SPOOL_OK);
 	assert_true(s.fd >= 0);
 	assert_int_equal(s.size, sizeof got);
 	assert_int_equal(pread(s.fd, got, sizeof got, 0), sizeof got);
@@ -78,7 +78,7 @@ static void no_more_files_than_allowed(void **state)
 	(void)state;
 	struct spool_room room;
 	struct spool a, b;
-	assert_true(spool_room_open(&room, folder, 1));
+	assert_true(spool_room_open(&room, folder, 1, 1 << 20));
 	spool_init(&a);
 	spool_init(&b);
 	assert_int_equal(spool_append(&a, &room, SLICE("xx"), 1), SPOOL_OK);
@@ -91,11 +91,45 @@ static void no_more_files_than_allowed(void **state)
 	spool_room_close(&room);
 }
 
+static void the_common_memory_is_bounded(void **state)
+{
+	(void)state;
+	static char part[8192];
+	struct spool_room room;
+	struct spool a, b, c;
+	assert_true(spool_room_open(&room, folder, 1, 16384));
+	spool_init(&a);
+	spool_init(&b);
+	spool_init(&c);
+	struct slice bytes = slice_of(part, sizeof part);
+	assert_int_equal(spool_append(&a, &room, bytes, 100000), SPOOL_OK);
+	assert_int_equal(a.fd, -1);
+	assert_int_equal(room.memory, 8192);
+	assert_true(spool_room_takes(&room, 100, 100000));
+	assert_int_equal(spool_append(&b, &room, bytes, 100000), SPOOL_OK);
+	assert_int_equal(b.fd, -1);
+	assert_int_equal(spool_append(&b, &room, bytes, 100000), SPOOL_OK); /* no more memory: to the file, early */
+	assert_true(b.fd >= 0);
+	assert_in_range(room.memory, 8192, 16384);
+	assert_int_equal(spool_append(&b, &room, bytes, 100000), SPOOL_OK);
+	assert_int_equal(spool_append(&c, &room, bytes, 100000), SPOOL_FULL); /* neither */
+	assert_false(spool_room_takes(&room, 0, 100000));
+	assert_int_equal(spool_finish(&b, &room), SPOOL_OK);
+	assert_int_equal(room.memory, 8192);
+	assert_int_equal(b.size, 3 * sizeof part);
+	assert_int_equal(lseek(b.fd, 0, SEEK_END), 3 * sizeof part);
+	spool_release(&a, &room);
+	spool_release(&b, &room);
+	spool_release(&c, &room);
+	assert_int_equal(room.memory, 0);
+	spool_room_close(&room);
+}
+
 static void a_missing_folder_is_told(void **state)
 {
 	(void)state;
 	struct spool_room room;
-	assert_false(spool_room_open(&room, "/nonexistent/spool", 1));
+	assert_false(spool_room_open(&room, "/nonexistent/spool", 1, 1 << 20));
 }
 
 int main(void)
@@ -104,6 +138,7 @@ int main(void)
 		cmocka_unit_test(a_small_body_stays_in_memory),
 		cmocka_unit_test(a_long_body_is_whole_in_its_file),
 		cmocka_unit_test(no_more_files_than_allowed),
+		cmocka_unit_test(the_common_memory_is_bounded),
 		cmocka_unit_test(a_missing_folder_is_told),
 	};
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -80,10 +80,11 @@ class Guard:
         self.settings = settings.merged(self.base, groups)
         self.config.write_text(settings.text(self.settings))
 
-    def start(self):
+    def start(self, under=()):
+        """under: a command that becomes the server, such as prlimit."""
         self.starts += 1
         stderr = open(self.folder / f"stderr.{self.starts}", "wb")
-        self.process = subprocess.Popen([program("SMTPGUARDD"), "-c", self.config], stdin=subprocess.DEVNULL,
+        self.process = subprocess.Popen([*under, program("SMTPGUARDD"), "-c", self.config], stdin=subprocess.DEVNULL,
                                         stdout=stderr, stderr=stderr, env={**os.environ, **ENVIRONMENT})
         stderr.close()
         self.checked = False
