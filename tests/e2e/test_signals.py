@@ -2,7 +2,10 @@
 import re
 import signal
 
+import pytest
+
 from harness import mails, ports, wait
+from harness.backend import SILENCE
 from harness.client import Client, Closed
 from harness.guard import elapsed
 
@@ -174,3 +177,53 @@ def test_a_client_that_vanishes_is_no_signal(guard, backend):
         c.send("EHLO x.test\r\n" * 50)
         c.reset()
     assert mails.send(g.port, "x").code == 250
+
+
+# ---- a mail whose dot is out when the server has to end ----
+
+def in_doubt(g, b, number):
+    """So many clients whose mails wait for the backend's word on the dot."""
+    clients = []
+    for n in range(number):
+        c = Client(g.port, f"127.0.6.{n + 1}")
+        c.ehlo()
+        c.envelope()
+        c.cmd("DATA")
+        c.send(b"Subject: doubt\r\n\r\nx\r\n.\r\n")
+        clients.append(c)
+    wait.until(lambda: len(b.taken) == number, 10, "each mail at the backend")
+    return clients
+
+
+def doubtful(g):
+    return [r["id"] for r in g.journal("mail") if "doubtful" in r]
+
+
+@pytest.mark.parametrize("end", ["the drain is over", "a second TERM"])
+def test_a_mail_that_is_cut_off_behind_its_dot_is_told(guard, backend, end):
+    """One line for each that may have been delivered; its client hears 4xx and tries again."""
+    b = backend({"dot": SILENCE})
+    g = guard(b, server={"drain": "1s" if end == "the drain is over" else "60s"})
+    clients = in_doubt(g, b, 3)
+    g.signal(signal.SIGTERM)
+    if end == "a second TERM":
+        g.said("draining")
+        g.signal(signal.SIGTERM)
+    seconds, _ = elapsed(lambda: g.stop(10))
+    assert seconds < 8
+    for c in clients:
+        codes = c.replies_at_end()
+        assert codes and all(code // 100 == 4 for code in codes)
+    told = doubtful(g)
+    assert len(told) == 3 and len(set(told)) == 3
+    assert not [r for r in g.journal("mail") if r["verdict"] == "accepted"]
+
+
+def test_what_the_backend_said_before_the_end_is_not_in_doubt(guard, backend):
+    """A reply in time makes it a delivered mail, drain or not."""
+    b = backend({"dot": [0.5, "250 2.0.0 Ok"]})
+    g = guard(b, server={"drain": "10s"})
+    clients = in_doubt(g, b, 3)
+    g.stop()
+    assert all(250 in c.replies_at_end() for c in clients)
+    assert not doubtful(g) and len(g.journal("mail", verdict="accepted")) == 3
