@@ -1,9 +1,9 @@
 /* base/log.h - where lines go: stderr, syslog or a file
  *
  * Two kinds of line share one way out: messages for the administrator (log_msg) and journal lines
- * (log_line, formatted by their owner). A thread of its own writes them; who logs only copies into
- * memory under a short lock and never waits for a disk. When the memory (4 MB) is full because the
- * disk stands still, lines are dropped, counted, and the loss is told as soon as a line fits again.
+ * (log_line, formatted by their owner). A thread of its own writes them (base/writer.h); who logs only copies into
+ * memory and never waits for a disk. When the memory (4 MB) is full because the disk stands still, or the disk is
+ * full, lines are lost and counted, and the loss is told as soon as a line fits again.
  *
  * There is one log in a process. Before log_open() it is stderr; before log_start() and after log_stop() a line is
  * written at once. Threads: any may log.

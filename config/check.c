@@ -152,6 +152,19 @@ static void check_rest(const struct checker *c)
 		      "greylist.delay must be below greylist.window, or no retry would ever pass");
 }
 
+static void check_log(const struct checker *c)
+{
+	const struct settings_log *l = &c->s->log;
+	const struct node *n = place(c, "log", "replay");
+
+	if (*l->replay && l->addresses != SETTINGS_ADDRESSES_PLAIN)
+		FAULT(c, SETTINGS_ERROR, n, "log.replay keeps addresses in plain, which rules are tested against, and "
+					    "log.addresses hides them: set log.replay = \"\" or log.addresses = "
+					    "\"plain\"");
+	if (*l->replay && !strcmp(l->replay, l->to))
+		FAULT(c, SETTINGS_ERROR, n, "log.replay needs a file of its own, and \"%s\" is log.to", l->to);
+}
+
 void check_settings(const struct settings *s, const struct node *root, struct settings_faults *faults)
 {
 	struct checker c = { s, root, faults };
@@ -162,5 +175,6 @@ void check_settings(const struct settings *s, const struct node *root, struct se
 		check_listener(&c, i);
 	check_limits(&c);
 	check_relay(&c);
+	check_log(&c);
 	check_rest(&c);
 }

@@ -73,7 +73,7 @@ static void rule_place(struct settings_rule *rule, const struct node *n, struct 
 static void check_unique(const struct rule_check *c, const struct settings_rules *rules, size_t index)
 {
 	for (size_t i = 0; i < index; i++)
-		if (!strcmp(rules->items[i].name, c->rule->name) && strcmp(c->rule->name, "?")) {
+		if (!strcmp(rules->items[i].name, c->rule->name) && name_valid(slice_str(c->rule->name))) {
 			FAULT(c, SETTINGS_ERROR, "name", "the name is taken: %s:%u", rules->items[i].file,
 			      rules->items[i].line);
 			return;

@@ -248,8 +248,9 @@ static const struct row rows_log[] = {
 	  .words = words_log_addresses, .help = "how mail addresses are shown in the journal" },
 	{ .name = "decisions", .kind = KIND_COUNT, AT(log, decisions), .flags = ROW_RESTART, .max = 10000000,
 	  .preset = "100000", .help = "decision records kept in memory for smtpguardctl explain" },
-	{ .name = "replay", .kind = KIND_PATH, AT(log, replay), .flags = ROW_NOT_BUILT, .preset = "",
-	  .help = "the replayable journal; \"\": none" },
+	{ .name = "replay", .kind = KIND_PATH, AT(log, replay), .preset = "",
+	  .help = "a file for smtpguardctl replay: each decision with all that it hung on, addresses and header lines "
+		  "in plain (so addresses must be \"plain\"); \"\": none" },
 	{ .name = NULL },
 };
 

@@ -24,8 +24,11 @@
  *     "tls":        { "handshakes", "failed" },
  *     "offences": 0,                                           protocol faults of clients
  *     "waiting": 0,                                            sessions held in a delay now
+ *     "stress": 0.25,                                          the largest used share of what is limited, 0..1
+ *     "load": 0.5,                                             of the machine, for each core
  *     "open_bodies": 0,                                        bodies in unlinked files now
  *     "log_dropped": 0,                                        lines the log destination did not take
+ *     "replay":     { "on", "lines" (made), "lost" },          log.replay
  *     "memory":     { "resident_bytes", "sessions_bytes", "tables_bytes", "tables_limit_bytes" },
  *     "limits":     { "descriptors", "sessions_set", "sessions_effective" },
  *     "rules":      [ { "name", "fired", "observed", "decided", "charged" } ] }   as in `rules`
@@ -76,7 +79,8 @@
  *     "rules": [ { "name", "stage", "after_ms" (since the session began), "action", "points" (that counted),
  *                  "observed": true, "cancelled": true (by an ok above), "times" (recipients),
  *                  "read": [ { "name": "count(messages by client, 1m)", "value": 61.0 } ] } ],
- *     "to": [ { "address", "code", "id" (of a refusal) } ], "to_more" (recipients that are not shown) }
+ *     "to": [ { "address", "code", "id" (of a refusal) } ], "to_more" (recipients that are not shown),
+ *     "connections" (of a client turned away at the door, which has one record a minute: this and those since) }
  *   A member that has nothing to say is left out.
  *
  * test    args: { "client", "helo", "from", "recipient" }  all but the client may be left out; what needs one that

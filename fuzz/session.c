@@ -271,6 +271,34 @@ static void send_cut(int fd, const uint8_t *p, size_t n, size_t cut, struct repl
 	}
 }
 
+/* ---- a trace of the client, on all the while ---- */
+
+static uint32_t watch(void)
+{
+	static const struct ip_prefix all = { .bits = 0 };
+	uint32_t id = transcripts_begin(app.transcripts, &all, clock_mono_ms());
+	MUST(id);
+	return id;
+}
+
+/* It begins, it ends, and nothing that is said for AUTH is in it. */
+static void check_trace(uint32_t id)
+{
+	static struct transcript_line lines[TRANSCRIPT_TAKE];
+	struct transcript_taken got = { .next = 0 };
+	unsigned last = TRANSCRIPT_KINDS;
+	do {
+		MUST(transcripts_take(app.transcripts, id, got.next, clock_mono_ms(), lines, &got));
+		for (size_t i = 0; i < got.n; i++) {
+			struct slice text = slice_of(lines[i].text, lines[i].n);
+			last = lines[i].kind;
+			MUST(last != TRANSCRIPT_IN || !slice_istarts(slice_trim(text), SLICE("auth")) ||
+				slice_eq(text, SLICE("AUTH ***")));
+		}
+	} while (got.n);
+	MUST(last == TRANSCRIPT_END && transcripts_end(app.transcripts, id));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static bool started;
@@ -287,6 +315,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	MUST(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fd) == 0);
 	app.workers[0].now_ms = clock_mono_ms();
 	app.workers[0].wall_ms = clock_wall_ms();
+	uint32_t trace = watch();
 	session_open(&app.workers[0], fd[0], &ip, 1000, 0);
 	send_cut(fd[1], data + 1, size - 1, data[0] ? data[0] * 4u : 1, &r);
 	shutdown(fd[1], SHUT_WR);
@@ -295,6 +324,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	MUST(app.workers[0].sessions_open == 0);
 	read_replies(fd[1], &r);
 	close(fd[1]);
+	check_trace(trace);
 	MUST(r.taken == mails_taken - before);
 	MUST(atomic_load(&app.spool.files) == 0 && atomic_load(&app.sessions) == 0);
 	return 0;

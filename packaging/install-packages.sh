@@ -6,10 +6,11 @@ set -eu
 packages() {
 	case $1 in
 	build) echo gcc libc6-dev make cmake ninja-build pkg-config libmimalloc-dev libssl-dev libconfig-dev libpcre2-dev \
-		libjansson-dev libseccomp-dev ;;
+		libjansson-dev libncurses-dev libseccomp-dev ;;
 	run) echo curl ;;
 	deb) echo dpkg-dev adduser ;;
-	test) echo dpkg-dev adduser systemd util-linux libcmocka-dev binutils python3 python3-pytest postfix swaks curl openssl mandoc ;;
+	test) echo libcmocka-dev binutils python3 python3-pytest postfix swaks curl openssl mandoc dpkg-dev adduser systemd \
+		util-linux iproute2 ;;
 	fuzz) echo clang libclang-rt-14-dev llvm ;;
 	bench) echo python3 postfix haproxy ;;
 	*)

@@ -24,7 +24,7 @@ struct replay_runner {
 	unsigned heads_n;
 	struct replay_totals totals;
 	struct {
-		uint64_t reads, too_early;
+		uint64_t reads, too_early, before_ms;
 	} fresh[SCORE_PROBES_MAX];
 	uint16_t probes[PROBE_SLOTS]; /* by hash of their names: 1 + probe */
 	struct score_tape tape;
@@ -197,6 +197,8 @@ static void note_fresh(struct replay_runner *r, uint64_t now_ms)
 			uint64_t window_ms = score_probe_window_ms(r->set, probe);
 			r->fresh[probe].reads++;
 			r->fresh[probe].too_early += window_ms == 0 || window_ms > known_ms;
+			if (window_ms > known_ms && window_ms - known_ms > r->fresh[probe].before_ms)
+				r->fresh[probe].before_ms = window_ms - known_ms;
 		}
 }
 
@@ -326,6 +328,6 @@ bool replay_runner_fresh(const struct replay_runner *r, unsigned *at, struct rep
 		return false;
 	unsigned probe = (*at)++;
 	*fresh_r = (struct replay_fresh){ score_probe_name(r->set, probe), r->fresh[probe].reads,
-		r->fresh[probe].too_early, score_probe_window_ms(r->set, probe) };
+		r->fresh[probe].too_early, r->fresh[probe].before_ms };
 	return true;
 }

@@ -52,8 +52,8 @@ void replay_runner_totals(const struct replay_runner *r, struct replay_totals *t
 struct replay_fresh {
 	const char *probe;
 	uint64_t reads;	    /* from what the trace's events count to */
-	uint64_t too_early; /* of them: the window reached back before the trace began */
-	uint64_t window_ms; /* 0: it has none (a record) */
+	uint64_t too_early; /* of them: the window reached back before the trace began (a record's always) */
+	uint64_t before_ms; /* how far at most; 0 for a record, which has no window */
 };
 /* Walks them; *at begins at 0, false at the end. */
 bool replay_runner_fresh(const struct replay_runner *r, unsigned *at, struct replay_fresh *fresh_r);

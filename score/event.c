@@ -63,6 +63,7 @@ bool score_event(const struct score_ruleset *set, const struct score_facts *f, s
 	struct judge j;
 	if (!((set->count_events | set->charge_events) & bit) || amount == 0)
 		return true;
+	c->late = true;
 	if (!c->dry && (set->count_events & bit)) {
 		score_look_init(&j.look, set, f, store, now_ms);
 		count(&j.look, event, units_of(event, amount));

@@ -224,6 +224,44 @@ bool score_rules_eval(const struct score_ruleset *set, enum score_stage stage, c
 	TRY(test_stage(&j));
 	judge_decide(&j);
 	c->fresh = 0;
+	c->late = false;
+	return true;
+}
+
+static bool is_told(const struct score_rule *r)
+{
+	return (r->action == SCORE_LOG || r->action == SCORE_MAIL_ALERT) && !r->observed;
+}
+
+static bool tell_late(struct judge *j, enum score_scope scope)
+{
+	const struct score_stage_rules *s = &j->set->stages[j->stage];
+	for (unsigned i = 0; i < s->n && s->rules[i] < case_limit(j->set, j->c, j->ok); i++) {
+		unsigned rule = s->rules[i];
+		const struct score_rule *r = &j->set->rules[rule];
+		if (r->scope != scope || !is_told(r) || !score_rule_holds(j->set, rule, &j->look) ||
+			!judge_takes_part(j, r))
+			continue;
+		TRY(case_reserve(j->set, j->c));
+		if (case_mark(j->set, j->c, SCORE_SET_FIRED + scope, rule))
+			act_once(j, r, rule);
+	}
+	return true;
+}
+
+bool score_rules_tell(const struct score_ruleset *set, enum score_scope scope, const struct score_facts *f,
+	struct score_case *c, struct score_store *store, uint64_t now_ms, struct score_verdict *verdict_r)
+{
+	struct judge j;
+	*verdict_r = (struct score_verdict){ .ok_rule = SCORE_NO_RULE, .alarm_rule = SCORE_NO_RULE };
+	if (!c->late || !(set->actions & (1u << SCORE_LOG | 1u << SCORE_MAIL_ALERT)))
+		return true;
+	judge_begin(&j, set, f, c, store, now_ms, verdict_r);
+	TRY(tell_late(&j, scope));
+	if (!set->enforce)
+		verdict_r->mails_n = 0;
+	verdict_r->points = j.look.points;
+	verdict_r->score = score_look_score(&j.look);
 	return true;
 }
 
@@ -247,4 +285,12 @@ uint64_t score_rules_wants(const struct score_ruleset *set, enum score_stage sta
 	for (unsigned i = 0; ok && i < s->n && s->rules[i] < ok; i++)
 		facts |= set->rules[s->rules[i]].reads.facts;
 	return facts & ~f->known & ~(uint32_t)SCORE_HAS_LATER;
+}
+
+bool score_rules_read(const struct score_ruleset *set, uint32_t facts)
+{
+	uint32_t read = 0;
+	for (unsigned i = 0; i < SCORE_STAGES; i++)
+		read |= set->stages[i].facts;
+	return read & facts;
 }

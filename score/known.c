@@ -34,6 +34,7 @@ bool score_known_accepted(struct score_store *s, const struct score_key *key, co
 	bool good = false;
 	if (e) {
 		e->u.known.accepted += e->u.known.accepted < UINT32_MAX;
+		e->u.known.spared_s = 0;
 		good = judge(e, limits);
 	}
 	slot_unlock(shard);
@@ -52,6 +53,32 @@ bool score_known_refused(struct score_store *s, const struct score_key *key, con
 		good = judge(e, limits);
 	}
 	slot_unlock(shard);
+	return good;
+}
+
+/* Since when nothing was accepted while it was spared. A clock that jumps back stands still. */
+static bool patience_is_over(struct score_slot *e, const struct score_known_limits *limits, uint32_t now_s)
+{
+	uint64_t patience_s = limits->over_ms / 1000;
+	if (patience_s < KNOWN_PATIENCE_S)
+		patience_s = KNOWN_PATIENCE_S;
+	if (!e->u.known.spared_s)
+		e->u.known.spared_s = now_s;
+	return now_s > e->u.known.spared_s && now_s - e->u.known.spared_s >= patience_s;
+}
+
+bool score_known_spared(
+	struct score_store *s, const struct score_key *key, const struct score_known_limits *limits, uint64_t now_ms)
+{
+	struct score_table *t = &s->tables[STORE_KNOWN];
+	uint64_t tag = slot_tag(key->hash, KNOWN_PURPOSE);
+	struct score_shard *shard = slot_lock(t, tag);
+	struct score_slot *e = slot_find(t, shard, tag);
+	bool over = e && patience_is_over(e, limits, (uint32_t)(now_ms / 1000));
+	bool good = e && !over && judge(e, limits);
+	slot_unlock(shard);
+	if (over)
+		(void)score_known_delete(s, key);
 	return good;
 }
 

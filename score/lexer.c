@@ -184,7 +184,9 @@ static struct score_token lex_sign(struct score_lexer *l)
 		if (slice_starts(rest, slice_str(signs[i].text)))
 			return token(l, signs[i].kind, strlen(signs[i].text));
 	if (rest.p[0] == '=')
-		return bad(l, 1, "a comparison is written ==");
+		return bad(l, 1, "a comparison is written ==, >= or <=");
+	if (rest.p[0] == '~')
+		return bad(l, 1, "a pattern is asked for with =~ or !~");
 	if (rest.p[0] == '&' || rest.p[0] == '|')
 		return bad(l, 1, "write && or ||, or the words and, or");
 	return bad(l, 1, "this character means nothing here");

@@ -10,8 +10,9 @@ struct range4 {
 	uint32_t first, last;
 };
 
-struct range6 {
-	struct ip first, last;
+struct net6 {
+	struct ip addr;
+	uint8_t bits;
 };
 
 /* A growing array of fixed-size items. */
@@ -23,11 +24,12 @@ struct vec {
 struct score_list {
 	struct hash_key key;
 	struct vec names;    /* uint64_t, sorted when finished */
-	struct vec v4, v6;   /* ranges, sorted and merged when finished */
+	struct vec v4;	     /* ranges, sorted and merged when finished */
+	struct vec v6;	     /* nets, sorted when finished, none within another */
 	struct vec patterns; /* struct score_regex * */
 	size_t entries, faults, line;
 	size_t tail_n; /* of a line that came in pieces */
-	bool too_long;
+	bool too_long, is_over;
 	char tail[SCORE_LIST_LINE];
 };
 
@@ -52,7 +54,7 @@ struct score_list *score_list_new(const struct hash_key *key)
 	l->key = *key;
 	l->names.size = sizeof(uint64_t);
 	l->v4.size = sizeof(struct range4);
-	l->v6.size = sizeof(struct range6);
+	l->v6.size = sizeof(struct net6);
 	l->patterns.size = sizeof(struct score_regex *);
 	return l;
 }
@@ -71,21 +73,13 @@ static uint32_t v4_of(const struct ip *ip)
 	return (uint32_t)ip->b[12] << 24 | (uint32_t)ip->b[13] << 16 | (uint32_t)ip->b[14] << 8 | ip->b[15];
 }
 
-static struct ip last_of(const struct ip_prefix *p)
-{
-	struct ip last = p->addr;
-	for (unsigned bit = p->bits; bit < 128; bit++)
-		last.b[bit / 8] |= (uint8_t)(0x80 >> bit % 8);
-	return last;
-}
-
 static bool add_prefix(struct score_list *l, const struct ip_prefix *p)
 {
-	struct ip last = last_of(p);
 	l->entries++;
-	if (ip_is_v4(&p->addr) && p->bits >= 96)
-		return vec_add(&l->v4, &(struct range4){ v4_of(&p->addr), v4_of(&last) });
-	return vec_add(&l->v6, &(struct range6){ p->addr, last });
+	if (!ip_is_v4(&p->addr) || p->bits < 96)
+		return vec_add(&l->v6, &(struct net6){ p->addr, (uint8_t)p->bits });
+	uint32_t first = v4_of(&p->addr), host = (uint32_t)(UINT64_C(0xffffffff) >> (p->bits - 96));
+	return vec_add(&l->v4, &(struct range4){ first, first | host });
 }
 
 static bool add_pattern(struct score_list *l, struct slice s, struct buf *faults)
@@ -131,16 +125,38 @@ static bool is_domain(struct slice s)
 	return s.n > 0 && s.n <= 255 && s.p[s.n - 1] != '.';
 }
 
+/* A mistyped address: no domain has a last label of digits alone. */
+static bool ends_in_number(struct slice s)
+{
+	size_t n = s.n;
+	while (n > 0 && s.p[n - 1] >= '0' && s.p[n - 1] <= '9')
+		n--;
+	return n < s.n && (n == 0 || s.p[n - 1] == '.');
+}
+
 /* "domain", ".domain" and "user@domain" are told apart by their text, so one set holds them all. */
 static bool add_name(struct score_list *l, struct slice s, struct buf *faults)
 {
 	size_t at = slice_rfind(s, '@');
 	struct slice domain = at < s.n ? slice_skip(s, at + 1) : s.p[0] == '.' ? slice_skip(s, 1) : s;
+	if (slice_starts(s, SLICE("*.")))
+		return fault(l, faults, "a domain and all below it is written .example.com, without the *");
+	if (ends_in_number(domain))
+		return fault(l, faults, "not an address (four numbers from 0 to 255), and no domain ends in a number");
 	if (at == 0 || !is_domain(domain))
 		return fault(l, faults, "not an address, prefix, domain, .domain, user@domain or /pattern/");
 	uint64_t hash = name_hash(l, s);
 	l->entries++;
 	return vec_add(&l->names, &hash);
+}
+
+/* Told once, however much follows. */
+static bool over(struct score_list *l, struct buf *faults)
+{
+	if (l->is_over)
+		return true;
+	l->is_over = true;
+	return fault(l, faults, "more than 20000000 entries in one list: this and what follows is left out");
 }
 
 static bool add_line(struct score_list *l, struct slice line, struct buf *faults)
@@ -156,6 +172,8 @@ static bool add_line(struct score_list *l, struct slice line, struct buf *faults
 	line = slice_trim(slice_of(line.p, hash < line.n ? hash : line.n));
 	if (line.n == 0)
 		return true;
+	if (l->entries >= SCORE_LIST_ENTRIES)
+		return over(l, faults);
 	if (line.p[0] == '/')
 		return add_pattern(l, line, faults);
 	if (ip_prefix_parse(line, &p))
@@ -212,10 +230,18 @@ static int by_range4(const void *a, const void *b)
 	return x->first < y->first ? -1 : x->first > y->first;
 }
 
-static int by_range6(const void *a, const void *b)
+/* Of two with one address the wider first. */
+static int by_net6(const void *a, const void *b)
 {
-	const struct range6 *x = a, *y = b;
-	return memcmp(&x->first, &y->first, sizeof x->first);
+	const struct net6 *x = a, *y = b;
+	int order = memcmp(&x->addr, &y->addr, sizeof x->addr);
+	return order ? order : x->bits - y->bits;
+}
+
+static bool is_within(const struct ip *ip, const struct net6 *net)
+{
+	struct ip masked = ip_mask(ip, net->bits);
+	return memcmp(&masked, &net->addr, sizeof masked) == 0;
 }
 
 static void merge4(struct vec *v)
@@ -235,16 +261,11 @@ static void merge4(struct vec *v)
 
 static void merge6(struct vec *v)
 {
-	struct range6 *r = (struct range6 *)(void *)v->items;
+	struct net6 *r = (struct net6 *)(void *)v->items;
 	size_t n = 0;
-	for (size_t i = 0; i < v->n; i++) {
-		if (n && memcmp(&r[i].first, &r[n - 1].last, sizeof r->first) <= 0) {
-			if (memcmp(&r[i].last, &r[n - 1].last, sizeof r->last) > 0)
-				r[n - 1].last = r[i].last;
-			continue;
-		}
-		r[n++] = r[i];
-	}
+	for (size_t i = 0; i < v->n; i++)
+		if (!n || !is_within(&r[i].addr, &r[n - 1]))
+			r[n++] = r[i];
 	v->n = n;
 }
 
@@ -282,7 +303,7 @@ bool score_list_finish(struct score_list *l, struct buf *faults)
 		TRY(buf_printf(faults, "%zu: and %zu more faults\n", l->line, l->faults - SCORE_LIST_FAULTS));
 	vec_sort(&l->names, by_u64);
 	vec_sort(&l->v4, by_range4);
-	vec_sort(&l->v6, by_range6);
+	vec_sort(&l->v6, by_net6);
 	unique(&l->names);
 	merge4(&l->v4);
 	merge6(&l->v6);
@@ -368,18 +389,19 @@ static bool has_v4(const struct vec *v, uint32_t ip)
 	return low < v->n && ip >= r[low].first;
 }
 
+/* None lies within another, so it can only be the last that does not begin behind `ip`. */
 static bool has_v6(const struct vec *v, const struct ip *ip)
 {
-	const struct range6 *r = (const struct range6 *)(const void *)v->items;
+	const struct net6 *r = (const struct net6 *)(const void *)v->items;
 	size_t low = 0, high = v->n;
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
-		if (memcmp(ip, &r[mid].last, sizeof *ip) > 0)
+		if (memcmp(ip, &r[mid].addr, sizeof *ip) >= 0)
 			low = mid + 1;
 		else
 			high = mid;
 	}
-	return low < v->n && memcmp(ip, &r[low].first, sizeof *ip) >= 0;
+	return low > 0 && is_within(ip, &r[low - 1]);
 }
 
 bool score_list_has_ip(const struct score_list *l, const struct ip *ip)

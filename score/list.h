@@ -8,8 +8,8 @@
  * address entries as a whole, and against domain entries by the part behind its last '@'.
  *
  * Built by feeding the file's bytes in pieces of any size, so that ten million entries never lie in
- * memory as text; what is kept is 8 bytes a name (a keyed 64-bit hash), 8 an IPv4 range, 32 an IPv6
- * range. Once finished a list is immutable and may be read by any thread. The caller frees it, after
+ * memory as text; what is kept is 8 bytes a name (a keyed 64-bit hash), 8 an IPv4 range, 17 an IPv6
+ * net. Once finished a list is immutable and may be read by any thread. The caller frees it, after
  * the last rule set that was compiled with it.
  */
 #ifndef SCORE_LIST_H
@@ -22,6 +22,9 @@
 
 /* A pattern is tried against every value: a thousand cost about as much as a mail may take. */
 enum { SCORE_LIST_PATTERNS = 1000 };
+/* What follows is a fault: a list takes at most 160 MB of names, 340 MB of IPv6 nets, and twice that for a moment when
+ * it is sorted, or when a reload reads the next generation beside the old one. */
+enum { SCORE_LIST_ENTRIES = 20000000 };
 /* A longer line is a fault: no entry form needs more, and a binary file is found out early. */
 enum { SCORE_LIST_LINE = 1024 };
 /* After so many faults the rest is not reported: a wrong file must not flood the log. */

@@ -95,21 +95,33 @@ static bool parse_string(struct parser *p, struct slice *value_r, const char *wh
 	return advance(p);
 }
 
+/* Of a short table all names help, of the attributes what else may have been meant. */
+static bool unknown_name(struct parser *p, const struct score_name *table, int n, const char *what)
+{
+	struct slice word = p->tok.text;
+	char hint[120] = "if it is a text, it stands in quotes";
+	const char *near = score_name_suggest(table, n, word);
+	int shown = word.n > 40 ? 40 : (int)word.n;
+	size_t used = 0;
+	if (near)
+		return score_fault_at(
+			p->fault, p->tok.at, "unknown %s '%.*s', did you mean '%s'?", what, shown, word.p, near);
+	for (int i = 0; table != score_attrs && i < n && used < sizeof hint; i++)
+		used += (size_t)snprintf(hint + used, sizeof hint - used, i ? ", %s" : "%s", table[i].name);
+	return score_fault_at(p->fault, p->tok.at, "unknown %s '%.*s'; %s%s", what, shown, word.p,
+		table == score_attrs ? "" : "known: ", hint);
+}
+
 /* A word out of a table. */
 static bool parse_name(struct parser *p, const struct score_name *table, int n, const char *what, int *found_r)
 {
 	struct score_token t = p->tok;
+	char text[80];
+	(void)snprintf(text, sizeof text, "the %s, such as %s,", what, table[0].name);
 	if (t.kind != SCORE_TOK_WORD)
-		return wanted(p, what);
+		return wanted(p, text);
 	*found_r = score_name_find(table, n, t.text);
-	if (*found_r >= 0)
-		return advance(p);
-	const char *near = score_name_suggest(table, n, t.text);
-	int shown = t.text.n > 40 ? 40 : (int)t.text.n;
-	if (near)
-		return score_fault_at(
-			p->fault, t.at, "unknown %s '%.*s', did you mean '%s'?", what, shown, t.text.p, near);
-	return score_fault_at(p->fault, t.at, "unknown %s '%.*s'", what, shown, t.text.p);
+	return *found_r >= 0 ? advance(p) : unknown_name(p, table, n, what);
 }
 
 static bool parse_bits(struct parser *p, unsigned max, uint8_t *bits_r)
@@ -178,7 +190,7 @@ static bool parse_counting(struct parser *p, struct score_call *c)
 		TRY(parse_name(p, score_events, SCORE_EVENTS, "event", &name));
 		c->event = (enum score_event)name;
 	}
-	TRY(expect(p, SCORE_TOK_BY, "'by KEY'"));
+	TRY(expect(p, SCORE_TOK_BY, "'by KEY', as in messages by client,"));
 	TRY(parse_keys(p, c, &comma));
 	if (c->function != SCORE_FN_SPIKE)
 		return parse_window(p, c, comma);
@@ -207,7 +219,8 @@ static bool parse_arguments(struct parser *p, struct score_call *c)
 	case SCORE_FN_RECORD:
 		c->key_at = p->tok.at;
 		c->keys_n = 1;
-		return parse_key(p, &c->keys[0]);
+		TRY(parse_key(p, &c->keys[0]));
+		return p->tok.kind != SCORE_TOK_COMMA || score_fault_at(p->fault, p->tok.at, "record takes one key");
 	case SCORE_FN_DNSBL:
 	case SCORE_FN_DNSBL_DOMAIN:
 	case SCORE_FN_HEADER:
@@ -231,6 +244,26 @@ static bool parse_call(struct parser *p, enum score_function f, size_t at, struc
 	return expect(p, SCORE_TOK_CLOSE, "a closing parenthesis");
 }
 
+/* Words that others write where this language has none. */
+static bool parse_foreign(struct parser *p)
+{
+	static const struct {
+		struct slice word;
+		const char *instead;
+	} foreign[] = {
+		{ SLICE_INIT("true"), "not a value here: write tls, or not tls" },
+		{ SLICE_INIT("false"), "not a value here: write tls, or not tls" },
+		{ SLICE_INIT("none"), "asked for with: is none" },
+		{ SLICE_INIT("null"), "written sender.null, or: is none" },
+		{ SLICE_INIT("unknown"), "asked for with: is unknown" },
+		{ SLICE_INIT("known"), "asked for with: is known" },
+	};
+	for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++)
+		if (slice_eq(p->tok.text, foreign[i].word))
+			return score_fault_at(p->fault, p->tok.at, "'%s' is %s", foreign[i].word.p, foreign[i].instead);
+	return true;
+}
+
 static bool parse_word(struct parser *p, struct score_node **n_r)
 {
 	struct score_token t = p->tok;
@@ -240,6 +273,7 @@ static bool parse_word(struct parser *p, struct score_node **n_r)
 		TRY(parse_name(p, score_functions, SCORE_FUNCTIONS, "function", &found));
 		return parse_call(p, (enum score_function)found, t.at, n_r);
 	}
+	TRY(parse_foreign(p));
 	TRY(parse_name(p, score_attrs, SCORE_ATTRS, "attribute", &found));
 	*n_r = node(p, SCORE_N_ATTR, t.at);
 	TRY(*n_r);
@@ -294,6 +328,7 @@ static bool parse_pattern(struct parser *p, struct score_node *n)
 	if (t.kind == SCORE_TOK_BAD)
 		return score_fault_at(p->fault, t.at, "%s", t.problem);
 	n->fold = t.fold;
+	n->at = (uint32_t)t.at; /* so that a fault of the pattern points into it */
 	TRY(copy(p, t.text, &n->text));
 	return advance(p);
 }
@@ -444,6 +479,6 @@ struct score_node *score_parse(struct slice source, struct arena *a, struct scor
 		return root;
 	score_fault_at(fault_r, p.tok.at,
 		p.tok.kind == SCORE_TOK_CLOSE ? "this parenthesis closes nothing"
-					      : "'and', 'or' or the end is wanted here");
+					      : "'and', 'or' (in small letters) or the end is wanted here");
 	return NULL;
 }

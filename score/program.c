@@ -100,7 +100,7 @@ static bool build_regex(struct builder *b, const struct score_node *n, struct sc
 	if (!link)
 		return score_fault_at(b->fault, n->at, "out of memory");
 	if (!r)
-		return score_fault_at(b->fault, n->at, "pattern, at its byte %zu: %s", at + 1, why);
+		return score_fault_at(b->fault, n->at + 1 + at, "in this pattern: %s", why);
 	*link = (struct score_regex_link){ b->set->regexes, r };
 	b->set->regexes = link;
 	op->code = SCORE_OP_MATCH;

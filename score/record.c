@@ -46,6 +46,12 @@ double score_record_charge(struct score_store *s, const struct score_key *key, d
 	return points;
 }
 
+void score_record_touch(
+	struct score_store *s, const struct score_key *key, uint64_t half_life_ms, uint64_t origin, uint64_t now_ms)
+{
+	(void)score_record_charge(s, key, 0, half_life_ms, origin, now_ms);
+}
+
 bool score_record_delete(struct score_store *s, const struct score_key *key)
 {
 	return slot_delete(&s->tables[STORE_MAIN], slot_tag(key->hash, RECORD_PURPOSE));

@@ -75,17 +75,17 @@ const char *score_reply_parse(struct arena *a, struct slice source, unsigned kla
 	bool has_id = false;
 	*r = (struct score_reply){ .klass = (uint16_t)klass, .subject = 7, .detail = 1 };
 	if (code.n != 3 || !digits(code, 3, 599, &r->code))
-		return "a reply begins with its three-digit code";
+		return "a reply begins with its three-digit code, as in: 450 4.7.1 Try later";
 	if (r->code / 100 != klass)
-		return klass == 4 ? "the code of this action's reply must be 4xx"
-				  : "the code of this action's reply must be 5xx";
+		return klass == 4 ? "a reply that defers has a 4xx code; 5xx belongs to do = \"reject\""
+				  : "a reply that rejects has a 5xx code; 4xx belongs to do = \"defer\"";
 	if (r->code % 100 / 10 > 5)
 		return "the code's second digit is 0 to 5"; /* RFC 5321 4.2 */
 	struct score_reply codes = *r;
 	if (parse_enhanced(&s, &codes))
 		*r = codes;
 	if (r->klass != klass)
-		return "the enhanced code's class must be that of the code";
+		return "code and enhanced code begin with the same digit, as in 550 5.7.1";
 	s = slice_trim(s);
 	if (s.n == 0 || s.n > SCORE_REPLY_TEXT)
 		return "a reply needs a text of 1 to 300 bytes";

@@ -123,6 +123,9 @@ const char *score_rule_name(const struct score_ruleset *set, unsigned rule);
 unsigned score_rule_stages(const struct score_ruleset *set, unsigned rule);
 enum score_scope score_rule_scope(const struct score_ruleset *set, unsigned rule);
 
+/* Does any rule that is tested read one of these (SCORE_HAS_...)? */
+bool score_rules_read(const struct score_ruleset *set, uint32_t facts);
+
 /* For --check: the first thing this rule reads that this version never learns and that is always unknown ("spf";
  * whatever needs DNS, AUTH or an identity), or NULL. */
 const char *score_rule_unknown(const struct score_ruleset *set, unsigned rule);
@@ -138,6 +141,7 @@ struct score_case {
 	uint16_t fresh;		   /* events since the last test */
 	uint8_t stage;
 	bool accepted; /* a recipient of this mail was accepted */
+	bool late;     /* something has happened since the last test */
 	/* public: */
 	bool allowed; /* an `allow` of the administrator holds: an `ok` above all rules */
 	bool dry;     /* set at the start: nothing is counted, charged or deleted (`smtpguardctl test`) */
@@ -198,6 +202,12 @@ bool score_rules_eval(const struct score_ruleset *set, enum score_stage stage, c
 /* What stands, without testing anything: for the journal, and for a client that leaves before its refusal. */
 void score_case_verdict(const struct score_ruleset *set, const struct score_facts *f, const struct score_case *c,
 	struct score_store *store, uint64_t now_ms, struct score_verdict *verdict_r);
+
+/* `log` and `mail` rules of this scope that became true by what happened after their last test: told when the scope
+ * ends, or nobody would. Only `logs`, `mails`, `points` and `score` of the verdict are filled in; nothing is charged.
+ * False: memory is out. */
+bool score_rules_tell(const struct score_ruleset *set, enum score_scope scope, const struct score_facts *f,
+	struct score_case *c, struct score_store *store, uint64_t now_ms, struct score_verdict *verdict_r) MUST_USE;
 
 /* What a `mail` or alarm of this rule is about: "sender" and "spam@example.org", by the first KEY that the rule
  * counts by, else the client. For "at most one for each rule and key". False: not known here, or memory is out. */

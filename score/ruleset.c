@@ -190,7 +190,8 @@ static bool compile_stages(struct compiler *c, struct score_rule *r)
 	if (reads->scope == SCORE_OF_RECIPIENT)
 		from &= 1u << SCORE_RCPT; /* elsewhere there is no recipient */
 	if (from == 0) {
-		(void)snprintf(text, sizeof text, "a recipient is known at stage rcpt only, what else it reads at %s",
+		(void)snprintf(text, sizeof text,
+			"a recipient is known at stage rcpt only, what else it reads at %s: make two rules of it",
 			score_stage_names[reads->born]);
 		return fault(c, text);
 	}

@@ -175,6 +175,12 @@ static bool makes_sense(enum score_table_name table, const struct slot_head *e)
 	return true;
 }
 
+union any_slot {
+	struct score_slot one;
+	struct distinct_slot distinct;
+	struct hold_slot hold;
+};
+
 /* Under the lock. */
 static bool put(struct score_table *t, struct score_shard *shard, const struct slot_head *from, uint32_t now_s)
 {
@@ -196,18 +202,32 @@ static bool put(struct score_table *t, struct score_shard *shard, const struct s
 	return true;
 }
 
-bool slot_put(struct score_store *s, enum score_table_name table, const void *slot, uint64_t now_ms)
+uint64_t slot_put_all(struct score_store *s, enum score_table_name table, const char *slots, size_t n, uint64_t now_ms)
 {
 	struct score_table *t = &s->tables[table];
+	struct score_shard *shard = NULL;
 	uint32_t now_s = (uint32_t)(now_ms / 1000);
-	if (!makes_sense(table, slot) || is_over(slot, now_s))
-		return false;
-	const struct slot_head *from = slot;
-	struct score_shard *shard = slot_lock(t, from->tag);
-	bool kept = put(t, shard, from, now_s);
-	slot_unlock(shard);
-	if (kept && from->kind == SLOT_HOLD)
-		hold_noted(s, from);
+	uint64_t kept = 0;
+	union any_slot copy;
+	for (const char *end = slots + n * t->slot_bytes; slots < end; slots += t->slot_bytes) {
+		const struct slot_head *from = (const void *)slots;
+		if ((uintptr_t)slots % _Alignof(union any_slot)) /* behind damage they may lie at any address */
+			from = memcpy(&copy, slots, t->slot_bytes);
+		if (!makes_sense(table, from) || is_over(from, now_s))
+			continue;
+		if (shard != slot_shard(t, from->tag)) { /* those of one block lie in one shard, as a rule */
+			if (shard)
+				slot_unlock(shard);
+			shard = slot_lock(t, from->tag);
+		}
+		if (!put(t, shard, from, now_s))
+			continue;
+		kept++;
+		if (from->kind == SLOT_HOLD)
+			hold_noted(s, from);
+	}
+	if (shard)
+		slot_unlock(shard);
 	return kept;
 }
 

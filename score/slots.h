@@ -61,7 +61,10 @@ struct score_slot {
 		} usual;
 		struct {
 			uint32_t accepted, refused;
-			uint64_t spare[2];
+			uint32_t spared_s; /* first refusal that the promise made milder since the last accepted one; 0
+					    */
+			uint32_t spare32;
+			uint64_t spare;
 		} known;
 	} u;
 };
@@ -136,6 +139,10 @@ static inline size_t table_shard_slots(const struct score_table *t)
 	return (size_t)t->shard_buckets * STORE_BUCKET;
 }
 
+static inline struct score_shard *slot_shard(const struct score_table *t, uint64_t tag)
+{
+	return &t->shards[t->shard_bits ? tag >> (64 - t->shard_bits) : 0];
+}
 /* Locks the shard of `tag`; by number. */
 struct score_shard *slot_lock(struct score_table *t, uint64_t tag);
 struct score_shard *slot_lock_nth(struct score_table *t, size_t shard);
@@ -196,10 +203,15 @@ void hold_noted(struct score_store *s, const struct slot_head *e);
 
 /* --- for the snapshot --- */
 
-/* Puts a slot of another moment into its table, which may be of any size: placed by its tag; of two of one tag the
- * younger stays, in a full neighbourhood the least valuable goes. False: not kept, or its content makes no sense (a
- * checksum holds against rot, not against nonsense). The store must have the key that the slot was made with. */
-bool slot_put(struct score_store *s, enum score_table_name table, const void *slot, uint64_t now_ms);
+/* Puts `n` slots of another moment (at any address) into their table, which may be of any size: placed by their tags;
+ * of two of one tag the younger stays, where there is no room the least valuable goes. Returns how many were kept; of
+ * the others the content makes no sense, or their time is over. (A checksum holds against rot, not against nonsense.)
+ * The store must have the key that the slots were made with. */
+uint64_t slot_put_all(struct score_store *s, enum score_table_name table, const char *slots, size_t n, uint64_t now_ms);
+static inline bool slot_put(struct score_store *s, enum score_table_name table, const void *slot, uint64_t now_ms)
+{
+	return slot_put_all(s, table, slot, 1, now_ms) == 1;
+}
 
 /* Bijective in `hash`: two keys never share a tag of one purpose. */
 static inline uint64_t slot_tag(uint64_t hash, uint64_t purpose)

@@ -14,9 +14,8 @@ enum score_snapshot_verdict score_snapshot_read_head(struct slice file, struct s
 	return h.version > SCORE_SNAPSHOT_VERSION ? SCORE_SNAPSHOT_NEWER : SCORE_SNAPSHOT_GOOD;
 }
 
-void score_snapshot_restore(
-	struct score_snapshot_reader *r, struct score_store *store, const struct score_snapshot_head *head,
-	uint64_t now_ms)
+void score_snapshot_restore(struct score_snapshot_reader *r, struct score_store *store,
+	const struct score_snapshot_head *head, uint64_t now_ms)
 {
 	*r = (struct score_snapshot_reader){ .store = store, .now_ms = now_ms, .seed = head->crc };
 }
@@ -36,12 +35,6 @@ static enum score_table_name table_of(const struct score_snapshot_reader *r, con
 	return t;
 }
 
-union any_slot {
-	struct score_slot one;
-	struct distinct_slot distinct;
-	struct hold_slot hold;
-};
-
 static void take_slots(struct score_snapshot_reader *r, const struct snapshot_block *b, const char *slots)
 {
 	enum score_table_name t = table_of(r, b);
@@ -49,14 +42,9 @@ static void take_slots(struct score_snapshot_reader *r, const struct snapshot_bl
 		r->unknown++;
 		return;
 	}
-	union any_slot slot; /* behind damage they may lie at any address */
-	for (const char *end = slots + b->bytes; slots < end; slots += b->slot_bytes) {
-		memcpy(&slot, slots, b->slot_bytes);
-		if (slot_put(r->store, t, &slot, r->now_ms))
-			r->entries++;
-		else
-			r->not_kept++;
-	}
+	uint64_t n = b->bytes / b->slot_bytes, kept = slot_put_all(r->store, t, slots, n, r->now_ms);
+	r->entries += kept;
+	r->not_kept += n - kept;
 }
 
 /* A whole block. False: it comes a second time, or behind one that follows it: not in the order of a snapshot. */

@@ -99,7 +99,7 @@ struct score_key score_key_pair(struct score_key a, struct score_key b);
 
 struct score_record {
 	double points;		  /* as of now */
-	uint32_t first_s, last_s; /* seconds since 1970: first and last time something was charged */
+	uint32_t first_s, last_s; /* seconds since 1970: first and last time something was charged, or it was met */
 };
 
 /* A key without a record gives points 0 and first_s 0. */
@@ -109,6 +109,10 @@ struct score_record score_record_get(
  * A record that could not be kept returns `points`. */
 double score_record_charge(struct score_store *s, const struct score_key *key, double points, uint64_t half_life_ms,
 	uint64_t origin, uint64_t now_ms);
+/* The key was met, with nothing to charge: from now on its record says since when (score_record.first_s), as long as
+ * it is met once a week. A newcomer as any other: a flood of them pushes out newcomers, within each origin's budget. */
+void score_record_touch(
+	struct score_store *s, const struct score_key *key, uint64_t half_life_ms, uint64_t origin, uint64_t now_ms);
 /* Forgets the record, not the counters. False: there was none. */
 bool score_record_delete(struct score_store *s, const struct score_key *key);
 

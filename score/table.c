@@ -107,7 +107,7 @@ static unsigned seat_of(uint64_t tag)
 
 struct score_shard *slot_lock(struct score_table *t, uint64_t tag)
 {
-	struct score_shard *shard = &t->shards[t->shard_bits ? tag >> (64 - t->shard_bits) : 0];
+	struct score_shard *shard = slot_shard(t, tag);
 	size_t home = home_of(t, tag);
 	__builtin_prefetch(shard->marks + home); /* they come while the lock is taken */
 	__builtin_prefetch(slot_nth(t, shard, home + seat_of(tag)), 1);
@@ -177,7 +177,9 @@ void *slot_free_for(const struct score_table *t, struct score_shard *shard, uint
 	e = free_in(t, shard, home_of(t, tag), tag);
 	if (!e)
 		e = free_in(t, shard, second_of(t, tag), tag);
-	return e ? e : make_room(t, shard, home_of(t, tag));
+	if (!e)
+		e = make_room(t, shard, home_of(t, tag));
+	return e ? e : make_room(t, shard, second_of(t, tag));
 }
 
 void *slot_neighbours(const struct score_table *t, struct score_shard *shard, uint64_t tag)

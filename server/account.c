@@ -335,3 +335,24 @@ void account_orphan(struct worker *w, uint64_t id, const struct relay_done *d, c
 	text(&b, DECISION_NOTE, SLICE("the client had left when the body was out"));
 	keep(w, id, &b);
 }
+
+void account_away(struct worker *w, uint64_t id, const struct peer *peer, struct slice by, unsigned code,
+	struct slice reply, uint32_t times)
+{
+	struct buf b = { 0 };
+	char ip[IP_TEXT];
+	ip_format(&peer->ip, ip);
+	begin(&b, SLICE("session"));
+	put_id(&b, DECISION_ID, id);
+	put_id(&b, DECISION_SESSION, id);
+	number(&b, DECISION_TIME, w->wall_ms);
+	text(&b, DECISION_LISTENER, slice_str(app_listener(w->app, peer->listener)->name));
+	(void)!put_address(&w->record, &b, DECISION_CLIENT, slice_str(ip));
+	number(&b, DECISION_PORT, peer->port);
+	text(&b, DECISION_VERDICT, SLICE("deferred"));
+	text(&b, DECISION_BY, by);
+	number(&b, DECISION_CODE, code);
+	text(&b, DECISION_REPLY, reply);
+	number(&b, DECISION_CONNECTIONS, times);
+	keep(w, id, &b);
+}

@@ -16,6 +16,7 @@ struct session;
 struct worker;
 struct relay_done;
 struct account;
+struct peer;
 
 /* After each test of a stage: notes the rules that fired in it. `read`: what they read. */
 void account_note(struct session *s, enum score_stage stage, const struct score_readings *read);
@@ -25,6 +26,9 @@ void account_mail(struct session *s, const struct score_verdict *v, const char *
 void account_session(struct session *s, const char *verdict);
 /* What became of a mail whose client had left. */
 void account_orphan(struct worker *w, uint64_t id, const struct relay_done *d, const char *verdict);
+/* A client that was turned away at the door, the `times`-th time since its last record. */
+void account_away(struct worker *w, uint64_t id, const struct peer *peer, struct slice by, unsigned code,
+	struct slice reply, uint32_t times);
 void account_free(struct account **a);
 
 #endif

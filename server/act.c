@@ -109,7 +109,7 @@ static void tell(struct session *s, const struct score_facts *f, const struct sc
 	buf_release(&fired);
 }
 
-void act_on(struct session *s, const struct score_facts *f, const struct score_verdict *v)
+void act_tell(struct session *s, const struct score_facts *f, const struct score_verdict *v)
 {
 	char text[ID_TEXT];
 	id_format(s->mail ? s->mail->id : s->id, text);
@@ -119,6 +119,11 @@ void act_on(struct session *s, const struct score_facts *f, const struct score_v
 		tell(s, f, v, v->mails[i], false, id);
 	if (v->alarm_rule != SCORE_NO_RULE)
 		tell(s, f, v, (unsigned)v->alarm_rule, true, id);
+}
+
+void act_on(struct session *s, const struct score_facts *f, const struct score_verdict *v)
+{
+	act_tell(s, f, v);
 	throttle_set(&s->throttle, v->rate, s->worker->now_ms);
 }
 
@@ -169,14 +174,24 @@ bool act_write_tags(const struct session *s, struct slice id, struct buf *out)
 
 /* ---- known good ---- */
 
-void act_remember(struct session *s, bool accepted)
+static bool remember(struct session *s, enum deed deed)
 {
 	struct worker *w = s->worker;
 	struct score_key key = door_client_key(w->app, &s->peer.ip);
 	struct score_known_limits limits = door_limits(s->generation);
-	if (accepted)
-		s->standing.known_good = score_known_accepted(
+	switch (deed) {
+	case DEED_ACCEPTED:
+		return score_known_accepted(
 			w->app->store, &key, &limits, score_origin(w->app->store, &s->peer.ip), w->wall_ms);
-	else
-		s->standing.known_good = score_known_refused(w->app->store, &key, &limits);
+	case DEED_REFUSED:
+		return score_known_refused(w->app->store, &key, &limits);
+	case DEED_SPARED:
+		return score_known_spared(w->app->store, &key, &limits, w->wall_ms);
+	}
+	return false;
+}
+
+void act_remember(struct session *s, enum deed deed)
+{
+	s->standing.known_good = remember(s, deed);
 }

@@ -18,6 +18,7 @@
 struct keeper;
 struct worker;
 struct decisions;
+struct replay_log;
 
 struct app {
 	const char *settings_path;
@@ -32,6 +33,7 @@ struct app {
 	struct alerts *alerts;
 	struct decisions *decisions;	 /* of log.decisions at the start */
 	struct transcripts *transcripts; /* for `smtpguardctl trace` */
+	struct replay_log *replay;	 /* may be NULL */
 	struct spool_room spool;
 	struct hash_key log_key; /* of log.addresses = "hash" */
 

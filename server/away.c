@@ -1,8 +1,25 @@
 #include "score/evidence.h"
+#include "server/account.h"
 #include "server/talk.h"
 
 #include <sys/socket.h>
 #include <unistd.h>
+
+/* True: it is time for a decision record; *times_r connections of the client have come since the last one. */
+static bool is_kept(struct worker *w, const struct ip *ip, uint32_t *times_r)
+{
+	struct ip net = ip_client(ip);
+	uint64_t client = hash_bytes(&w->app->log_key, slice_of((const char *)net.b, sizeof net.b));
+	struct turned_away *place = &w->turned_away[client % TURNED_AWAY_PLACES];
+	bool same = place->client == client;
+	if (w->now_ms < place->until_ms) {
+		place->more += same;
+		return false;
+	}
+	*times_r = same ? place->more + 1 : 1;
+	*place = (struct turned_away){ client, w->now_ms + TURNED_AWAY_EVERY_MS, 0 };
+	return true;
+}
 
 static void say(struct worker *w, int fd, const struct peer *peer, uint64_t id, struct slice by, unsigned code)
 {
@@ -15,6 +32,9 @@ static void say(struct worker *w, int fd, const struct peer *peer, uint64_t id, 
 	buf_release(&line);
 	close(fd);
 	journal_turned_away(w, id, peer, by, code, words);
+	uint32_t times;
+	if (is_kept(w, &peer->ip, &times))
+		account_away(w, id, peer, by, code, words, times);
 	if (retell_wanted(w))
 		retell_away(w, id, peer, by, code, words);
 }

@@ -59,6 +59,7 @@ static const struct shown {
 	[DECISION_TO_CODE] = { "code", TO, NULL, false },
 	[DECISION_TO_ID] = { "id", TO, NULL, false },
 	[DECISION_TO_MORE] = { "to_more", TOP, NULL, false },
+	[DECISION_CONNECTIONS] = { "connections", TOP, NULL, false },
 };
 
 /* The array of that name in `at`, made when it is first wanted. */

@@ -4,6 +4,8 @@
 #include "base/clock.h"
 #include "server/decisions.h"
 #include "server/keeper.h"
+#include "server/pressure.h"
+#include "server/replay_log.h"
 #include "server/version.h"
 
 #include <stdio.h>
@@ -105,6 +107,24 @@ static void put_snapshot(struct ctl_json root, const struct app *app)
 	ctl_json_put_count(at, "bytes", info.bytes);
 }
 
+static void put_stress(struct ctl_json root, struct app *app, uint32_t waiting_limit)
+{
+	struct pressure p = { 0 };
+	pressure_look(&p, app, waiting_limit, clock_mono_ms());
+	ctl_json_put_double(root, "stress", p.stress);
+	ctl_json_put_double(root, "load", p.load);
+}
+
+static void put_replay(struct ctl_json root, const struct app *app)
+{
+	struct replay_log_info info;
+	replay_log_info(app->replay, &info);
+	struct ctl_json at = ctl_json_put_object(root, "replay");
+	ctl_json_put_bool(at, "on", info.on);
+	ctl_json_put_count(at, "lines", info.lines);
+	ctl_json_put_count(at, "lost", info.lost);
+}
+
 bool control_stats(void *arg, struct ctl_json args, struct ctl_json_doc *data_r, struct buf *error_r)
 {
 	static const struct field MAILS[] = { { "accepted", STAT_MAILS_ACCEPTED }, { "deferred", STAT_MAILS_DEFERRED },
@@ -137,9 +157,11 @@ bool control_stats(void *arg, struct ctl_json args, struct ctl_json_doc *data_r,
 	ctl_json_put_count(root, "offences", control_sum(app, STAT_OFFENCES));
 	ctl_json_put_count(root, "timeouts", control_sum(app, STAT_TIMEOUTS));
 	ctl_json_put_count(root, "waiting", atomic_load(&app->waiting));
+	put_stress(root, app, g->settings->limits.waiting);
 	ctl_json_put_count(root, "waits_skipped", control_sum(app, STAT_WAITS_SKIPPED));
 	ctl_json_put_count(root, "open_bodies", atomic_load(&app->spool.files));
 	ctl_json_put_count(root, "log_dropped", log_dropped());
+	put_replay(root, app);
 	struct ctl_json limits = ctl_json_put_object(root, "limits");
 	ctl_json_put_count(limits, "descriptors", app->descriptors);
 	ctl_json_put_count(limits, "sessions_set", g->settings->limits.sessions);
@@ -195,6 +217,13 @@ static void check_room(struct health *h, const struct app *app, bool draining)
 	snprintf(text, sizeof text, "paused %llu times for lack of descriptors",
 		(unsigned long long)control_sum(app, STAT_ACCEPT_PAUSES));
 	check(h, "descriptors", control_sum(app, STAT_ACCEPT_PAUSES) == 0, text);
+	struct replay_log_info replay;
+	replay_log_info(app->replay, &replay);
+	snprintf(text, sizeof text, "%llu lines lost", (unsigned long long)replay.lost);
+	check(h, "replay", replay.lost == 0 && replay.wanted == replay.on,
+		!replay.wanted ? "none is set"
+		: replay.on    ? text
+			       : "log.replay cannot be opened");
 	struct keeper_info k;
 	keeper_info(app->keeper, &k);
 	check(h, "snapshot", !k.failing, k.failing ? k.error : *k.path ? "kept up" : "none is set");

@@ -8,10 +8,13 @@
 #include "server/keeper.h"
 #include "server/decisions.h"
 #include "server/privileges.h"
+#include "server/reload.h"
+#include "server/replay_log.h"
 #include "server/sandbox.h"
 #include "server/worker.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <pwd.h>
@@ -20,110 +23,6 @@
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
-
-/* Descriptors that are neither sessions, backends nor bodies: loops, listeners, log, control, spool. */
-enum { DESCRIPTORS_OF_OUR_OWN = 128 };
-/* A server that cannot hold even this many sessions is not worth starting. */
-enum { SESSIONS_MIN = 16 };
-
-/* ---- settings ---- */
-
-void daemon_tell(const struct settings_faults *faults)
-{
-	struct buf line = { 0 };
-	for (size_t i = 0; i < faults->count; i++) {
-		buf_clear(&line);
-		if (settings_fault_format(&faults->items[i], &line))
-			log_msg(faults->items[i].severity == SETTINGS_ERROR ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, "%.*s",
-				SLICE_ARG(buf_slice(&line)));
-	}
-	buf_release(&line);
-}
-
-static struct log_config log_config_of(const struct settings *s)
-{
-	return (struct log_config){
-		.to = s->log.to, .level = (enum log_level)s->log.level, .format = (enum log_format)s->log.format
-	};
-}
-
-/* What the descriptors leave for clients, at most what is set; says so when it is less. */
-static uint32_t sessions_in_effect(const struct settings *s, uint64_t descriptors)
-{
-	uint64_t backends = (uint64_t)s->relay.backends.count * s->relay.connections;
-	uint64_t bodies = s->relay.open_bodies;
-	if (bodies > descriptors / 8)
-		bodies = descriptors / 8; /* a body's file takes a descriptor only while it is there */
-	uint64_t taken = backends + bodies + DESCRIPTORS_OF_OUR_OWN;
-	uint64_t left = descriptors > taken + SESSIONS_MIN ? descriptors - taken : SESSIONS_MIN;
-	uint64_t wanted = s->limits.sessions ? s->limits.sessions : UINT32_MAX;
-	if (left < wanted && s->limits.sessions)
-		log_warn("limits.sessions = %llu, but %llu file descriptors leave room for %llu; raise LimitNOFILE",
-			(unsigned long long)wanted, (unsigned long long)descriptors, (unsigned long long)left);
-	return (uint32_t)(left < wanted ? left : wanted);
-}
-
-static void set_session_limit(struct app *app, const struct settings *s)
-{
-	atomic_store(&app->sessions_limit, sessions_in_effect(s, app->descriptors));
-}
-
-void daemon_check_descriptors(const struct settings *s)
-{
-	sessions_in_effect(s, privileges_raise_nofile());
-}
-
-void reload_release(struct reload *r)
-{
-	buf_release(&r->changed);
-	buf_release(&r->needs_restart);
-}
-
-static bool compare(const struct settings *old, const struct settings *fresh, struct reload *r)
-{
-	return settings_changed(old, fresh, &r->changed) && settings_needs_restart(old, fresh, &r->needs_restart);
-}
-
-bool daemon_reload(struct app *app, struct settings_faults *faults, struct reload *reload_r)
-{
-	pthread_mutex_lock(&app->lock);
-	struct generation *old = app->generation;
-	struct generation *g = generation_load(app->settings_path, &app->needs, old, faults);
-	bool ok = g && compare(old->settings, g->settings, reload_r) && relay_shared_configure(app->relay, &g->relay);
-	if (ok) {
-		struct log_config log = log_config_of(g->settings);
-		if (!log_reopen(&log))
-			log_warn("log.to = \"%s\": %s; the log stays where it was", log.to, strerror(errno));
-		set_session_limit(app, g->settings);
-		score_store_hide(app->store, g->settings->log.addresses != SETTINGS_ADDRESSES_PLAIN);
-		keeper_configure(app->keeper, g->settings->score.snapshot, g->settings->score.snapshot_every_ms);
-		atomic_store(&app->spool.max_files, g->settings->relay.open_bodies);
-		for (unsigned i = 0; i < app->workers_n; i++)
-			worker_take_generation(&app->workers[i], g);
-		app->generation = g;
-		generation_unref(&old);
-	} else {
-		generation_unref(&g);
-	}
-	pthread_mutex_unlock(&app->lock);
-	return ok;
-}
-
-static void reload_by_signal(struct app *app)
-{
-	struct settings_faults faults = { 0 };
-	struct reload r = { 0 };
-	bool ok = daemon_reload(app, &faults, &r);
-	daemon_tell(&faults);
-	if (!ok)
-		log_error("reload: %s has faults, the old settings stay in use", app->settings_path);
-	else if (buf_len(&r.needs_restart))
-		log_warn("reload: done; these changes need a restart: %.*s", SLICE_ARG(buf_slice(&r.needs_restart)));
-	else
-		log_info("reload: done");
-	settings_faults_release(&faults);
-	reload_release(&r);
-}
 
 /* ---- start ---- */
 
@@ -155,13 +54,14 @@ static bool make_shared(struct app *app)
 	app->workers_n = worker_count(s);
 	app->workers = mem_zalloc(app->workers_n * sizeof *app->workers);
 	app->decisions = decisions_new(s->log.decisions, app->workers_n);
+	app->replay = replay_log_new(app->started_ms);
 	app->commands = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	rand_bytes(&app->id_seed, sizeof app->id_seed);
 	app->descriptors = privileges_raise_nofile();
-	if (!app->clients || !app->alerts || !app->keeper || !app->relay || !app->decisions || !app->workers ||
-		!app->transcripts || app->commands < 0)
+	if (!app->clients || !app->alerts || !app->keeper || !app->relay || !app->decisions || !app->replay ||
+		!app->workers || !app->transcripts || app->commands < 0)
 		return fail("cannot start: out of memory (score.memory is reserved at the start)");
-	set_session_limit(app, s);
+	reload_set_sessions(app, s);
 	return true;
 }
 
@@ -184,24 +84,45 @@ static bool fail_path(const char *what, const char *path)
 	return false;
 }
 
-/* Made when it is missing, but never taken from anybody. A server that cannot remember is still worth having: what is
- * wrong is said, and again at each snapshot. */
-static void open_snapshot_folder(const struct settings *s)
+/* Of a file's path. False: it names none. */
+static bool folder_of(const char *path, char folder_r[PATH_MAX])
+{
+	const char *slash = strrchr(path, '/');
+	size_t n = slash ? (size_t)(slash - path) : 0;
+	if (n == 0 || n >= PATH_MAX)
+		return false;
+	memcpy(folder_r, path, n);
+	folder_r[n] = 0;
+	return true;
+}
+
+/* Made when it is missing, but never taken from anybody. A server that lacks the file is still worth having: what is
+ * wrong is said, and again when the file is to be written. */
+static void open_folder_of(const char *what, const char *path, const char *user)
 {
 	char folder[PATH_MAX];
-	const char *slash = strrchr(s->score.snapshot, '/');
-	size_t n = slash ? (size_t)(slash - s->score.snapshot) : 0;
-	if (n == 0 || n >= sizeof folder)
+	if (folder_of(path, folder) && access(folder, F_OK) < 0 && !privileges_own_folder(folder, user))
+		log_warn("%s: %s: %s", what, folder, strerror(errno));
+}
+
+void daemon_check_replay(const struct settings *s)
+{
+	const char *path = s->log.replay;
+	char folder[PATH_MAX];
+	if (!*path || !folder_of(path, folder) || access(folder, F_OK) < 0) /* it is made at the start */
 		return;
-	memcpy(folder, s->score.snapshot, n);
-	folder[n] = 0;
-	if (access(folder, F_OK) < 0 && !privileges_own_folder(folder, s->server.user))
-		log_warn("score.snapshot: %s: %s; nothing will be remembered over a restart", folder, strerror(errno));
+	if (!privileges_look_as(s->server.user))
+		return; /* there is no such user, which is told at the start */
+	bool there = faccessat(AT_FDCWD, path, F_OK, AT_EACCESS) == 0;
+	if (faccessat(AT_FDCWD, there ? path : folder, there ? R_OK | W_OK : W_OK | X_OK, AT_EACCESS) < 0)
+		log_warn("log.replay = \"%s\": %s%s cannot be written%s%s: %s", path, there ? "" : "its folder ",
+			there ? "it" : folder, *s->server.user ? " by the user " : "", s->server.user, strerror(errno));
 }
 
 static bool open_folders(const struct settings *s)
 {
-	open_snapshot_folder(s);
+	open_folder_of("score.snapshot", s->score.snapshot, s->server.user);
+	open_folder_of("log.replay", s->log.replay, s->server.user);
 	if (!privileges_own_folder(s->server.spool, s->server.user))
 		return fail_path("server.spool", s->server.spool);
 	for (size_t i = 0; i < s->relay.backends.count; i++) {
@@ -349,6 +270,7 @@ static void release(struct app *app)
 	alerts_free(&app->alerts);
 	decisions_free(&app->decisions);
 	transcripts_free(&app->transcripts);
+	replay_log_free(&app->replay);
 	spool_room_close(&app->spool);
 	generation_unref(&app->first);
 	generation_unref(&app->generation);
@@ -374,6 +296,7 @@ static bool prepare(struct app *app, struct ctl_server **ctl_r)
 		return fail(why);
 	if (!log_start())
 		return fail("cannot start: no thread for the log");
+	reload_open_replay(app, app->generation);
 	if (!spool_room_open(&app->spool, s->server.spool, s->relay.open_bodies))
 		return fail_path("server.spool", s->server.spool);
 	keeper_restore(app->keeper);
@@ -442,12 +365,14 @@ int daemon_run(const char *settings_path, const char *hostname)
 	app.log_key = hash_key_random();
 	pthread_mutex_init(&app.lock, NULL);
 	app.generation = generation_load(settings_path, &app.needs, NULL, &faults);
-	struct log_config log = app.generation ? log_config_of(app.generation->settings) : (struct log_config){ 0 };
+	struct log_config log = app.generation ? reload_log_config(app.generation->settings) : (struct log_config){ 0 };
 	if (app.generation && !log_open(&log)) {
 		fprintf(stderr, "smtpguardd: log.to %s: %s\n", log.to, strerror(errno));
 		generation_unref(&app.generation);
 	}
-	daemon_tell(&faults);
+	reload_tell(&faults);
+	if (!app.generation && faults.count == 0)
+		fputs("smtpguardd: cannot start: out of memory\n", stderr);
 	settings_faults_release(&faults);
 	app.first = app.generation ? generation_ref(app.generation) : NULL;
 	if (app.generation && signals >= 0 && prepare(&app, &ctl))

@@ -227,6 +227,7 @@ enum decision_kind decision_kind_of(enum decision_key key)
 		[DECISION_RULE_TIMES] = DECISION_KIND_NUMBER,
 		[DECISION_TO_CODE] = DECISION_KIND_NUMBER,
 		[DECISION_TO_MORE] = DECISION_KIND_NUMBER,
+		[DECISION_CONNECTIONS] = DECISION_KIND_NUMBER,
 	};
 	return (enum decision_kind)KIND[key];
 }

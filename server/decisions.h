@@ -87,8 +87,9 @@ enum decision_key {
 	DECISION_READ_VALUE,	 /* the value follows */
 	DECISION_TO,		 /* begins a recipient; its fields follow */
 	DECISION_TO_CODE,
-	DECISION_TO_ID,	  /* "7F3K9QZ2-3" */
-	DECISION_TO_MORE, /* recipients that had no room */
+	DECISION_TO_ID,	      /* "7F3K9QZ2-3" */
+	DECISION_TO_MORE,     /* recipients that had no room */
+	DECISION_CONNECTIONS, /* of a client turned away at the door: this one and those since its record before */
 	DECISION_KEYS
 };
 

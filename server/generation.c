@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "score/evidence.h"
+#include "score/tape.h"
 
 /* ---- recipients ---- */
 
@@ -167,6 +168,7 @@ static bool fill(struct generation *g, const char *path, const struct generation
 		return false;
 	bool ok = rulebook_read_lists(&g->lists, g->settings, &g->arena, &list_key, faults);
 	g->rules = rulebook_compile(g->settings, &g->lists, &needs->score_key, faults);
+	g->rules_hash = g->rules ? score_rules_hash(g->rules) : 0;
 	ok &= g->rules && take_counts(g, old);
 	ok &= open_certificate(g, old, path, faults);
 	ok &= fill_relay(g, path, faults);

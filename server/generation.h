@@ -22,6 +22,7 @@ struct generation {
 	struct rulebook_lists lists; /* each of settings.lists, read */
 	struct score_ruleset *rules; /* each at its place in settings->rules */
 	struct rule_counts **counts; /* of each rule */
+	uint64_t rules_hash; /* score_rules_hash() */
 	const struct score_list **recipients; /* of each step of relay.recipients; NULL where it is no list */
 	size_t recipients_n;
 	struct net_tls_ctx *tls;       /* NULL: STARTTLS is not announced */

@@ -155,6 +155,7 @@ static void write_mail(struct session *s)
 void journal_mail(struct session *s)
 {
 	struct mail *m = s->mail;
+	judge_tell(s, SCORE_OF_MAIL);
 	write_mail(s);
 	if (m->outcome.verdict == MAIL_DEFERRED)
 		judge_take_back(s);
@@ -185,6 +186,7 @@ void journal_session(struct session *s)
 {
 	struct worker *w = s->worker;
 	struct record *r = &w->record;
+	judge_tell(s, SCORE_OF_SESSION);
 	settle(s);
 	record_begin(r, w->wall_ms, "session");
 	put_id(r, "id", s->id);

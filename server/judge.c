@@ -1,5 +1,6 @@
 #include "base/log.h"
 #include "server/account.h"
+#include "server/replay_log.h"
 #include "server/talk.h"
 
 #include <stdio.h>
@@ -62,6 +63,16 @@ static void end_test(struct session *s, enum score_stage stage, const struct sco
 		count_fire(s, f->item[i].rule, f->item[i].anew, f->item[i].charged);
 }
 
+/* ---- events ---- */
+
+static void write_event(struct session *s, struct replay_record *r, enum score_event event, uint64_t amount, bool whole)
+{
+	r->event = event;
+	r->amount = amount;
+	r->cut |= !whole;
+	replay_called(s, NULL);
+}
+
 void judge_event(struct session *s, enum score_event event, uint64_t amount)
 {
 	struct worker *w = s->worker;
@@ -69,15 +80,27 @@ void judge_event(struct session *s, enum score_event event, uint64_t amount)
 	struct score_readings read;
 	set_allowed(s, false);
 	begin_test(s, &read);
-	if (!score_event(s->generation->rules, &f, &s->judgement, w->app->store, event, amount, w->wall_ms))
+	struct replay_record *r = replay_call(s, REPLAY_EVENT, &f);
+	bool counted = score_event(s->generation->rules, &f, &s->judgement, w->app->store, event, amount, w->wall_ms);
+	if (!counted)
 		log_warn("out of memory: an event was not counted");
+	if (r)
+		write_event(s, r, event, amount, counted);
 	end_test(s, (enum score_stage)s->judgement.stage, &read);
+}
+
+static void undo(struct session *s, const struct score_facts *f, enum score_event event)
+{
+	struct replay_record *r = replay_call(s, REPLAY_UNDO, f);
+	score_event_undo(s->generation->rules, f, s->worker->app->store, event, 1, s->worker->wall_ms);
+	if (r)
+		write_event(s, r, event, 1, true);
 }
 
 void judge_undo(struct session *s, enum score_event event)
 {
 	struct score_facts f = facts_of(s);
-	score_event_undo(s->generation->rules, &f, s->worker->app->store, event, 1, s->worker->wall_ms);
+	undo(s, &f, event);
 }
 
 void judge_take_back(struct session *s)
@@ -85,13 +108,12 @@ void judge_take_back(struct session *s)
 	const struct mail *m = s->mail;
 	struct score_facts f = facts_of(s);
 	score_facts_drop(&f, SCORE_OF_RECIPIENT);
-	struct score_store *store = s->worker->app->store;
-	score_event_undo(s->generation->rules, &f, store, SCORE_EV_MESSAGES, 1, s->worker->wall_ms);
+	undo(s, &f, SCORE_EV_MESSAGES);
 	for (uint32_t i = 0; i < m->rcpts_n; i++) {
 		if (m->rcpts[i].code / 100 != 2)
 			continue;
 		score_facts_recipient(&f, m->rcpts[i].address);
-		score_event_undo(s->generation->rules, &f, store, SCORE_EV_RECIPIENTS, 1, s->worker->wall_ms);
+		undo(s, &f, SCORE_EV_RECIPIENTS);
 	}
 }
 
@@ -225,7 +247,9 @@ static enum judged refuse(struct session *s, const struct score_verdict *v, stru
 	else if (v->held)
 		s->held_refusals++;
 	if (lasting && (!s->mail || !s->mail->refused))
-		act_remember(s, false);
+		act_remember(s, DEED_REFUSED);
+	else if (v->alarm_rule != SCORE_NO_RULE)
+		act_remember(s, DEED_SPARED);
 	if (s->mail)
 		s->mail->refused |= lasting;
 	return JUDGED_REFUSED;
@@ -247,12 +271,24 @@ static enum judged follow(
 	}
 }
 
+static void write_test(
+	struct session *s, struct replay_record *r, enum score_stage stage, const struct score_verdict *v)
+{
+	r->stage = stage;
+	r->event = SCORE_EVENTS;
+	r->cut |= v == NULL;
+	replay_called(s, v);
+}
+
 static bool test(struct session *s, enum score_stage stage, const struct score_facts *f, struct score_verdict *v_r)
 {
 	struct worker *w = s->worker;
 	struct score_readings read;
 	begin_test(s, &read);
+	struct replay_record *r = replay_call(s, REPLAY_TEST, f);
 	bool tested = score_rules_eval(s->generation->rules, stage, f, &s->judgement, w->app->store, w->wall_ms, v_r);
+	if (r)
+		write_test(s, r, stage, tested ? v_r : NULL);
 	end_test(s, stage, &read);
 	return tested;
 }
@@ -281,14 +317,29 @@ enum judged judge_stage(struct session *s, enum score_stage stage, struct refusa
 	return judged;
 }
 
+void judge_tell(struct session *s, enum score_scope scope)
+{
+	struct score_facts f = facts_of(s);
+	struct score_verdict v;
+	if (score_rules_tell(
+		    s->generation->rules, scope, &f, &s->judgement, s->worker->app->store, s->worker->wall_ms, &v))
+		act_tell(s, &f, &v);
+}
+
 void judge_recipient_done(struct session *s, bool accepted)
 {
 	score_case_recipient_done(s->generation->rules, &s->judgement, accepted);
+	struct replay_record *r = replay_call(s, REPLAY_RECIPIENT_DONE, NULL);
+	if (!r)
+		return;
+	r->accepted = accepted;
+	replay_called(s, NULL);
 }
 
 void judge_mail_done(struct session *s)
 {
 	score_case_mail_done(s->generation->rules, &s->judgement);
+	replay_tell(s, REPLAY_MAIL_DONE);
 	s->would = (struct score_decision){ .action = SCORE_NONE, .rule = SCORE_NO_RULE };
 }
 
@@ -304,4 +355,5 @@ void judge_release(struct session *s)
 	judge_end_delay(s);
 	account_free(&s->account);
 	score_case_free(&s->judgement);
+	replay_tell(s, REPLAY_SESSION_END);
 }

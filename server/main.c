@@ -2,6 +2,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "server/daemon.h"
+#include "server/reload.h"
 #include "server/version.h"
 
 #include <getopt.h>
@@ -74,9 +75,11 @@ static int check_or_dump(const struct arguments *a, const char *hostname)
 	struct generation *g = generation_load(a->file, &needs, NULL, &faults);
 	int code = print_faults(&faults);
 	if (g)
-		daemon_check_descriptors(g->settings);
+		reload_check_descriptors(g->settings);
 	if (g && a->mode == OPT_DUMP)
 		code = dump(g);
+	if (g)
+		daemon_check_replay(g->settings);
 	generation_unref(&g);
 	settings_faults_release(&faults);
 	return code;

@@ -106,6 +106,14 @@ bool privileges_own_folder(const char *path, const char *user)
 	return !pw || chown(path, pw->pw_uid, pw->pw_gid) == 0;
 }
 
+bool privileges_look_as(const char *user)
+{
+	if (geteuid() != 0 || !user || !*user)
+		return true;
+	const struct passwd *pw = getpwnam(user);
+	return pw && initgroups(pw->pw_name, pw->pw_gid) == 0 && setegid(pw->pw_gid) == 0 && seteuid(pw->pw_uid) == 0;
+}
+
 void privileges_harden(void)
 {
 	setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });

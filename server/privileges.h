@@ -20,6 +20,9 @@ bool privileges_drop(const char *user, char error_r[256]) MUST_USE;
  * folder is made (0750), those above it too. False: errno. */
 bool privileges_own_folder(const char *path, const char *user) MUST_USE;
 
+/* Files are seen with that user's rights from now on, when we are root: for --check. False: there is none such. */
+bool privileges_look_as(const char *user) MUST_USE;
+
 /* No core dumps, no debugger, no new privileges by exec. */
 void privileges_harden(void);
 

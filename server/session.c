@@ -1,6 +1,7 @@
 #include "server/session.h"
 
 #include "base/mem.h"
+#include "server/replay_log.h"
 #include "server/talk.h"
 
 #include <errno.h>
@@ -12,8 +13,6 @@
 enum { OUT_MAX = 64 * 1024 };
 /* Commands are read in small portions: what cannot be used yet must be kept, for each of 20,000 sessions. */
 enum { COMMAND_READ = 4096 };
-/* How long the last reply may take to leave. */
-enum { FLUSH_MS = 10000 };
 
 /* Reads of one session before the others get their turn: 64 KB of commands, 1 MB of a body. A client that sends as
  * fast as we read would have the worker for itself otherwise. */
@@ -93,16 +92,29 @@ static void note_opened(struct worker *w)
 		stat_add(&w->stats, STAT_SESSIONS_PEAK, open - stat_get(&w->stats, STAT_SESSIONS_PEAK));
 }
 
+/* For client.age: that it was here is remembered only where a rule asks. */
+static void meet(const struct session *s)
+{
+	struct worker *w = s->worker;
+	if (!score_rules_read(s->generation->rules, SCORE_HAS_AGE))
+		return;
+	struct score_key key = door_client_key(w->app, &s->peer.ip);
+	score_record_touch(w->app->store, &key, s->generation->settings->score.half_life_ms,
+		score_origin(w->app->store, &s->peer.ip), w->wall_ms);
+}
+
 static void open_session(struct session *s, const struct peer *peer, bool allowed)
 {
 	struct worker *w = s->worker;
 	s->peer = *peer;
 	door_standing(w->app, s->generation, &peer->ip, w->wall_ms, &s->standing);
 	s->standing.allowed = allowed;
+	meet(s);
 	configure_core(s);
 	note_opened(w);
 	if (retell_wanted(w))
 		retell_connect(s);
+	replay_trace(s);
 	judge_event(s, SCORE_EV_CONNECTIONS, 1);
 	talk_greet(s);
 	session_pump(s);
@@ -142,16 +154,6 @@ void session_free(struct session *s)
 	mem_free(&s);
 }
 
-/* What the client sent and nobody read would make the kernel answer the close with a reset, which
- * can destroy our last reply on its way. */
-static void read_rest(struct session *s)
-{
-	size_t n;
-	if (s->conn.io.fd >= 0 && s->conn.readable && !s->conn.tls &&
-		net_conn_read(&s->conn, s->worker->scratch, WORKER_SCRATCH, &n) == NET_OK)
-		s->tally.bytes += n;
-}
-
 void session_close(struct session *s)
 {
 	struct worker *w = s->worker;
@@ -163,7 +165,7 @@ void session_close(struct session *s)
 	journal_session(s);
 	if (retell_wanted(w))
 		retell_end(s);
-	read_rest(s);
+	ending_read_rest(s);
 	net_conn_close(&s->conn, w->loop);
 	net_wheel_cancel(&w->wheel, &s->timer);
 	judge_release(s);
@@ -173,54 +175,6 @@ void session_close(struct session *s)
 	leave_place(w);
 	stat_sub(&w->stats, STAT_SESSIONS_OPEN, 1);
 	worker_unseat(w, s, s->index);
-}
-
-/* Nothing more is done for the client: what has been written leaves, then we close. `awaited`: the client has asked for
- * the last reply, which may leave in one packet with the close then; but input that is still unread would make the
- * close a reset, which drops what is held back. */
-static void finish(struct session *s, bool awaited)
-{
-	judge_end_delay(s);
-	transfer_cancel(s);
-	read_rest(s);
-	s->conn.last_words = awaited && !s->conn.readable;
-	enum net_result r = session_flush(s);
-	if (r != NET_AGAIN) {
-		session_close(s);
-		return;
-	}
-	s->awaiting = AWAIT_FLUSH;
-	deadline_after(s, FLUSH_MS);
-}
-
-void session_end(struct session *s, const char *by, struct slice text)
-{
-	s->tally.code = 421;
-	s->tally.by = slice_str(by);
-	s->tally.why = text;
-	if (s->mail && s->mail->outcome.verdict == MAIL_QUIT)
-		s->mail->outcome =
-			(struct mail_outcome){ MAIL_DEFERRED, .by = slice_str(by), .code = 421, .reply = text };
-	if (s->awaiting == AWAIT_TLS) {
-		session_close(s);
-		return;
-	}
-	smtp_server_close(&s->smtp, 421, text);
-	finish(s, false);
-}
-
-void session_drain(struct session *s)
-{
-	s->leaving = true;
-	if (!s->mail && s->awaiting != AWAIT_FLUSH)
-		session_end(s, "shutdown", SLICE("4.3.2 Server is shutting down, try again"));
-}
-
-void session_stop(struct session *s)
-{
-	session_end(s, "shutdown", SLICE("4.3.2 Server is shutting down, try again"));
-	if (net_conn_is_open(&s->conn))
-		session_close(s);
 }
 
 /* ---- bytes ---- */
@@ -307,9 +261,18 @@ static void client_gone(struct session *s, enum net_result r)
 	if (s->mail && s->mail->outcome.verdict == MAIL_QUIT)
 		s->mail->outcome.verdict = MAIL_LOST;
 	if (r == NET_EOF)
-		finish(s, false); /* it may have ended its own side only, and still awaits our answers */
+		ending_finish(s, false); /* it may have ended its own side only, and still awaits our answers */
 	else
 		session_close(s);
+}
+
+/* The core ends a session of itself when the client breaks the rules of the protocol too often or too badly. */
+static void note_fault(struct session *s)
+{
+	if (s->said_quit || s->tally.code)
+		return;
+	s->tally.code = 421;
+	s->tally.by = SLICE("protocol");
 }
 
 void session_pump(struct session *s)
@@ -322,7 +285,8 @@ void session_pump(struct session *s)
 			return;
 		}
 		if (kind == SMTP_EV_CLOSE) {
-			finish(s, true);
+			note_fault(s);
+			ending_finish(s, s->said_quit);
 			return;
 		}
 		in = buf_slice(&s->in);
@@ -402,9 +366,8 @@ void session_on_io(struct session *s, unsigned events)
 	case AWAIT_TLS:
 		shake_hands(s);
 		return;
-	case AWAIT_FLUSH: /* its deadline stands, however slowly the client reads */
-		if (session_flush(s) != NET_AGAIN)
-			session_close(s);
+	case AWAIT_FLUSH:
+		ending_go_on(s);
 		return;
 	case AWAIT_DELAY:
 	case AWAIT_RATE:
@@ -431,49 +394,4 @@ void session_on_relay(struct session *s, const struct relay_done *done)
 	if (s->awaiting != AWAIT_BACKEND)
 		return;
 	transfer_answer(s, done);
-}
-
-/* ---- for people ---- */
-
-static const char *state_name(const struct session *s)
-{
-	static const char *const ASKED[ASKED_COUNT] = { "idle", "connect", "connect", "helo", "mail", "rcpt",
-		"message", "message" };
-	if (s->awaiting == AWAIT_DELAY)
-		return "delayed";
-	if (s->awaiting == AWAIT_RATE)
-		return "throttled";
-	if (s->awaiting == AWAIT_TLS)
-		return "handshake";
-	if (s->awaiting == AWAIT_FLUSH)
-		return "closing";
-	if (s->asked != ASKED_NOTHING)
-		return ASKED[s->asked];
-	if (s->mail)
-		return s->in_body ? "data" : "envelope";
-	return "idle";
-}
-
-static void copy_text(char *to, size_t cap, struct slice from)
-{
-	size_t n = from.n < cap ? from.n : cap - 1;
-	if (n)
-		memcpy(to, from.p, n);
-	to[n] = 0;
-}
-
-void session_describe(const struct session *s, struct session_info *info_r)
-{
-	*info_r = (struct session_info){
-		.client = s->peer.ip,
-		.port = s->peer.port,
-		.state = state_name(s),
-		.tls = net_tls_version(s->conn.tls),
-		.recipients = s->mail ? s->mail->taken : 0,
-		.age_ms = s->worker->now_ms - s->opened_ms,
-	};
-	id_format(s->id, info_r->id);
-	copy_text(info_r->helo, sizeof info_r->helo, session_helo(s));
-	if (s->mail)
-		copy_text(info_r->from, sizeof info_r->from, s->mail->sender);
 }

@@ -1,9 +1,9 @@
 /* server/session.h - one client's connection, from the accept to the close
  *
- * Files: session.c (life and bytes), talk.c (what the client asks, what it is told), facts.c (what rules may see),
- * judge.c (what the rules want), act.c (what they do beside replies and waits), transfer.c (recipients and bodies
- * on their way to the backend), deadline.c (how long anything may take), journal.c (what is written down), retell.c
- * (what a trace is told).
+ * Files: session.c (life and bytes), ending.c (its end), talk.c (what the client asks, what it is told), facts.c (what
+ * rules may see), judge.c (what the rules want), act.c (what they do beside replies and waits), transfer.c (recipients
+ * and bodies on their way to the backend), deadline.c (how long anything may take), journal.c (what is written down),
+ * retell.c (what a trace is told), describe.c (what people see).
  *
  * At each moment a session awaits one thing (enum awaiting); one question of the client (enum asked)
  * can be open meanwhile. An idle session costs its struct alone: input, output and mail own no memory then.
@@ -74,7 +74,9 @@ struct session {
 	bool esmtp, handshaken, leaving, in_body, early_talker;
 	bool ending;	/* a block: the next answer is the last */
 	bool auth_said; /* it has tried AUTH: a trace shows less from then on */
-	uint32_t told;	/* bytes of conn.out that a trace has been told, or never will */
+	bool said_quit;
+	bool lingers;  /* our side is shut; the client's last bytes are read and dropped */
+	uint32_t told; /* bytes of conn.out that a trace has been told, or never will */
 	uint8_t held_refusals;
 	uint64_t id, opened_ms;
 	uint64_t heard_ms; /* the client's last whole command or part of a body, or our answer to it */
@@ -85,6 +87,7 @@ struct session {
 	struct buf in; /* input that could not be used yet */
 	struct mail *mail;
 	struct score_case judgement;
+	uint32_t replay_step;	     /* of its next line in log.replay; 0: it is not traced */
 	struct account *account;     /* what the rules did, for explain; NULL: nothing yet */
 	struct score_decision would; /* the strongest that was only observed, in this mail or before it */
 	struct tally tally;

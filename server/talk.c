@@ -200,6 +200,7 @@ void talk_answer_rcpt(struct session *s, unsigned code, struct slice text, struc
 {
 	struct mail *m = s->mail;
 	mail_last_rcpt(m)->code = (uint16_t)code;
+	judge_tell(s, SCORE_OF_RECIPIENT);
 	judge_recipient_done(s, code / 100 == 2);
 	if (code / 100 == 2) {
 		m->taken++;
@@ -269,11 +270,12 @@ void talk_answer_message(struct session *s, unsigned code, struct slice text, st
 	outcome(s->mail, verdict_of(code), by, code, text);
 	if (code / 100 == 2) {
 		judge_event(s, SCORE_EV_ACCEPTED, 1);
-		act_remember(s, true);
+		act_remember(s, DEED_ACCEPTED);
 	} else {
 		count_refusal(s, code);
 	}
 	judge_event(s, SCORE_EV_BYTES, s->mail->body_bytes);
+	judge_tell(s, SCORE_OF_MAIL); /* while its header is known */
 	talk_answer(s, code, text);
 	journal_mail(s);
 }
@@ -387,6 +389,7 @@ void talk_event(struct session *s, enum smtp_event_kind kind, const struct smtp_
 		on_offence(s, ev);
 		return;
 	case SMTP_EV_QUIT:
+		s->said_quit = true;
 		s->tally.by = SLICE("client");
 		return;
 	case SMTP_EV_MORE:

@@ -1,7 +1,7 @@
 /* server/talk.h - the steps of a session, among the files that make it up
  *
- * For server/session.c, talk.c, facts.c, judge.c, act.c, transfer.c, deadline.c, retell.c and journal.c; worker.c takes
- * journal_orphan().
+ * For server/session.c, ending.c, talk.c, facts.c, judge.c, act.c, transfer.c, deadline.c, retell.c and journal.c;
+ * worker.c takes journal_orphan().
  */
 #ifndef SERVER_TALK_H
 #define SERVER_TALK_H
@@ -23,6 +23,14 @@ enum net_result session_flush(struct session *s);
 void away_over_limit(struct worker *w, int fd, const struct peer *peer, struct slice words);
 /* With the words of the rule that has blocked it, if the rules still have it. */
 void away_blocked(struct worker *w, int fd, const struct peer *peer, const struct score_hold *hold);
+
+/* ending.c; also session_end(), session_drain() and session_stop() */
+/* What the client sent and nobody read would make the kernel answer the close with a reset: reads and drops it. */
+void ending_read_rest(struct session *s);
+/* Nothing more is done for the client: what has been written leaves, then we close. `awaited`: it has said QUIT. */
+void ending_finish(struct session *s, bool awaited);
+/* The last reply is on its way, and the loop has reported something. */
+void ending_go_on(struct session *s);
 
 /* talk.c */
 void talk_greet(struct session *s);
@@ -55,6 +63,8 @@ struct slice judge_sign(struct session *s, struct slice text);
 enum judged judge_stage(struct session *s, enum score_stage stage, struct refusal *refusal_r);
 /* The delay is over, or the session ends in it. */
 void judge_end_delay(struct session *s);
+/* The scope ends: tells what `log` and `mail` rules found true after their last test. Before the next two. */
+void judge_tell(struct session *s, enum score_scope scope);
 /* The recipient in question is answered; the mail is over. */
 void judge_recipient_done(struct session *s, bool accepted);
 void judge_mail_done(struct session *s);
@@ -71,12 +81,15 @@ void judge_release(struct session *s);
 /* act.c */
 /* What a verdict does beside the reply: log lines, alerts, the rate of throttled input. */
 void act_on(struct session *s, const struct score_facts *f, const struct score_verdict *v);
+/* The log lines and alerts alone. */
+void act_tell(struct session *s, const struct score_facts *f, const struct score_verdict *v);
 /* Keeps further connections of the client out; this session ends with the refusal. */
 void act_block(struct session *s, const struct score_verdict *v);
 /* The header lines of the `tag` rules. False: memory is out. */
 bool act_write_tags(const struct session *s, struct slice id, struct buf *out) MUST_USE;
-/* For known good: a mail of this client was taken, or refused for good by a rule. */
-void act_remember(struct session *s, bool accepted);
+/* For known good: what became of a mail of this client. SPARED: refused but for the promise, and so deferred. */
+enum deed { DEED_ACCEPTED, DEED_REFUSED, DEED_SPARED };
+void act_remember(struct session *s, enum deed deed);
 
 /* transfer.c */
 void transfer_check_rcpt(struct session *s);

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/listen.h"
+#include "server/replay_log.h"
 #include "server/session.h"
 #include "server/talk.h"
 
@@ -108,6 +109,7 @@ void worker_free(struct worker *w)
 	mem_free(&w->scratch);
 	mem_free(&w->event);
 	mem_free(&w->fires);
+	replay_desk_free(&w->replay);
 	pthread_mutex_destroy(&w->letterbox.lock);
 }
 

@@ -19,6 +19,7 @@
 
 struct session;
 struct session_list;
+struct replay_desk;
 
 /* The most a worker reads at once: it is also the most a body can be ahead of its spool. */
 enum { WORKER_SCRATCH = 64 * 1024 };
@@ -35,6 +36,14 @@ struct letterbox {
 	struct generation *generation; /* a new one to take on; owned */
 	struct session_list *list;     /* fill it with the open sessions, then ring `listed` */
 	bool drain, stop;
+};
+
+/* A client that was turned away at the door, for decision records: one a client in a minute, and at most as many as
+ * there are places, so that a flood of blocked clients does not push the others' records out. */
+enum { TURNED_AWAY_PLACES = 64, TURNED_AWAY_EVERY_MS = 60000 };
+struct turned_away {
+	uint64_t client, until_ms; /* keyed hash; its place is taken until then */
+	uint32_t more;		   /* that came since its record */
 };
 
 struct worker {
@@ -56,8 +65,10 @@ struct worker {
 	struct stats stats;
 	struct id_source ids;
 	struct record record;
+	struct replay_desk *replay; /* NULL: no session was traced yet */
 	struct pressure pressure;
 	struct alert_desk alert_desk;
+	struct turned_away turned_away[TURNED_AWAY_PLACES];
 	struct buf words;	  /* of the refusal that is being said */
 	uint64_t now_ms, wall_ms; /* of this turn */
 	char *scratch;

@@ -30,6 +30,11 @@ static bool put(struct ctl_json at, const struct tools_arg *a, struct slice valu
 		if (!duration(value, a->max, &n))
 			return false;
 		break;
+	case TOOLS_ARG_TEXTS:
+		if (!ctl_json_is_array(ctl_json_get(at, a->key)))
+			ctl_json_put_array(at, a->key);
+		ctl_json_put_text(ctl_json_get(at, a->key), NULL, value);
+		return value.n > 0;
 	case TOOLS_ARG_FLAG:
 		ctl_json_put_bool(at, a->key, true);
 		return true;
@@ -43,7 +48,7 @@ static const struct tools_arg *match(
 	const struct tools_arg *wanted, size_t n, int argc, char **argv, int *i, struct slice *value_r)
 {
 	struct slice typed = slice_str(argv[*i]);
-	bool option = typed.n > 1 && typed.p[0] == '-';
+	bool option = typed.n > 1 && typed.p[0] == '-'; /* "-" alone is a word */
 	for (size_t k = 0; k < n; k++) {
 		struct slice name = slice_str(wanted[k].option);
 		if (!option && !wanted[k].option) {
@@ -73,7 +78,7 @@ bool tools_args_read(const struct tools_arg *wanted, size_t n, int argc, char **
 		struct slice value;
 		const struct tools_arg *a = match(wanted, n, argc, argv, &i, &value);
 		uint32_t bit = a ? 1u << (a - wanted) : 0;
-		ok = a && !(seen & bit) && put(root, a, value);
+		ok = a && (!(seen & bit) || a->kind == TOOLS_ARG_TEXTS) && put(root, a, value);
 		seen |= bit;
 	}
 	for (size_t k = 0; k < n; k++)

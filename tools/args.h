@@ -13,6 +13,7 @@ enum tools_arg_kind {
 	TOOLS_ARG_COUNT,    /* 1..max */
 	TOOLS_ARG_DURATION, /* "90s" "5m" "1h" "7d", sent as seconds, 1..max */
 	TOOLS_ARG_FLAG,	    /* takes no value */
+	TOOLS_ARG_TEXTS,    /* any number of them: an array */
 };
 
 struct tools_arg {

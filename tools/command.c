@@ -53,12 +53,3 @@ const struct tools_command *tools_command_near(const char *typed)
 	}
 	return best;
 }
-
-bool tools_command_is_later(const char *name)
-{
-	static const char *const later[] = { "replay", "top" };
-	for (size_t i = 0; i < sizeof(later) / sizeof(*later); i++)
-		if (strcmp(later[i], name) == 0)
-			return true;
-	return false;
-}

@@ -24,7 +24,7 @@ struct tools_command {
 	/* Another form of the answer and the option that asks for it; NULL where there is none. */
 	const char *other;
 	void (*show_other)(struct ctl_json data, struct tools_out *o);
-	/* NULL for most. Goes on until it is told to end, and asks the server by itself. */
+	/* NULL for most. Does its work by itself: see tools/live.h. */
 	bool (*live)(const struct tools_live *live, struct ctl_json_doc *args, struct buf *error_r);
 };
 
@@ -35,8 +35,6 @@ extern const size_t tools_n_commands;
 const struct tools_command *tools_command_find(const char *name);
 /* A command whose name is near what was typed (at most two letters off, or one begins with the other); NULL. */
 const struct tools_command *tools_command_near(const char *typed);
-/* True for the commands that a later version will have. */
-bool tools_command_is_later(const char *name);
 
 /* Text forms, one file each (tools/show_*.c). */
 void tools_show_stats(struct ctl_json data, struct tools_out *o);
@@ -58,6 +56,7 @@ void tools_show_block(struct ctl_json data, struct tools_out *o);
 void tools_show_allow(struct ctl_json data, struct tools_out *o);
 void tools_show_lists(struct ctl_json data, struct tools_out *o);
 void tools_show_trace(struct ctl_json data, struct tools_out *o);
+void tools_show_replay(struct ctl_json data, struct tools_out *o);
 void tools_show_rules(struct ctl_json data, struct tools_out *o);
 void tools_show_snapshot(struct ctl_json data, struct tools_out *o);
 /* A part of several: one line "blocked until ... by ...: reason"; nothing when there is no hold. */

@@ -74,6 +74,13 @@ static bool parse_trace(int argc, char **argv, struct ctl_json_doc *args_r, stru
 		{ "--max", "max", TOOLS_ARG_COUNT, INT32_MAX, false });
 }
 
+static bool parse_top(int argc, char **argv, struct ctl_json_doc *args_r, struct buf *error_r)
+{
+	return READ("top takes --every 2s (1s to 1h), --panel P and --once",
+		{ "--every", "every_s", TOOLS_ARG_DURATION, 3600, false },
+		{ "--panel", "panel", TOOLS_ARG_TEXT, 0, false }, { "--once", "once", TOOLS_ARG_FLAG, 0, false });
+}
+
 static bool parse_show(int argc, char **argv, struct ctl_json_doc *args_r, struct buf *error_r)
 {
 	return READ("show takes one key: an address, a prefix, user@domain, a domain or a user",
@@ -93,6 +100,16 @@ static bool parse_hold(int argc, char **argv, struct ctl_json_doc *args_r, struc
 		{ NULL, "key", TOOLS_ARG_TEXT, 0, true },
 		{ "--for", "for_s", TOOLS_ARG_DURATION, CTL_HOLD_MAX_S, true },
 		{ "--reason", "reason", TOOLS_ARG_TEXT, 0, false });
+}
+
+static bool parse_replay(int argc, char **argv, struct ctl_json_doc *args_r, struct buf *error_r)
+{
+	return READ("replay takes --rules FILE.cfg and the files of log.replay, the oldest first, and may take "
+		    "--top N, --quiet, --check-same, as in: replay --rules new.cfg /var/log/smtpguard/replay.json",
+		{ "--rules", "rules", TOOLS_ARG_TEXT, 0, true }, { NULL, "files", TOOLS_ARG_TEXTS, 0, true },
+		{ "--top", "top", TOOLS_ARG_COUNT, CTL_LIST_TOP_MAX, false },
+		{ "--quiet", "quiet", TOOLS_ARG_FLAG, 0, false },
+		{ "--check-same", "check_same", TOOLS_ARG_FLAG, 0, false });
 }
 
 /* ---- did it go well? ---- */
@@ -143,6 +160,12 @@ const struct tools_command tools_commands[] = {
 		parse_explain, tools_show_explain, has_decisions, NULL, NULL, NULL },
 	{ "last", "[N]", "the last N (10) decisions, a line each", "The newest first; explain ID tells more.\n",
 		parse_last, tools_show_last, NULL, NULL, NULL, NULL },
+	{ "top", "[--every 2s] [--panel P] [--once]", "a live screen: sessions, who is heaviest, rules",
+		"P: sessions, clients (first), nets, senders, rules, blocks. Heaviest is by mails, and sessions\n"
+		"without one, among the last 500 that log.decisions keeps, or by open sessions, points, refusals\n"
+		"(key s). Keys: arrows, Enter tells about an entry, b blocks, a allows, d deletes it, ? help,\n"
+		"q quit. --once prints one screen as text, of COLUMNS x LINES.\n",
+		parse_top, tools_show_stats, NULL, NULL, NULL, tools_top },
 	{ "trace", "CLIENT [--for 5m] [--max N]", "what the sessions of a client say and hear, live",
 		"CLIENT is an address or a prefix. Each line has its time and its session: C: what the client\n"
 		"says, S: what it hears, -- the rest: connect, TLS, rules that fired, verdicts, the backend's\n"
@@ -182,6 +205,15 @@ const struct tools_command tools_commands[] = {
 		tools_show_lists, NULL, NULL, NULL, NULL },
 	{ "snapshot", "", "write all that is remembered to score.snapshot now", "Waits until it is written.\n", NULL,
 		tools_show_snapshot, NULL, NULL, NULL, NULL },
+	{ "replay", "--rules NEW.cfg FILE...", "what other rules would have said to recorded traffic",
+		"FILE is what the server wrote to log.replay; several are read in the order given, rotated ones\n"
+		"the oldest first, - is standard input. Each test of then is made again with the rules of\n"
+		"NEW.cfg (a whole settings file): an expression that was read then has its value of then, a new\n"
+		"one what its counters hold since the file began; records differ by what was charged\n"
+		"differently. Shows which verdicts changed, by verdict, rule and client (the 10 most, or --top N).\n"
+		"No server is asked; --quiet shows no progress. Exit code 0 when it ran, changes or not; with\n"
+		"--check-same 1 when one changed.\n",
+		parse_replay, tools_show_replay, NULL, NULL, NULL, tools_replay },
 	{ "backend", "", "the backends: state, connections, abilities, last error",
 		"delivered and failed count mails since the server's start.\n", NULL, tools_show_backend, NULL, NULL,
 		NULL, NULL },

@@ -34,6 +34,7 @@ static const struct stats_line {
 	{ "blocks", "blocks", { { "made", "by rules", COUNT }, { "refused", "connections refused", COUNT } } },
 	{ "decisions", "decisions",
 		{ { "kept", "kept", COUNT }, { "total", "in all", COUNT }, { "memory_bytes", "reserved", BYTES } } },
+	{ "replay", "replay", { { "lines", "lines", COUNT }, { "lost", "lost", COUNT } } },
 	{ "tls", "tls", { { "handshakes", "handshakes", COUNT }, { "failed", "failed", COUNT } } },
 	{ "memory", "memory",
 		{ { "resident_bytes", "resident", BYTES }, { "sessions_bytes", "in sessions", BYTES },

@@ -15,7 +15,7 @@
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 /* A reload reads and checks all files; that is the longest a command takes. */
-enum { ANSWER_WITHIN_MS = 30000, ARGS_MAX = 12 };
+enum { ANSWER_WITHIN_MS = 30000, ARGS_MAX = 200 };
 
 static const char default_socket[] = "/run/smtpguard/control";
 
@@ -151,9 +151,7 @@ static int unknown(const char *typed)
 	const struct tools_command *near = tools_command_near(typed);
 	struct buf b = { 0 };
 	bool told;
-	if (tools_command_is_later(typed))
-		told = buf_printf(&b, "the command \"%s\" is not in this version", typed);
-	else if (near)
+	if (near)
 		told = buf_printf(&b, "unknown command \"%s\"; did you mean \"%s\"?", typed, near->name);
 	else
 		told = buf_printf(&b, "unknown command \"%s\"; smtpguardctl --help shows those there are", typed);

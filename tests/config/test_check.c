@@ -119,14 +119,24 @@ static void test_not_built(void **state)
 		"listeners = ( { tls = \"implicit\"; } );",
 		"listeners = ( { proxy_protocol_from = \"192.0.2.1\"; } );",
 		"listeners = ( { xclient_from = [\"192.0.2.0/24\"]; } );",
-		"log = { replay = \"r.log\"; };",
 		"rules = ( { name = \"a\"; when = \"x\"; do = \"greylist\"; } );",
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
 		assert_fault_in(texts[i], "not built yet\n");
-	assert_clean(QUIET "relay = { tls = \"off\"; groups = (); };\nlog = { replay = \"\"; };");
+	assert_clean(QUIET "relay = { tls = \"off\"; groups = (); };");
+}
+
+static void test_replay(void **state)
+{
+	(void)state;
+	assert_clean(QUIET "log = { replay = \"r.log\"; };");
+	assert_clean(QUIET "log = { replay = \"\"; addresses = \"hash\"; };");
+	assert_fault_in("log = {\nreplay = \"r.log\"; addresses = \"hash\"; };",
+		"t.cfg:2: log.replay keeps addresses in plain");
+	assert_fault_in("log = { replay = \"r.log\"; addresses = \"none\"; };", "log.addresses = \"plain\"");
+	assert_fault_in("log = { replay = \"same.log\"; to = \"same.log\"; };", "needs a file of its own");
 }
 
 static void rule_fault(const char *members, const char *message)
@@ -189,6 +199,7 @@ int main(void)
 		cmocka_unit_test(test_listeners),
 		cmocka_unit_test(test_rest),
 		cmocka_unit_test(test_not_built),
+		cmocka_unit_test(test_replay),
 		cmocka_unit_test(test_rules),
 		cmocka_unit_test(test_no_host),
 	};

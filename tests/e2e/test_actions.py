@@ -44,6 +44,19 @@ def test_a_rule_tells_once_for_each_key(guard, folder):
     wait.until(lambda: len([m for m in g.messages() if m.startswith("alert: rule spike")]) == 2, 10, "both in the log")
 
 
+def test_who_leaves_is_told_of_all_the_same(guard, backend):
+    """What only its last command made true, no further test of the session would tell."""
+    rules = ({"name": "harvest", "when": "count(bad_recipients by client, 10m) > 2", "charge": 70},
+             {"name": "tell", "when": "score >= 60", "do": "mail"})
+    g = guard(backend({"RCPT": "550 5.1.1 No such user"}), rules=rules)
+    with Client(g.port, "127.8.8.8") as c:
+        c.ehlo()
+        c.cmd("MAIL FROM:<a@client.test>")
+        for n in range(3):
+            assert c.cmd(f"RCPT TO:<none{n}@example.test>").code == 550
+    assert g.said("alert: rule tell, client 127.8.8.8")
+
+
 def test_an_alert_is_nobody_s_event(guard, folder):
     """Were the alert judged as a mail, it would be counted and cause the next one."""
     g = guard(maildir(folder), relay=RELAY, alerts={**ALERTS, "every": "0s"}, rules=(
@@ -186,6 +199,13 @@ def test_headers_size_and_helo_form_are_seen(guard, backend):
         assert c.mail(b"Subject: x\r\n\r\n" + b"a" * 500 + b"\r\n" * 800).code == 450
         c.cmd("EHLO pc")
         assert c.mail().code == 550
+
+
+def test_a_client_is_as_old_as_its_first_connection(guard, backend):
+    g = guard(backend(), rules=({"name": "fresh", "when": "client.age < 2s", "do": "defer"},))
+    assert mails.send(g.port, "first", source="127.9.9.9").code == 450
+    wait.until(lambda: mails.send(g.port, "again", source="127.9.9.9").code == 250, 10, "the client's second birthday")
+    assert mails.send(g.port, "other", source="127.9.9.8").code == 450
 
 
 def test_open_connections_are_counted(guard, backend):

@@ -73,6 +73,9 @@ def test_what_is_always_unknown_is_said_and_no_fault(check):
     ('rules = ( { name = "x"; when = "recipient == \'a\' and message.size > 1"; do = "log"; } );', "recipient"),
     ('rules = ( { name = "x"; when = "helo =~ /(/"; do = "defer"; } );', "/\\(/|regex|paren"),
     ('rules = ( { when = "score > 1"; colour = 3; } );', "colour"),
+    ('rules = ( { name = "x"; when = "spf == fail"; do = "log"; } );', "stands in quotes"),
+    ('rules = ( { name = "x"; when = "header(\'X\') is known and recipient == \'a\'"; do = "log"; } );', "two rules"),
+    ('rules = ( { name = "x"; when = "tls"; do = "defer"; reply = "later"; } );', "as in: 450 4.7.1"),
     ('lists = { trusted = "not-there.list"; };', "not-there"),
 ])
 def test_a_fault_has_file_line_and_reason(check, line, reason):
@@ -97,6 +100,25 @@ def test_a_missing_comma_is_explained(check):
 def test_an_expression_fault_has_a_caret(check):
     code, said = check('rules = ( { name = "x"; when = "helo == \'a\' and and score > 1"; do = "log"; } );\n')
     assert code == 1 and re.search(r"^\S+ {2,}\^$", said, re.M), said
+
+
+def test_the_manual_shows_a_fault_as_it_is(check):
+    page = (ROOT / "docs/man/smtpguard-rules.5").read_text()
+    shown = page.split(".Sh DIAGNOSTICS\n.Bd -literal\n")[1].split(".Ed")[0]
+    code, said = check('\n\nrules = ( { name = "burst"; when = "count(mesages by client, 1m) > 60"; charge = 5; } );\n')
+    told = re.sub(r"\S*/try\.cfg", "my.cfg", said)
+    assert code == 1 and shown in told, said
+
+
+def test_the_caret_points_into_a_pattern(check):
+    code, said = check('rules = ( { name = "x"; when = "helo =~ /ab(c/"; do = "log"; } );\n')
+    expression, caret = said.splitlines()[-2:]
+    assert code == 1 and expression[caret.index("^")] == "/" and "/ab(c" == expression[:caret.index("^")][-5:], said
+
+
+def test_a_rule_without_a_name_is_told_once(check):
+    code, said = check('rules = ( { name = "a b"; when = "tls"; do = "log"; }, { when = "tls"; do = "log"; } );\n')
+    assert code == 1 and "name is missing" in said and "name is taken" not in said, said
 
 
 def test_identity_none_needs_domains(check):

@@ -78,6 +78,21 @@ def test_by_client_and_by_recipient(g):
     assert g.ctl("explain", "IL").returncode == 1
 
 
+def test_who_is_turned_away_at_the_door_is_kept_once_a_minute(guard, backend):
+    """A blocked client is found by its address and id; its thousand tries do not push the others out."""
+    g = guard(backend(), server={"workers": 1}, log={"decisions": 20})
+    assert mails.send(g.port, "x", source="127.55.0.1").code == 250
+    assert g.ctl("block", "127.55.0.9", "--for", "1h").returncode == 0
+    for n in range(50):
+        with Client(g.port, "127.55.0.9", greet=False) as c:
+            reply = c.reply()
+            first = first if n else ID.search(reply.text)[1]
+    kept = g.ctl_json("explain", "--client", "127.55.0.9")["decisions"]
+    assert [(d["id"], d["by"], d["code"], d["connections"]) for d in kept] == [(first, "block", 421, 1)]
+    assert "at door" in g.ctl("explain", first).stdout
+    assert len(g.ctl_json("explain", "--client", "127.55.0.1")["decisions"]) == 1
+
+
 def test_last_is_newest_first_and_says_who_decided(g):
     for n in range(3):
         mails.send(g.port, "x", source=f"127.55.1.{n}", sender="a@spam.test" if n == 1 else "a@ham.test")

@@ -191,3 +191,18 @@ def test_a_last_word_is_heard_though_more_was_sent(guard, backend):
         assert 421 in codes
         c.close()
     stopping.join()
+
+
+def test_the_protocol_s_end_of_a_session_is_heard_and_journaled(guard, backend):
+    """limits.errors: the client hears 421 though it goes on talking, and the journal says who ended it."""
+    g = guard(backend(), limits={"errors": 3})
+    for _ in range(30):
+        with Client(g.port) as c:
+            try:
+                for _ in range(300):
+                    c.send(b"NONSENSE\r\n")
+            except OSError:
+                pass
+            assert 421 in c.replies_at_end()
+    sessions = wait.until(lambda: len(g.journaled("session")) == 30 and g.journaled("session"), 10, "30 sessions")
+    assert {(s["verdict"], s["by"], s["code"]) for s in sessions} == {("deferred", "protocol", 421)}

@@ -9,7 +9,8 @@ static void a_block_is_stronger_than_all(void **state)
 	struct world w;
 	RULES({ .name = "r", .when = "helo == 'bad'", .action = SCORE_REJECT },
 		{ .name = "b", .when = "helo == 'bad'", .action = SCORE_BLOCK, .hold_ms = 3600000 },
-		{ .name = "b2", .when = "helo == 'worse'",
+		{ .name = "b2",
+			.when = "helo == 'worse'",
 			.action = SCORE_BLOCK,
 			.hold_ms = 1000,
 			.reply = "554 5.7.1 Go away" });
@@ -222,7 +223,9 @@ static void an_alert_by_a_late_event_is_told_by_the_next_test(void **state)
 {
 	(void)state;
 	struct world w;
-	RULES({ .name = "harvest", .when = "count(bad_recipients by client, 1h) > 0", .charge = 5,
+	RULES({ .name = "harvest",
+		.when = "count(bad_recipients by client, 1h) > 0",
+		.charge = 5,
 		.action = SCORE_MAIL_ALERT });
 	world_open(&w, rules);
 	at_mail(&w, "a@b");
@@ -233,6 +236,45 @@ static void an_alert_by_a_late_event_is_told_by_the_next_test(void **state)
 	at_rcpt(&w, "c@d");
 	assert_int_equal(w.v.mails_n, 1);
 	assert_int_equal((int)client_record(&w), 5);
+	world_close(&w);
+}
+
+static void late(struct world *w, enum score_scope scope)
+{
+	assert_true(score_rules_tell(w->set, scope, &w->facts, &w->c, w->store, w->now_ms, &w->v));
+}
+
+static void what_no_further_test_would_tell_is_told_at_the_scope_s_end(void **state)
+{
+	(void)state;
+	struct world w;
+	RULES({ .name = "harvest", .when = "count(bad_recipients by client, 1h) > 0", .charge = 50 },
+		{ .name = "tell", .when = "score >= 50", .action = SCORE_MAIL_ALERT },
+		{ .name = "many", .when = "count(accepted by sender, 1h) > 0", .charge = 3, .action = SCORE_LOG },
+		{ .name = "watched", .when = "score >= 50", .action = SCORE_LOG, .state = SCORE_OBSERVE },
+		{ .name = "stop", .when = "score >= 50", .action = SCORE_DEFER });
+	world_open(&w, rules);
+	at_mail(&w, "a@b");
+	late(&w, SCORE_OF_MAIL);
+	assert_true(w.v.mails_n == 0 && w.v.logs_n == 0);
+	event(&w, SCORE_EV_ACCEPTED);
+	late(&w, SCORE_OF_MAIL);
+	assert_true(w.v.logs_n == 1 && w.v.mails_n == 0);
+	assert_string_equal(score_rule_name(w.set, w.v.logs[0]), "many");
+	late(&w, SCORE_OF_MAIL);
+	assert_int_equal(w.v.logs_n, 0); /* once */
+	mail_done(&w);
+	at_mail(&w, "a@b");
+	at_rcpt(&w, "no@d");
+	event(&w, SCORE_EV_BAD_RECIPIENTS);
+	rcpt_done(&w, false);
+	mail_done(&w);
+	late(&w, SCORE_OF_SESSION); /* the client leaves now */
+	assert_true(w.v.mails_n == 1 && w.v.logs_n == 0);
+	assert_string_equal(score_rule_name(w.set, w.v.mails[0]), "tell");
+	assert_int_equal((int)w.v.score, 50);
+	assert_int_equal(w.v.now.action, SCORE_NONE);
+	assert_int_equal((int)client_record(&w), 50);
 	world_close(&w);
 }
 
@@ -324,6 +366,7 @@ int main(void)
 		cmocka_unit_test(an_ok_above_takes_tag_and_throttle_away),
 		cmocka_unit_test(an_alert_is_told_once_a_scope_with_its_subject),
 		cmocka_unit_test(an_alert_by_a_late_event_is_told_by_the_next_test),
+		cmocka_unit_test(what_no_further_test_would_tell_is_told_at_the_scope_s_end),
 		cmocka_unit_test(a_delete_forgets_the_record),
 		cmocka_unit_test(without_enforce_nothing_is_done),
 		cmocka_unit_test(an_allowance_stands_above_all_rules),

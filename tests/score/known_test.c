@@ -79,6 +79,44 @@ static void refused_mail_ends_it(void **state)
 	score_store_free(&s);
 }
 
+/* The promise must outlive a wrong rule: days of retries end no standing, a week without anything good does. */
+static void being_spared_ends_it_in_the_end(void **state)
+{
+	(void)state;
+	struct score_store *s = make();
+	struct score_known_limits brief = { 2, 0, 0.02 };
+	struct score_key k = numbered(s, 1), mixed = numbered(s, 2), never = numbered(s, 3);
+	struct score_known known;
+	for (unsigned i = 0; i < 2; i++) {
+		(void)score_known_accepted(s, &k, &brief, 1, T0);
+		(void)score_known_accepted(s, &mixed, &brief, 1, T0);
+	}
+	uint64_t late = T0 + 100 * (uint64_t)DAY; /* it was silent for long: that alone is no fault */
+	for (unsigned hour = 0; hour < 7 * 24; hour++)
+		assert_true(score_known_spared(s, &k, &brief, late + hour * (uint64_t)HOUR));
+	score_known_get(s, &k, &brief, &known);
+	assert_true(known.good && known.refused == 0);
+	assert_false(score_known_spared(s, &k, &brief, late + 7 * (uint64_t)DAY));
+	score_known_get(s, &k, &brief, &known);
+	assert_true(!known.good && known.accepted == 0);
+	assert_false(score_known_accepted(s, &k, &brief, 1, late + 8 * (uint64_t)DAY)); /* it begins anew */
+	assert_true(score_known_accepted(s, &k, &brief, 1, late + 8 * (uint64_t)DAY));
+	for (unsigned day = 0; day < 60; day++) { /* some of its mail is good */
+		assert_true(score_known_spared(s, &mixed, &brief, T0 + day * (uint64_t)DAY));
+		if (day % 5 == 4)
+			assert_true(score_known_accepted(s, &mixed, &brief, 1, T0 + day * (uint64_t)DAY));
+	}
+	assert_false(score_known_spared(s, &never, &brief, T0));
+	struct score_known_limits slow = { 2, 14 * (uint64_t)DAY, 0.02 }; /* `over` is longer than the week */
+	struct score_key old = numbered(s, 4);
+	(void)score_known_accepted(s, &old, &slow, 1, T0);
+	assert_true(score_known_accepted(s, &old, &slow, 1, late));
+	assert_true(score_known_spared(s, &old, &slow, late));
+	assert_true(score_known_spared(s, &old, &slow, late + 13 * (uint64_t)DAY));
+	assert_false(score_known_spared(s, &old, &slow, late + 14 * (uint64_t)DAY));
+	score_store_free(&s);
+}
+
 /* Of 300 clients known good all are there after floods of ever new clients and origins, those whose mail is accepted
  * included; what is not kept is the new. */
 static void a_flood_evicts_none_known_good(void **state)
@@ -131,6 +169,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(it_takes_messages_and_time),
 		cmocka_unit_test(refused_mail_ends_it),
+		cmocka_unit_test(being_spared_ends_it_in_the_end),
 		cmocka_unit_test(a_flood_evicts_none_known_good),
 		cmocka_unit_test(the_proven_make_room_after_a_year),
 	};

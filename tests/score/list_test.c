@@ -93,6 +93,23 @@ static void faults_name_their_line(void **state)
 	buf_release(&faults);
 }
 
+static void what_was_meant_is_said(void **state)
+{
+	(void)state;
+	struct buf faults = { 0 };
+	struct score_list *l = read_in_pieces(
+		SLICE("*.example.com\n192.0.2\n192.0.2.300\na@b.7\nx7.example\n7.example\n"), 9, &faults);
+	assert_true(buf_put(&faults, slice_of("", 1)));
+	assert_string_equal(faults.data,
+		"1: a domain and all below it is written .example.com, without the *\n"
+		"2: not an address (four numbers from 0 to 255), and no domain ends in a number\n"
+		"3: not an address (four numbers from 0 to 255), and no domain ends in a number\n"
+		"4: not an address (four numbers from 0 to 255), and no domain ends in a number\n");
+	assert_true(has(l, "x7.example") && has(l, "7.example"));
+	score_list_free(&l);
+	buf_release(&faults);
+}
+
 static void many_faults_are_told_once(void **state)
 {
 	(void)state;
@@ -167,6 +184,62 @@ static void a_large_list_is_small_and_complete(void **state)
 	score_list_free(&l);
 }
 
+/* Nets of all widths within, beside and on top of one another, against each of them asked alone. */
+static void nets_of_ipv6_are_found_like_one_by_one(void **state)
+{
+	(void)state;
+	enum { NETS = 300, ASKED = 3000 };
+	struct score_list *l = score_list_new(&secret);
+	struct buf faults = { 0 };
+	static struct ip_prefix nets[NETS];
+	unsigned seed = 1, inside = 0;
+	char line[IP_TEXT + 8], text[IP_TEXT];
+	for (unsigned i = 0; i < NETS; i++) {
+		struct ip ip = { { 0x20, 1 } };
+		for (unsigned b = 2; b < 6; b++) /* few different bytes: many lie within another */
+			seed = seed * 1103515245u + 12345u, ip.b[b] = (uint8_t)((seed >> 16) % 4 * 0x55);
+		nets[i].bits = (uint8_t)(24 + (seed >> 20) % 105);
+		nets[i].addr = ip_mask(&ip, nets[i].bits);
+		text[ip_format(&nets[i].addr, text)] = 0;
+		int n = snprintf(line, sizeof line, "%s/%u\n", text, nets[i].bits);
+		assert_true(score_list_feed(l, slice_of(line, (size_t)n), &faults));
+	}
+	assert_true(score_list_finish(l, &faults) && buf_len(&faults) == 0);
+	for (unsigned i = 0; i < ASKED; i++) {
+		struct ip ip = { { 0x20, 1 } };
+		bool in = false;
+		for (unsigned b = 2; b < 8; b++)
+			seed = seed * 1103515245u + 12345u, ip.b[b] = (uint8_t)((seed >> 16) % 4 * (b < 6 ? 0x55 : 1));
+		for (unsigned n = 0; n < NETS; n++)
+			in |= ip_prefix_has(&nets[n], &ip);
+		assert_int_equal(score_list_has_ip(l, &ip), in);
+		inside += in;
+	}
+	assert_in_range(inside, 1, ASKED - 1);
+	score_list_free(&l);
+}
+
+static void a_list_has_a_bound_that_is_told_once(void **state)
+{
+	(void)state;
+	enum { IN_A_PIECE = 100000 };
+	struct score_list *l = score_list_new(&secret);
+	struct buf faults = { 0 };
+	static char piece[IN_A_PIECE * 2];
+	for (unsigned i = 0; i < IN_A_PIECE; i++)
+		memcpy(piece + i * 2, "x\n", 2);
+	for (unsigned i = 0; i < SCORE_LIST_ENTRIES / IN_A_PIECE; i++)
+		assert_true(score_list_feed(l, slice_of(piece, sizeof piece), &faults));
+	assert_int_equal(buf_len(&faults), 0);
+	assert_true(score_list_feed(l, SLICE("# a comment is no entry\ny\nz\n"), &faults));
+	assert_int_equal(score_list_entries(l), SCORE_LIST_ENTRIES);
+	assert_int_equal(score_list_faults(l), 1);
+	assert_true(slice_eq(buf_slice(&faults), SLICE("20000002: more than 20000000 entries in one list: this and "
+						       "what follows is left out\n")));
+	buf_release(&faults);
+	score_list_free(&l);
+}
+
 static void memory_may_run_out_anywhere(void **state)
 {
 	(void)state;
@@ -191,10 +264,13 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_entry_form_is_found),
 		cmocka_unit_test(faults_name_their_line),
+		cmocka_unit_test(what_was_meant_is_said),
 		cmocka_unit_test(many_faults_are_told_once),
 		cmocka_unit_test(cut_at_every_byte_it_is_the_same_list),
 		cmocka_unit_test(overlapping_prefixes_are_one_range),
 		cmocka_unit_test(a_large_list_is_small_and_complete),
+		cmocka_unit_test(nets_of_ipv6_are_found_like_one_by_one),
+		cmocka_unit_test(a_list_has_a_bound_that_is_told_once),
 		cmocka_unit_test(memory_may_run_out_anywhere),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

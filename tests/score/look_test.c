@@ -113,6 +113,31 @@ static void both_ways_of_testing_agree(void **state)
 	}
 }
 
+static void the_null_sender_is_nobody(void **state)
+{
+	(void)state;
+	struct world w;
+	const struct score_rule_source rules[] = { { .name = "charge",
+							   .when = "sender.null",
+							   .charge = 50,
+							   .to = SCORE_TO_SENDER,
+							   .stage = 1 + SCORE_MAIL },
+		{ .name = "none",
+			.when = "count(messages by sender, 1h) == 0 and record(sender) == 0",
+			.stage = 1 + SCORE_MAIL },
+		{ .name = "quiet", .when = "spike(messages by sender) == 0", .stage = 1 + SCORE_MAIL }, { 0 } };
+	world_open(&w, rules);
+	for (unsigned i = 0; i < 3; i++) {
+		at_connect(&w);
+		at_mail(&w, "");
+		assert_string_equal(fired(&w), "charge none quiet");
+		mail_done(&w);
+	}
+	at_mail(&w, "a@b.test");
+	assert_string_equal(fired(&w), "");
+	world_close(&w);
+}
+
 static void an_explosive_pattern_gives_up(void **state)
 {
 	(void)state;
@@ -158,6 +183,7 @@ int main(void)
 		cmocka_unit_test(none_is_a_value),
 		cmocka_unit_test(attributes_have_their_values),
 		cmocka_unit_test(both_ways_of_testing_agree),
+		cmocka_unit_test(the_null_sender_is_nobody),
 		cmocka_unit_test(an_explosive_pattern_gives_up),
 		cmocka_unit_test(a_list_is_asked),
 	};

@@ -107,10 +107,13 @@ static void a_fault_points_at_its_place(void **state)
 	faulty("xyzzy", 0, "unknown attribute 'xyzzy'");
 	faulty("", 0, "ends where");
 	faulty("tls and", 7, "ends where a value");
-	faulty("tls tls", 4, "'and', 'or' or the end");
+	faulty("tls tls", 4, "or the end is wanted here");
+	faulty("tls AND tls", 4, "small letters");
 	faulty("(tls", 4, "closing parenthesis");
 	faulty("tls)", 3, "closes nothing");
 	faulty("score = 5", 6, "written ==");
+	faulty("score => 5", 6, ">= or <=");
+	faulty("sender ~ /x/", 7, "=~ or !~");
 	faulty("tls & tls", 4, "&& or ||");
 	faulty("sender == 'x", 10, "no end");
 	faulty("sender == 'a\\n'", 12, "after a backslash");
@@ -128,6 +131,26 @@ static void a_fault_points_at_its_place(void **state)
 	faulty("count(messages by net(33,48), 1m) > 1", 22, "1 to 32");
 	faulty("tls ; tls", 4, "means nothing");
 	faulty("score > 5.", 8, "not a number");
+}
+
+static void a_fault_says_what_to_write_instead(void **state)
+{
+	(void)state;
+	faulty("spf == fail", 7, "it stands in quotes");
+	faulty("sender.domain == example.com", 17, "it stands in quotes");
+	faulty("count(rcpts by client, 1m) > 1", 6, "known: connections, messages,");
+	faulty("count(rcpts by client, 1m) > 1", 6, ", bytes, offences, auth_failures");
+	faulty("record(xyzzyxy) > 1", 7, "known: client, net, sender, sender.domain,");
+	faulty("record(xyzzyxy) > 1", 7, "identity, listener, all");
+	faulty("xyzzyxy(spf)", 0, "known: count, distinct, spike, record, dnsbl, dnsbl_domain, header");
+	faulty("record('a@b.test') > 1", 7, "the key, such as client, is wanted here");
+	faulty("record(client, sender) > 1", 13, "record takes one key");
+	faulty("count(messages, 1m) > 1", 14, "as in messages by client");
+	faulty("tls == true", 7, "write tls, or not tls");
+	faulty("false", 0, "write tls, or not tls");
+	faulty("sender != none", 10, "is none");
+	faulty("spf == unknown", 7, "is unknown");
+	faulty("sender == null", 10, "sender.null");
 }
 
 static void types_are_checked(void **state)
@@ -315,6 +338,7 @@ int main(void)
 		cmocka_unit_test(not_binds_less_than_a_comparison),
 		cmocka_unit_test(every_form_of_the_language_is_read),
 		cmocka_unit_test(a_fault_points_at_its_place),
+		cmocka_unit_test(a_fault_says_what_to_write_instead),
 		cmocka_unit_test(types_are_checked),
 		cmocka_unit_test(what_a_function_cannot_take_is_a_fault),
 		cmocka_unit_test(what_is_never_known_is_typed_all_the_same),

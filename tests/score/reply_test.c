@@ -54,10 +54,10 @@ static void every_refusal_has_its_id(void **state)
 static void the_code_fits_the_action(void **state)
 {
 	(void)state;
-	refused("550 no", 4, "must be 4xx");
-	refused("450 no", 5, "must be 5xx");
-	refused("250 ok", 5, "must be 5xx");
-	refused("450 5.7.1 no", 4, "class must be that");
+	refused("550 no", 4, "defers has a 4xx code");
+	refused("450 no", 5, "rejects has a 5xx code");
+	refused("250 ok", 5, "rejects has a 5xx code");
+	refused("450 5.7.1 no", 4, "begin with the same digit");
 	refused("460 no", 4, "second digit");
 	refused("45 no", 4, "three-digit");
 	refused("4500 no", 4, "three-digit");

@@ -154,7 +154,7 @@ static void wrong_usage(void **state)
 	expect(path, "stats now", 2, "", "stats takes no arguments");
 	expect(path, "sessions --top none", 2, "", "from 1 to 100000");
 	expect(path, "forget", 2, "", "forget user@example.test");
-	expect(path, "forget 1 2 3 4 5 6 7 8 9 10 11 12 13", 2, "", "too many arguments");
+	expect(path, "forget 1 2", 2, "", "forget user@example.test");
 	expect(path, "relaod", 2, "", "did you mean \"reload\"?");
 	expect(path, "trace", 2, "", "trace takes an address or a prefix");
 	expect(path, "trace 192.0.2.7", 1, "", "this server has no command \"trace\"");

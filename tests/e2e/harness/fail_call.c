@@ -1,4 +1,4 @@
-/* tests/faults/fail_call.c - loaded before the server's libraries: makes the nth call of one kind fail
+/* tests/e2e/harness/fail_call.c - loaded before the server's libraries: makes the nth call of one kind fail
  *
  * The test and the server share one small file, mapped by both: the test writes which kind of call shall fail, after how
  * many more, and with which errno; the server's calls count down. tests/e2e/test_faults.py holds the same numbers.
@@ -219,23 +219,43 @@ int renameat(int from_folder, const char *from, int to_folder, const char *to)
 /* ---- TLS: as OpenSSL reports a connection that broke ---- */
 
 struct ssl_st;
+enum { SSL_ERROR_SYSCALL_ = 5, SSL_NOTHING_ = 1 };
+static _Thread_local const struct ssl_st *broken; /* whose last call was made to fail */
+
+static int breaks(const struct ssl_st *s)
+{
+	broken = fails(TLS) ? s : NULL;
+	return broken != NULL;
+}
+
+int SSL_get_error(const struct ssl_st *s, int result)
+{
+	REAL(int, SSL_get_error, const struct ssl_st *, int);
+	return broken && broken == s ? SSL_ERROR_SYSCALL_ : call(s, result);
+}
+
+int SSL_want(const struct ssl_st *s)
+{
+	REAL(int, SSL_want, const struct ssl_st *);
+	return broken && broken == s ? SSL_NOTHING_ : call(s);
+}
 
 int SSL_do_handshake(struct ssl_st *s)
 {
 	REAL(int, SSL_do_handshake, struct ssl_st *);
-	return fails(TLS) ? -1 : call(s);
+	return breaks(s) ? -1 : call(s);
 }
 
 int SSL_read_ex(struct ssl_st *s, void *p, size_t n, size_t *n_r)
 {
 	REAL(int, SSL_read_ex, struct ssl_st *, void *, size_t, size_t *);
-	return fails(TLS) ? 0 : call(s, p, n, n_r);
+	return breaks(s) ? 0 : call(s, p, n, n_r);
 }
 
 int SSL_write_ex(struct ssl_st *s, const void *p, size_t n, size_t *n_r)
 {
 	REAL(int, SSL_write_ex, struct ssl_st *, const void *, size_t, size_t *);
-	return fails(TLS) ? 0 : call(s, p, n, n_r);
+	return breaks(s) ? 0 : call(s, p, n, n_r);
 }
 
 struct ssl_st *SSL_new(void *context)

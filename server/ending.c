@@ -1,0 +1,129 @@
+/* The end of a session: the last reply leaves, also to who goes on talking. */
+#include "server/talk.h"
+
+#include <sys/socket.h>
+
+/* How long the last reply may take to leave. */
+enum { FLUSH_MS = 10000 };
+/* How long a client that was still talking may take to hear it and end its side. */
+enum { LINGER_MS = 1000 };
+/* Reads before the others get their turn. */
+enum { DROPS_A_TURN = 16 };
+
+/* What the client sent and nobody read would make the kernel answer the close with a reset, which
+ * can destroy our last reply on its way. */
+void ending_read_rest(struct session *s)
+{
+	size_t n;
+	if (s->conn.io.fd >= 0 && s->conn.readable && !s->conn.tls &&
+		net_conn_read(&s->conn, s->worker->scratch, WORKER_SCRATCH, &n) == NET_OK)
+		s->tally.bytes += n;
+}
+
+/* False: the client has ended its side too, or is gone. */
+static bool drop_input(struct session *s)
+{
+	size_t n;
+	enum net_result r = NET_OK;
+	for (unsigned reads = 0; r == NET_OK && reads < DROPS_A_TURN; reads++) {
+		r = net_conn_read(&s->conn, s->worker->scratch, WORKER_SCRATCH, &n);
+		s->tally.bytes += n;
+	}
+	if (r == NET_OK)
+		net_conn_remind(&s->conn, s->worker->loop);
+	return r == NET_OK || r == NET_AGAIN;
+}
+
+/* The last reply has been handed to the kernel. Who is still talking would make the close a reset, which drops a reply
+ * that has not left yet (a client that does not read): so only our side is shut, until the client ends its own. False:
+ * nothing to wait for. */
+static bool linger(struct session *s)
+{
+	bool talks = s->conn.readable || (s->tally.bytes && s->worker->now_ms - s->heard_ms < LINGER_MS);
+	if (!talks || s->conn.tls || shutdown(s->conn.io.fd, SHUT_WR) != 0)
+		return false;
+	s->conn.readable = true; /* whatever the last edge said */
+	s->lingers = drop_input(s);
+	return s->lingers;
+}
+
+static void close_softly(struct session *s)
+{
+	if (!linger(s)) {
+		session_close(s);
+		return;
+	}
+	s->awaiting = AWAIT_FLUSH;
+	deadline_after(s, LINGER_MS);
+}
+
+/* Nothing more is done for the client. `awaited`: it has said QUIT, so the last reply may leave in one packet with the
+ * close; any other client may say more at this moment, and the close would be a reset, which drops what is held back.
+ */
+void ending_finish(struct session *s, bool awaited)
+{
+	judge_end_delay(s);
+	transfer_cancel(s);
+	ending_read_rest(s);
+	s->conn.last_words = awaited && !s->conn.readable;
+	switch (session_flush(s)) {
+	case NET_OK:
+		if (s->conn.last_words)
+			session_close(s);
+		else
+			close_softly(s);
+		return;
+	case NET_AGAIN:
+		s->awaiting = AWAIT_FLUSH;
+		deadline_after(s, FLUSH_MS);
+		return;
+	case NET_EOF:
+	case NET_FAILED:
+		session_close(s);
+	}
+}
+
+/* The last reply is on its way; its deadline stands, however slowly the client reads. */
+void ending_go_on(struct session *s)
+{
+	if (s->lingers) {
+		if (!drop_input(s))
+			session_close(s);
+		return;
+	}
+	enum net_result r = session_flush(s);
+	if (r == NET_OK)
+		close_softly(s);
+	else if (r != NET_AGAIN)
+		session_close(s);
+}
+
+void session_end(struct session *s, const char *by, struct slice text)
+{
+	s->tally.code = 421;
+	s->tally.by = slice_str(by);
+	s->tally.why = text;
+	if (s->mail && s->mail->outcome.verdict == MAIL_QUIT)
+		s->mail->outcome =
+			(struct mail_outcome){ MAIL_DEFERRED, .by = slice_str(by), .code = 421, .reply = text };
+	if (s->awaiting == AWAIT_TLS) {
+		session_close(s);
+		return;
+	}
+	smtp_server_close(&s->smtp, 421, text);
+	ending_finish(s, false);
+}
+
+void session_drain(struct session *s)
+{
+	s->leaving = true;
+	if (!s->mail && s->awaiting != AWAIT_FLUSH)
+		session_end(s, "shutdown", SLICE("4.3.2 Server is shutting down, try again"));
+}
+
+void session_stop(struct session *s)
+{
+	session_end(s, "shutdown", SLICE("4.3.2 Server is shutting down, try again"));
+	if (net_conn_is_open(&s->conn))
+		session_close(s);
+}
