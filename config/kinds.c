@@ -252,8 +252,6 @@ static bool read_backend(struct reader *r, const struct row *row, const struct n
 	(void)row;
 	if (!backend_parse(r->arena, r->folder, slice_str(n->text), b, &why))
 		return why ? reader_fault(r, n, "%s", why) : reader_no_memory(r);
-	if (b->scheme == SETTINGS_LMTP || b->scheme == SETTINGS_LMTP_UNIX)
-		return reader_fault(r, n, "LMTP is not built yet");
 	return true;
 }
 

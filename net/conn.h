@@ -61,6 +61,8 @@ void net_conn_idle(struct net_conn *c);
 /* A non-blocking connect(2) with TCP_NODELAY. Returns the socket or -1 (errno). When it is done the
  * loop reports NET_WRITE; net_connect_error() then gives 0 or the errno. */
 int net_connect(const struct ip *ip, uint16_t port) MUST_USE;
+/* The same to a Unix socket. ENAMETOOLONG: the path does not fit. */
+int net_connect_unix(const char *path) MUST_USE;
 int net_connect_error(int fd);
 
 #endif

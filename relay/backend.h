@@ -27,7 +27,7 @@
 
 enum {
 	RELAY_BACKOFF_MIN_MS = 1000,
-	RELAY_BACKOFF_MAX_MS = 5000, /* a backend that is back is in use again this soon */
+	RELAY_BACKOFF_MAX_MS = 5000,	    /* a backend that is back is in use again this soon */
 	RELAY_CEILING_MS = 5 * 60 * 1000,   /* a learned limit of connections holds so long, then more are tried */
 	RELAY_RCPT_MAX_MS = 60 * 60 * 1000, /* and one of recipients, when no LIMITS told it */
 	RELAY_FIRST_MS = 1000, /* at the start a mail waits so long for a preferred backend that was not heard yet */
@@ -58,7 +58,7 @@ struct relay_backend {
 	enum relay_kind kind;
 	struct ip ip;
 	uint16_t port;
-	char *path; /* of a Maildir */
+	char *path; /* of a Maildir, or a Unix socket; "" */
 	struct relay_maildir *_Atomic maildir;
 	pthread_mutex_t opening;
 
@@ -74,9 +74,9 @@ struct relay_backend {
 	atomic_uint rcpt_said, rcpt_found;
 	atomic_ullong rcpt_until_ms;
 	atomic_ullong first_ms; /* when it was first to be used */
-	atomic_int reuse;     /* enum relay_reuse, as found last */
-	atomic_bool no_reuse; /* it offered XCLIENT again and refused it: not believed until the next refresh */
-	atomic_bool heard;    /* exts and size are known */
+	atomic_int reuse;	/* enum relay_reuse, as found last */
+	atomic_bool no_reuse;	/* it offered XCLIENT again and refused it: not believed until the next refresh */
+	atomic_bool heard;	/* exts and size are known */
 	atomic_uint exts;
 	atomic_ullong size;
 	struct relay_counters n;

@@ -41,16 +41,18 @@ static enum step put_file(struct relay_link *l)
 	return step;
 }
 
-static enum step put_end(struct relay_link *l)
+static enum step put_end(struct relay *r, struct relay_link *l)
 {
 	struct relay_feed *f = &l->feed;
 	f->done =
 		smtp_body_out_end(&f->writer, &l->conn.out) == SMTP_BODY_OUT_MORE && smtp_client_body_sent(&l->client);
+	if (f->done)
+		relay_note_dot(r, l->job, l->pool->backend->name);
 	return f->done ? STEP_MORE : STEP_FAILED;
 }
 
 /* Until the buffer is full or the body, with its dot, is in it. */
-static enum step fill(struct relay_link *l)
+static enum step fill(struct relay *r, struct relay_link *l)
 {
 	struct relay_feed *f = &l->feed;
 	while (!f->done) {
@@ -62,7 +64,7 @@ static enum step fill(struct relay_link *l)
 		else if (f->fd >= 0 && f->at < f->end)
 			step = put_file(l);
 		else
-			step = put_end(l);
+			step = put_end(r, l);
 		if (step != STEP_MORE)
 			return step;
 	}
@@ -81,7 +83,7 @@ void relay_body_go_on(struct relay *r, struct relay_link *l, uint64_t now_ms)
 	while (!l->feed.broken_off) {
 		size_t before = buf_len(&l->conn.out);
 		bool more = !l->feed.done;
-		if (more && fill(l) == STEP_FAILED) {
+		if (more && fill(r, l) == STEP_FAILED) {
 			broken_body(r, l, now_ms);
 			return;
 		}
@@ -112,6 +114,10 @@ void relay_body_begin(struct relay *r, struct relay_link *l, uint64_t now_ms)
 	l->feed =
 		(struct relay_feed){ .head = b->head, .mem = b->mem, .fd = b->fd, .end = b->fd >= 0 ? b->fd_size : 0 };
 	smtp_body_out_init(&l->feed.writer);
+	if (l->client.lmtp && !relay_lmtp_begin(l)) {
+		relay_link_unsayable(r, l, now_ms);
+		return;
+	}
 	relay_link_enter(
 		r, l, RELAY_LINK_BODY, now_ms); /* what is written follows at the end of this event, see flush() */
 }
@@ -136,6 +142,10 @@ void relay_body_early(struct relay *r, struct relay_link *l, const struct smtp_c
 
 void relay_body_reply(struct relay *r, struct relay_link *l, const struct smtp_client_reply *reply, uint64_t now_ms)
 {
+	if (l->took) {
+		relay_lmtp_reply(r, l, reply, now_ms);
+		return;
+	}
 	if (reply->code / 100 == 3) {
 		relay_finish_garbage(r, l->job, true, now_ms);
 		relay_link_close(r, l);

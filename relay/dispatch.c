@@ -109,7 +109,7 @@ static enum outcome run(struct relay *r, struct relay_queue *q, uint64_t now_ms)
 		relay_finish_unreachable(r, relay_queue_take(q), now_ms);
 		return RAN;
 	}
-	if (p->backend->kind == RELAY_SMTP)
+	if (p->backend->kind != RELAY_MAILDIR)
 		return on_link(r, q, p, now_ms);
 	relay_local_start(r, p, relay_queue_take(q), now_ms);
 	return RAN;

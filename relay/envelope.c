@@ -33,14 +33,14 @@ static bool say_last(struct relay_link *l)
 		l->rsets++;
 		return smtp_client_rset(&l->client);
 	}
-	if (l->job->mail->rcpts_n > 1 || !pipelining(l))
+	if (l->job->rcpts_n > 1 || !pipelining(l))
 		return true;
 	return smtp_client_data(&l->client);
 }
 
 static bool say_next(struct relay_link *l)
 {
-	const struct relay_mail *m = l->job->mail;
+	const struct relay_job *job = l->job;
 	uint32_t i = l->env.next++;
 	if (i == 0) {
 		struct smtp_identity id = relay_identity_smtp(l->job);
@@ -48,13 +48,13 @@ static bool say_next(struct relay_link *l)
 	}
 	if (i == 1)
 		return say_mail(l);
-	return i < m->rcpts_n + 2 ? smtp_client_rcpt(&l->client, m->rcpts[i - 2]) : say_last(l);
+	return i < job->rcpts_n + 2 ? smtp_client_rcpt(&l->client, job->rcpts[i - 2]) : say_last(l);
 }
 
 /* All that may be said now: everything with PIPELINING, else one command. */
 static bool say(struct relay_link *l)
 {
-	while (l->env.next <= l->job->mail->rcpts_n + 2) {
+	while (l->env.next <= l->job->rcpts_n + 2) {
 		if (!pipelining(l) && (smtp_client_due(&l->client) || l->env.mail_refused))
 			return true;
 		TRY(say_next(l));
@@ -153,7 +153,7 @@ static void on_rcpt(struct relay *r, struct relay_link *l, const struct smtp_cli
 		relay_link_keep(l, reply, reply->index);
 	/* its answer had aged: the retry must be told at RCPT, so that it is never half delivered */
 	if (!is_probe(job))
-		relay_known_suspect(r, job->mail->rcpts[reply->index]);
+		relay_known_suspect(r, job->rcpts[reply->index]);
 }
 
 void relay_envelope_data(struct relay *r, struct relay_link *l, const struct smtp_client_reply *reply, uint64_t now_ms)

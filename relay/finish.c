@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "relay/known.h"
+#include "relay/remember.h"
 
 /* Idle connections that turn out to have been closed by the backend cost no try, up to this many: after its
  * restart all of them are stale. */
@@ -103,6 +104,15 @@ static bool learn(struct relay *r, struct relay_job *job)
 	return d->bad_recipient;
 }
 
+/* All have it. A client that has gone will bring it again all the same: that is answered without the backend. */
+static void taken(struct relay *r, struct relay_job *job)
+{
+	if (job->mail)
+		relay_recall_over(r, job);
+	else if (!relay_remember(r, job, NULL, false))
+		log_warn("a mail was taken after its client had gone and is not remembered: it may come twice");
+}
+
 void relay_finish_reply(struct relay *r, struct relay_job *job, unsigned code, struct slice text, uint64_t now_ms)
 {
 	relay_answer(&job->done, RELAY_FROM_BACKEND, code, text);
@@ -112,6 +122,8 @@ void relay_finish_reply(struct relay *r, struct relay_job *job, unsigned code, s
 		count(&b->n.probed);
 	else if (b)
 		count(code < 300 ? &b->n.delivered : &b->n.refused);
+	if (!probe && code < 300)
+		taken(r, job);
 	finish(r, job, probe && learn(r, job), now_ms);
 }
 
@@ -140,6 +152,52 @@ void relay_finish_partly(struct relay *r, struct relay_job *job, uint64_t now_ms
 	if (b)
 		count(&b->n.refused);
 	finish_us(r, job, "4.3.0 Not all recipients can be reached now, nothing was delivered, try again", now_ms);
+}
+
+/* ---- delivered in part ---- */
+
+static void doubt(struct relay_job *job)
+{
+	struct relay_backend *b = backend_of(job);
+	job->done.doubtful = true;
+	if (b)
+		count(&b->n.doubtful);
+	log_warn("backend %s: no reply to a mail that was sent whole; its client is asked to try again and it may come "
+		 "twice",
+		b ? b->name : "");
+}
+
+void relay_finish_saved(struct relay *r, struct relay_job *job, bool written, uint64_t now_ms)
+{
+	(void)written; /* told by the writer; the table has it all the same */
+	give_out(r, job, now_ms);
+}
+
+void relay_finish_partly_taken(
+	struct relay *r, struct relay_job *job, const bool *took, bool doubt_too, uint64_t now_ms)
+{
+	struct relay_backend *b = backend_of(job);
+	if (b)
+		count(&b->n.refused);
+	if (doubt_too)
+		doubt(job);
+	relay_answer_us(&job->done, 451, "4.3.0 Delivered to some recipients, try again for the others");
+	bool known = (!job->mail || relay_remember_prepare(r, job)) && relay_remember(r, job, took, true);
+	off_link(r, job);
+	net_wheel_cancel(&r->wheel, &job->timer);
+	if (known)
+		return;
+	log_warn("a mail was delivered to some recipients and that cannot be remembered: it may come twice to them");
+	job->done.doubtful = true;
+	give_out(r, job, now_ms);
+}
+
+void relay_finish_recalled(struct relay *r, struct relay_job *job, uint64_t now_ms)
+{
+	relay_recall_over(r, job);
+	relay_answer_us(&job->done, 250, "2.0.0 Ok: delivered before");
+	job->done.cached = true;
+	give_out(r, job, now_ms);
 }
 
 /* ---- second tries ---- */
@@ -182,17 +240,6 @@ bool relay_finish_untold(struct relay *r, struct relay_job *job, uint64_t now_ms
 	job->needs_fresh = true;
 	retry(r, job, now_ms);
 	return true;
-}
-
-static void doubt(struct relay_job *job)
-{
-	struct relay_backend *b = backend_of(job);
-	job->done.doubtful = true;
-	if (b)
-		count(&b->n.doubtful);
-	log_warn("backend %s: no reply to a mail that was sent whole; its client is asked to try again and it may come "
-		 "twice",
-		b ? b->name : "");
 }
 
 void relay_finish_lost(struct relay *r, struct relay_job *job, bool used, bool heard, bool dot_is_out, uint64_t now_ms)

@@ -15,6 +15,13 @@ void relay_finish_reply(struct relay *r, struct relay_job *job, unsigned code, s
 void relay_finish_refusal(struct relay *r, struct relay_job *job, uint64_t now_ms);
 /* Some recipients were taken and some refused; nothing has been delivered. */
 void relay_finish_partly(struct relay *r, struct relay_job *job, uint64_t now_ms);
+/* Some recipients have the mail: took[i] of job->rcpts. They are remembered before the answer, 451, is given; on the
+ * retry the others get it. `doubt`: of some nothing was heard. */
+void relay_finish_partly_taken(struct relay *r, struct relay_job *job, const bool *took, bool doubt, uint64_t now_ms);
+/* What a SAVING job waited for is on the disk, or could not be written. */
+void relay_finish_saved(struct relay *r, struct relay_job *job, bool written, uint64_t now_ms);
+/* Every recipient has the mail since the last try. */
+void relay_finish_recalled(struct relay *r, struct relay_job *job, uint64_t now_ms);
 /* The connection is lost. `used`: it may have been closed long since; `heard`: a reply came to this job. */
 void relay_finish_lost(struct relay *r, struct relay_job *job, bool used, bool heard, bool dot_is_out, uint64_t now_ms);
 /* It must be asked once more on a fresh connection, through no fault of anybody; at most once, then as lost. */

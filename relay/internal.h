@@ -11,7 +11,9 @@
 #ifndef RELAY_INTERNAL_H
 #define RELAY_INTERNAL_H
 
+#include "relay/intent.h"
 #include "relay/maildir.h"
+#include "relay/memory.h"
 #include "relay/pool.h"
 #include "relay/queue.h"
 #include "relay/shared.h"
@@ -44,6 +46,12 @@ struct relay {
 	struct relay_jobs jobs;
 	struct relay_queue deliveries, probe_queue;
 	struct relay_pool *pools; /* one for each backend that this worker ever had */
+	struct relay_save_box saves;
+	unsigned saves_out;	      /* SAVING jobs */
+	struct relay_intent *intents; /* this worker's notes; NULL: none are made */
+	uint16_t free_intents[RELAY_INTENTS], free_intents_n;
+	struct relay_intent *over[RELAY_INTENTS]; /* answered in this turn: cleared in the next */
+	unsigned over_n;
 	struct relay_maildir_owner local_owner;
 	unsigned local_out;			       /* mails that a Maildir's thread has */
 	struct relay_link *dead;		       /* closed in this turn, freed in relay_on_time */
@@ -57,6 +65,11 @@ void relay_dispatch(struct relay *r, uint64_t now_ms);
 void relay_probe_over(struct relay *r, struct relay_job *job);
 /* It looks again at that time, or sooner. */
 void relay_look_at(struct relay *r, uint64_t due_ms);
+/* notes.c: the dot of a delivery goes out. Its note is cleared some time after relay_note_over(), by
+ * relay_notes_clear(). */
+void relay_note_dot(struct relay *r, struct relay_job *job, const char *backend);
+void relay_note_over(struct relay *r, struct relay_job *job);
+void relay_notes_clear(struct relay *r);
 /* relay.c; NULL: no memory when it was to be made. */
 struct relay_pool *relay_pool_of(struct relay *r, struct relay_backend *b);
 

@@ -11,9 +11,16 @@ void relay_jobs_init(struct relay_jobs *j)
 	j->done_last = &j->done;
 }
 
-static void release(struct relay_job *job)
+static void release_parts(struct relay_job *job)
 {
 	mem_free(&job->memory);
+	mem_free(&job->had);
+	mem_free(&job->save);
+}
+
+static void release(struct relay_job *job)
+{
+	release_parts(job);
 	mem_free(&job);
 }
 
@@ -71,8 +78,11 @@ static struct relay_job *job_new(
 struct relay_job *relay_job_deliver(struct relay_jobs *j, const struct relay_mail *m, uint64_t now_ms)
 {
 	struct relay_job *job = job_new(j, RELAY_DELIVER, &m->client.ip, m->ticket, now_ms);
-	if (job)
+	if (job) {
 		job->mail = m;
+		job->rcpts = m->rcpts;
+		job->rcpts_n = m->rcpts_n;
+	}
 	return job;
 }
 
@@ -104,6 +114,8 @@ struct relay_job *relay_job_rcpt(struct relay_jobs *j, const struct relay_client
 	job->own.sender = copied(&at, sender);
 	job->own_rcpt = copied(&at, rcpt);
 	job->mail = &job->own;
+	job->rcpts = &job->own_rcpt;
+	job->rcpts_n = 1;
 	return job;
 }
 
@@ -147,7 +159,7 @@ struct relay_job *relay_job_pop(struct relay_jobs *j)
 void relay_job_free(struct relay_jobs *j, struct relay_job *job)
 {
 	relay_job_disown(job);
-	mem_free(&job->memory);
+	release_parts(job);
 	j->open--;
 	if (j->spares == SPARES) {
 		mem_free(&job);

@@ -1,6 +1,6 @@
 /* relay/job.h - one question of a session, from the asking to the popping of its answer
  *
- * A job is QUEUED, then RUNNING on a link, perhaps QUEUED again for its second try, at last DONE and
+ * A job is QUEUED, then RUNNING on a link, perhaps QUEUED again for its second try, at times SAVING, at last DONE and
  * waiting to be popped. A recipient question may also be MERGED: it hangs on the job that asks the same.
  * Memory: a recipient question owns a copy of all it needs; a delivery points to the caller's
  * relay_mail until it was cancelled (mail NULL).
@@ -11,12 +11,20 @@
 #include "net/wheel.h"
 #include "relay/relay.h"
 
-enum relay_job_state { RELAY_JOB_QUEUED, RELAY_JOB_RUNNING, RELAY_JOB_MERGED, RELAY_JOB_DONE };
+enum relay_job_state {
+	RELAY_JOB_QUEUED,
+	RELAY_JOB_RUNNING,
+	RELAY_JOB_MERGED,
+	RELAY_JOB_SAVING, /* delivered in part: its answer waits for the disk */
+	RELAY_JOB_DONE
+};
 
 struct relay_backend;
 struct relay_lane;
 struct relay_link;
 struct relay_local;
+struct relay_save;
+struct relay_intent;
 
 struct relay_job {
 	struct relay_job *next;			      /* in its lane, among the merged, or among the done */
@@ -32,19 +40,25 @@ struct relay_job {
 	const struct relay_mail *mail; /* what is to be delivered, the caller's; or `own` */
 	struct relay_mail own;	       /* of a recipient question, in `memory` */
 	struct slice own_rcpt;
+	const struct slice *rcpts; /* to be delivered to: those of the mail that have it not yet; void without `mail` */
+	size_t rcpts_n;
+	const uint16_t *rcpts_at;    /* their places in the mail; NULL: all of them, in order */
+	struct relay_save *had;	     /* what was remembered of the others, to be forgotten when this is over */
+	struct relay_save *save;     /* what may have to be remembered of these, see relay/remember.h */
+	struct relay_intent *intent; /* its dot is noted as being out */
 	char *memory;
 	uint64_t asked_ms, began_ms;
-	struct ip client;	       /* as ip_client(): whose turn it is */
-	struct relay_backend *probing; /* counts as one of the probes under way there, and as one of */
-	unsigned probe_slot;	       /* this client's; see relay_probe_slot() */
-	uint8_t tries;		       /* that failed */
-	uint8_t stale;		       /* tries on an idle connection that the backend had closed meanwhile */
+	struct ip client;		     /* as ip_client(): whose turn it is */
+	struct relay_backend *probing;	     /* counts as one of the probes under way there, and as one of */
+	unsigned probe_slot;		     /* this client's; see relay_probe_slot() */
+	uint8_t tries;			     /* that failed */
+	uint8_t stale;			     /* tries on an idle connection that the backend had closed meanwhile */
 	const struct relay_backend *lost_at; /* a connection to it was lost: another backend is tried, if one works */
-	bool needs_fresh;	       /* only a connection that did nothing yet will do */
-	bool nameless;		       /* the backend is not told the client's NAME and HELO */
-	bool alone;		       /* asks for itself, is not merged */
-	bool leads;		       /* is in relay.asking */
-	bool dropped;		       /* DONE, and nobody wants to hear it */
+	bool needs_fresh;		     /* only a connection that did nothing yet will do */
+	bool nameless;			     /* the backend is not told the client's NAME and HELO */
+	bool alone;			     /* asks for itself, is not merged */
+	bool leads;			     /* is in relay.asking */
+	bool dropped;			     /* DONE, and nobody wants to hear it */
 	struct relay_done done;
 };
 

@@ -66,12 +66,15 @@ struct relay_link *relay_link_open(struct relay *r, struct relay_pool *p, uint64
 	struct relay_link *l = mem_zalloc(sizeof *l);
 	if (!l)
 		return NULL;
-	int fd = net_connect(&p->backend->ip, p->backend->port);
+	const struct relay_backend *b = p->backend;
+	int fd = b->path[0] ? net_connect_unix(b->path) : net_connect(&b->ip, b->port);
 	if (fd < 0 || !net_conn_init(&l->conn, r->loop, fd, NET_OWNER_RELAY, true)) {
 		mem_free(&l);
 		return NULL;
 	}
 	smtp_client_init(&l->client, &l->conn.out);
+	if (p->backend->kind == RELAY_LMTP)
+		smtp_client_speak_lmtp(&l->client);
 	l->pool = p;
 	l->settings = relay_settings_ref(r->settings);
 	l->opened_ms = now_ms;
@@ -100,6 +103,7 @@ void relay_link_close(struct relay *r, struct relay_link *l)
 void relay_link_free(struct relay_link *l)
 {
 	smtp_client_release(&l->client);
+	mem_free(&l->took);
 	relay_settings_unref(&l->settings);
 	mem_free(&l);
 }
@@ -133,7 +137,10 @@ void relay_link_lost(struct relay *r, struct relay_link *l, const char *why, uin
 	struct relay_job *job = l->job;
 	if (job) {
 		log_info("backend %s: connection lost %s: %s", l->pool->backend->name, PHASES[l->state].name, why);
-		relay_finish_lost(r, job, l->rested, l->heard, relay_link_dot_is_out(l), now_ms);
+		if (l->took_n)
+			relay_finish_partly_taken(r, job, l->took, true, now_ms);
+		else
+			relay_finish_lost(r, job, l->rested, l->heard, relay_link_dot_is_out(l), now_ms);
 	}
 	relay_link_close(r, l);
 }
@@ -157,7 +164,10 @@ static void garbage(struct relay *r, struct relay_link *l, struct slice what, ui
 	}
 	if (l->job) {
 		log_warn("backend %s: %s: %.*s", l->pool->backend->name, PHASES[l->state].name, SLICE_ARG(what));
-		relay_finish_garbage(r, l->job, relay_link_dot_is_out(l), now_ms);
+		if (l->took_n)
+			relay_finish_partly_taken(r, l->job, l->took, true, now_ms);
+		else
+			relay_finish_garbage(r, l->job, relay_link_dot_is_out(l), now_ms);
 	}
 	relay_link_close(r, l);
 }
@@ -171,8 +181,9 @@ void relay_link_nonsense(struct relay *r, struct relay_link *l, uint64_t now_ms)
 void relay_link_keep(struct relay_link *l, const struct smtp_client_reply *reply, unsigned rcpt)
 {
 	struct relay_done *d = &l->job->done;
+	const uint16_t *at = l->job->rcpts_at;
 	relay_answer(d, RELAY_FROM_BACKEND, reply->code, reply->text);
-	d->failed_rcpt = (uint16_t)rcpt;
+	d->failed_rcpt = at && rcpt != UINT16_MAX ? at[rcpt] : (uint16_t)rcpt;
 }
 
 void relay_link_unsayable(struct relay *r, struct relay_link *l, uint64_t now_ms)

@@ -82,6 +82,8 @@ struct relay_link {
 	uint64_t opened_ms, idle_ms;			 /* since when it is idle */
 	uint64_t due_ms;				 /* the end of its state's time; the timer may look sooner */
 	bool settled;					 /* counted in backend->settled */
+	bool *took; /* LMTP with several recipients: took[i] of job->rcpts has the mail */
+	unsigned took_n, refused_n;
 };
 
 /* Opens a connection with the permit that the caller has taken. NULL: it failed at once (the permit is

@@ -1,7 +1,8 @@
 /* relay/link_inside.h - what the files that make up a link's state machine share
  *
  * link.c: life, events, opening and closing; xclient.c: who the client is; envelope.c: from MAIL to DATA; body.c: from
- * 354 to the last reply. A handler may end with the link GONE: callers look at the state before they go on.
+ * 354 to the last reply; lmtp.c: where each recipient has its own. A handler may end with the link GONE: callers look
+ * at the state before they go on.
  */
 #ifndef RELAY_LINK_INSIDE_H
 #define RELAY_LINK_INSIDE_H
@@ -52,6 +53,10 @@ void relay_body_go_on(struct relay *r, struct relay_link *link, uint64_t now_ms)
 void relay_body_hears(struct relay_link *link);
 void relay_body_early(struct relay *r, struct relay_link *link, const struct smtp_client_reply *reply, uint64_t now_ms);
 void relay_body_reply(struct relay *r, struct relay_link *link, const struct smtp_client_reply *reply, uint64_t now_ms);
+
+/* LMTP's replies to the body, one for each recipient. Begin: room to note them; false: no memory. */
+bool relay_lmtp_begin(struct relay_link *link) MUST_USE;
+void relay_lmtp_reply(struct relay *r, struct relay_link *link, const struct smtp_client_reply *reply, uint64_t now_ms);
 
 static inline bool relay_is_2xx(unsigned code)
 {

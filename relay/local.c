@@ -20,11 +20,12 @@ struct relay_local {
 	struct relay_mail mail;
 };
 
-static size_t copy_size(const struct relay_mail *m)
+static size_t copy_size(const struct relay_job *job)
 {
+	const struct relay_mail *m = job->mail;
 	size_t n = sizeof(struct relay_local) + m->sender.n + m->body.head.n + m->body.mem.n;
-	for (size_t i = 0; i < m->rcpts_n; i++)
-		n += sizeof(struct slice) + m->rcpts[i].n;
+	for (size_t i = 0; i < job->rcpts_n; i++)
+		n += sizeof(struct slice) + job->rcpts[i].n;
 	return n;
 }
 
@@ -37,17 +38,19 @@ static struct slice put(char **at, struct slice s)
 	return copy;
 }
 
-static struct relay_local *copy_mail(const struct relay_mail *m)
+static struct relay_local *copy_mail(const struct relay_job *job)
 {
-	struct relay_local *l = mem_alloc(copy_size(m));
+	const struct relay_mail *m = job->mail;
+	struct relay_local *l = mem_alloc(copy_size(job));
 	if (!l)
 		return NULL;
 	struct slice *rcpts = (struct slice *)(void *)(l + 1);
-	char *at = (char *)(rcpts + m->rcpts_n);
-	*l = (struct relay_local){ .mail = {
-					   .client = { .ip = m->client.ip }, .rcpts = rcpts, .rcpts_n = m->rcpts_n } };
-	for (size_t i = 0; i < m->rcpts_n; i++)
-		rcpts[i] = put(&at, m->rcpts[i]);
+	char *at = (char *)(rcpts + job->rcpts_n);
+	*l = (struct relay_local){
+		.mail = { .client = { .ip = m->client.ip }, .rcpts = rcpts, .rcpts_n = job->rcpts_n }
+	};
+	for (size_t i = 0; i < job->rcpts_n; i++)
+		rcpts[i] = put(&at, job->rcpts[i]);
 	l->mail.sender = put(&at, m->sender);
 	l->mail.body = m->body;
 	l->mail.body.head = put(&at, m->body.head);
@@ -96,11 +99,12 @@ void relay_local_start(struct relay *r, struct relay_pool *p, struct relay_job *
 		return;
 	}
 	struct relay_maildir *m = maildir_of(r, b, now_ms);
-	struct relay_local *l = m ? copy_mail(job->mail) : NULL;
+	struct relay_local *l = m ? copy_mail(job) : NULL;
 	if (!l) {
 		relay_finish_unreachable(r, job, now_ms);
 		return;
 	}
+	relay_note_dot(r, job, b->name);
 	l->job.owner = &r->local_owner;
 	l->job.mail = &l->mail;
 	l->asked_by = job;

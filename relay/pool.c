@@ -80,7 +80,7 @@ static void give_permit(struct relay *r, struct relay_pool *p)
 static bool is_our_own(int error)
 {
 	return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS || error == EADDRNOTAVAIL ||
-	       error == ENOSPC;
+	       error == ENOSPC || error == EAGAIN /* a Unix socket whose queue is full: not long */;
 }
 
 static void not_opened(struct relay *r, struct relay_pool *p, int error, uint64_t now_ms)
@@ -197,8 +197,7 @@ static void restock(struct relay *r, struct relay_pool *p, uint64_t now_ms)
 		fresh += link->uses == 0;
 	/* not the last permits: a stock of fresh ones must not keep a waiting mail of another worker out */
 	for (; fresh < RELAY_STOCK && !r->draining; fresh++)
-		if (atomic_load(&b->open) + RELAY_STOCK > limit_of(r, p) ||
-			!relay_pool_open(r, p, NULL, now_ms))
+		if (atomic_load(&b->open) + RELAY_STOCK > limit_of(r, p) || !relay_pool_open(r, p, NULL, now_ms))
 			return;
 }
 
@@ -280,8 +279,7 @@ void relay_pool_share(struct relay *r, struct relay_pool *p, uint64_t now_ms)
 		relay_pool_retire(r, p, true, now_ms);
 	if (waiting(r) == 0) {
 		relay_permit_hunger(b, r->worker, false);
-		while (atomic_load(&b->share[r->worker].granted) &&
-			relay_permit_take(b, r->worker, limit_of(r, p)))
+		while (atomic_load(&b->share[r->worker].granted) && relay_permit_take(b, r->worker, limit_of(r, p)))
 			give_permit(r, p);
 	}
 	/* one for each that hungers, no more: the rest of the idle ones may be needed in a moment */

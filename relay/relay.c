@@ -1,15 +1,18 @@
 #include "relay/relay.h"
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "relay/finish.h"
 #include "relay/internal.h"
 #include "relay/known.h"
 #include "relay/link.h"
 #include "relay/local.h"
+#include "relay/remember.h"
 #include "smtp/ext.h"
 
 /* What a backend can do is asked anew this often; it may have been changed without our losing a connection. One that
  * does not work is looked after sooner, so that no mail is needed to find it back. */
+enum { NOTES_MS = 20 }; /* a worker with nothing to do wakes up for its notes: soon, but not for each mail */
 enum { REFRESH_MS = 5 * 60 * 1000, REVIVE_MS = RELAY_BACKOFF_MAX_MS };
 
 /* ---- life ---- */
@@ -35,7 +38,7 @@ static void refresh(struct relay *r, uint64_t now_ms)
 	bool all_work = true, due = now_ms >= r->refresh_due_ms;
 	for (size_t i = 0; i < r->settings->c.backends_n && !r->draining; i++) {
 		struct relay_pool *p = relay_pool_of(r, r->settings->backends[i]);
-		if (!p || p->backend->kind != RELAY_SMTP)
+		if (!p || p->backend->kind == RELAY_MAILDIR)
 			continue;
 		bool works = atomic_load(&p->backend->state) == RELAY_UP;
 		all_work &= works;
@@ -65,6 +68,10 @@ struct relay *relay_new(
 	net_wheel_init(&r->wheel, now_ms);
 	relay_jobs_init(&r->jobs);
 	relay_maildir_owner_init(&r->local_owner, wake);
+	relay_save_box_init(&r->saves, wake);
+	r->intents = relay_intents_of(s->intents, worker);
+	for (unsigned i = 0; i < RELAY_INTENTS; i++)
+		r->free_intents[r->free_intents_n++] = (uint16_t)(RELAY_INTENTS - 1 - i);
 	rand_bytes(&r->deliveries.seed, sizeof r->deliveries.seed);
 	rand_bytes(&r->probe_queue.seed, sizeof r->probe_queue.seed);
 	atomic_store(&s->wakes[worker], wake);
@@ -104,6 +111,7 @@ void relay_free(struct relay **rp)
 		return;
 	atomic_store(&r->shared->wakes[r->worker], NULL);
 	relay_local_release(r);
+	relay_remember_release(r);
 	for (struct relay_pool *p = r->pools, *next; p; p = next) {
 		next = p->next;
 		while (p->links) {
@@ -123,6 +131,7 @@ void relay_free(struct relay **rp)
 	free_dead(r);
 	atomic_fetch_sub(&r->shared->waiting, r->published);
 	relay_jobs_release(&r->jobs);
+	relay_notes_clear(r);
 	relay_queue_release(&r->deliveries);
 	relay_queue_release(&r->probe_queue);
 	relay_settings_unref(&r->settings);
@@ -182,7 +191,12 @@ bool relay_deliver(struct relay *r, const struct relay_mail *m, uint64_t now_ms)
 	r->now_ms = now_ms;
 	struct relay_job *job = relay_job_deliver(&r->jobs, m, now_ms);
 	TRY(job);
-	if (!relay_enqueue(r, job)) {
+	enum relay_recall recall = relay_recall(r, job);
+	if (recall == RELAY_RECALL_ALL) {
+		relay_finish_recalled(r, job, now_ms);
+		return true;
+	}
+	if (recall == RELAY_RECALL_FAILED || !relay_enqueue(r, job)) {
 		relay_job_free(&r->jobs, job);
 		return false;
 	}
@@ -211,12 +225,29 @@ static void break_off(struct relay *r, struct relay_job *job)
 /* The mail may be delivered: its dot is out, or it is being written to a Maildir. */
 static bool cannot_be_stopped(struct relay *r, struct relay_job *job)
 {
+	if (job->state == RELAY_JOB_SAVING)
+		return true;
 	return job->link ? relay_link_dot_is_out(job->link) : !relay_local_cancel(r, job);
+}
+
+/* Its client goes without the answer and will bring the mail again. What must be remembered for that is made ready
+ * while the mail is there; if it was taken already, it is remembered now. */
+static void unheard(struct relay *r, struct relay_job *job)
+{
+	bool taken = job->state == RELAY_JOB_DONE && job->done.code / 100 == 2;
+	if (job->state == RELAY_JOB_SAVING || (job->state == RELAY_JOB_DONE && !taken))
+		return;
+	bool ready = relay_remember_prepare(r, job);
+	if (taken && (!ready || !relay_remember(r, job, NULL, false)))
+		log_warn("a mail was taken after its client had gone and is not remembered: it may come twice");
 }
 
 static void cancel_delivery(struct relay *r, struct relay_job *job)
 {
-	bool out = job->state == RELAY_JOB_DONE || (job->state == RELAY_JOB_RUNNING && cannot_be_stopped(r, job));
+	bool runs = job->state == RELAY_JOB_RUNNING || job->state == RELAY_JOB_SAVING;
+	bool out = job->state == RELAY_JOB_DONE || (runs && cannot_be_stopped(r, job));
+	if (out)
+		unheard(r, job);
 	job->mail = NULL;
 	if (out) {
 		relay_job_disown(job);
@@ -228,6 +259,7 @@ static void cancel_delivery(struct relay *r, struct relay_job *job)
 	else if (job->link)
 		break_off(r, job);
 	net_wheel_cancel(&r->wheel, &job->timer);
+	relay_note_over(r, job);
 	relay_job_free(&r->jobs, job);
 }
 
@@ -294,6 +326,7 @@ void relay_on_time(struct relay *r, uint64_t now_ms)
 {
 	r->now_ms = now_ms;
 	free_dead(r);
+	relay_notes_clear(r);
 	for (struct net_timer *t; (t = net_wheel_pop(&r->wheel, now_ms));) {
 		if (t->kind == RELAY_TIMER_LINK)
 			relay_link_on_time(r, container_of(t, struct relay_link, timer), now_ms);
@@ -313,6 +346,7 @@ void relay_on_wake(struct relay *r, uint64_t now_ms)
 {
 	r->now_ms = now_ms;
 	relay_local_collect(r, now_ms);
+	relay_remember_collect(r, now_ms);
 	r->pump = true;
 	relay_dispatch(r, now_ms);
 }
@@ -322,6 +356,8 @@ int relay_sleep_ms(const struct relay *r, uint64_t now_ms)
 	if (r->jobs.done)
 		return 0;
 	int sleep = net_wheel_sleep_ms(&r->wheel, now_ms);
+	if (r->over_n && (sleep < 0 || sleep > NOTES_MS))
+		sleep = NOTES_MS;
 	if (!r->look_ms)
 		return sleep;
 	int look = r->look_ms > now_ms ? (int)(r->look_ms - now_ms) : 0;
@@ -336,6 +372,7 @@ bool relay_pop(struct relay *r, struct relay_done *done_r)
 			memcpy(done_r, &job->done, offsetof(struct relay_done, text));
 			memcpy(done_r->text, job->done.text, job->done.text_n);
 		}
+		relay_note_over(r, job);
 		relay_job_free(&r->jobs, job);
 		if (wanted)
 			return true;
@@ -371,7 +408,7 @@ uint32_t relay_caps(const struct relay *r, uint64_t *size_r)
 		const struct relay_backend *b = r->settings->backends[i];
 		uint32_t exts = SMTP_EXT_8BITMIME | SMTP_EXT_SIZE;
 		uint64_t size = 0;
-		if (b->kind == RELAY_SMTP) {
+		if (b->kind != RELAY_MAILDIR) {
 			if (!atomic_load_explicit(&b->heard, memory_order_acquire))
 				return ours;
 			exts = atomic_load_explicit(&b->exts, memory_order_relaxed);

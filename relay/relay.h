@@ -21,8 +21,10 @@
  *     net_loop_wait(loop, min(own sleep, relay_sleep_ms(relay, now)));
  *
  * Promises: RELAY_DELIVER is answered with a code of RELAY_FROM_BACKEND and 2xx only when the backend
- * said so after the final dot. Nothing is delivered in part: unless all recipients of a mail are
- * taken, its body is not sent. A question is always answered, in bounded time (RELAY_* below).
+ * said so after the final dot; the retry of a mail that all its recipients have already is answered 250 by us, cached.
+ * Unless all recipients of a mail are taken at RCPT, its body is not sent. Behind the dot LMTP may take it for some
+ * alone: these are remembered, on the disk, before the client is told to try again, and then only the others get
+ * it. A question is always answered, in bounded time (RELAY_* below).
  *
  * relay_on_time() is called once in each turn, after the batch of events: closed connections are freed there.
  *
@@ -47,20 +49,21 @@ enum {
 
 /* ---- settings ---------------------------------------------------------------------------------- */
 
-enum relay_kind { RELAY_SMTP, RELAY_MAILDIR };
+enum relay_kind { RELAY_SMTP, RELAY_LMTP, RELAY_MAILDIR };
 enum relay_identity { RELAY_XCLIENT, RELAY_XFORWARD, RELAY_NONE };
 
 /* One backend as written in the settings. */
 struct relay_target {
 	enum relay_kind kind;
 	struct slice name; /* as written, for log and journal: "smtp://127.0.0.1:10025" */
-	struct ip ip;	   /* RELAY_SMTP */
+	struct ip ip;	   /* RELAY_SMTP, RELAY_LMTP without a path */
 	uint16_t port;
-	struct slice path; /* RELAY_MAILDIR: absolute, or relative to the working directory */
+	struct slice path; /* RELAY_MAILDIR: absolute, or relative to the working directory; RELAY_LMTP: of a socket */
 };
 
-/* "smtp://127.0.0.1:10025", "smtp://[::1]:25" (without a port: 25), "maildir:///var/mail/x", "maildir://rel/path".
- * The target points into `url`. False: *why_r is a sentence; lmtp:// is not yet taken. */
+/* "smtp://127.0.0.1:10025", "smtp://[::1]:25" (without a port: 25), "lmtp://127.0.0.1:24" (24),
+ * "lmtp+unix:///run/lmtp", "maildir:///var/mail/x", "maildir://rel/path". The target points into `url`. False: *why_r
+ * is a sentence. */
 bool relay_target_parse(struct slice url, struct relay_target *t_r, const char **why_r) MUST_USE;
 
 /* Filled by the server from the settings; copied whole by relay_shared_new and _configure. */
@@ -80,6 +83,7 @@ struct relay_config {
 	uint64_t recipient_ok_ms, recipient_bad_ms; /* recipient_ok_for, recipient_bad_for */
 	const uint16_t *unknown_user; /* plain codes that mean "no such user" when there is no enhanced code */
 	size_t unknown_user_n;
+	size_t remember;    /* partial deliveries and lost replies at most; taken at the start; 0: none */
 	size_t cache_bytes; /* of the recipient cache; taken at the start, a reload does not change it; 0: 16 MB */
 };
 
@@ -95,6 +99,11 @@ struct relay_shared;
 struct relay_shared *relay_shared_new(const struct relay_config *c) MUST_USE;
 /* New settings. Each worker takes them on in its relay_configure(). False: memory or a fault, the old ones stay. */
 bool relay_shared_configure(struct relay_shared *s, const struct relay_config *c) MUST_USE;
+/* Opens the files that outlive the process: PATH, which says who has which mail already, and PATH.out, which names the
+ * mails whose dot is out (relay/memory.h, relay/intent.h). Mails that the last process left in doubt are named in the
+ * log. Once, before the first relay_new(), as the user that the server runs as. What cannot be opened is told in the
+ * log and done without. */
+void relay_shared_open(struct relay_shared *s, const char *path, unsigned workers);
 /* After the last relay_free(). */
 void relay_shared_free(struct relay_shared **s);
 
@@ -215,6 +224,7 @@ struct relay_mail {
 	size_t rcpts_n;		   /* at least 1 */
 	struct relay_body body;
 	uint64_t ticket;
+	struct slice id; /* its name in the journal, for the note of a mail in doubt; may be empty */
 };
 /* Queues the mail. *m and all it points to stay the caller's and must not change until the ticket was popped or
  * cancelled. False: no memory, nothing will be popped; answer 451 4.3.0.
@@ -225,6 +235,8 @@ struct relay_mail {
  * before 5xx of others).
  * - 451 4.3.0 by us with failed_rcpt set: some recipients were refused, nothing was delivered; those refused are asked
  *   for again at the retry's RCPT.
+ * - 250 by us, cached: a retry, all have it already.
+ * - 451 4.3.0 by us with failed_rcpt set (LMTP): delivered to some, the others will get it by the retry.
  * - 451 4.3.0 by us: the backend spoke nonsense, or the body cannot be read back.
  * - 451 4.3.2 by us: no backend can be reached, no connection came free in time, or the backend cannot be told this
  *   client's address (501 to XCLIENT or XFORWARD, also without the client's names).
@@ -233,8 +245,9 @@ struct relay_mail {
 bool relay_deliver(struct relay *r, const struct relay_mail *m, uint64_t now_ms) MUST_USE;
 
 /* The client is gone. A question that waits is dropped; a delivery whose dot is not out is broken off, so that nothing
- * is delivered; one whose dot is out runs to its end without its owner and is popped as orphan. In every case the
- * caller's memory is not touched after this returns. An unknown ticket is fine. */
+ * is delivered; one whose dot is out runs to its end without its owner and is popped as orphan: if it is taken, that
+ * is remembered, since the client has not heard it and tries again. In every case the caller's memory is not touched
+ * after this returns. An unknown ticket is fine. */
 void relay_cancel(struct relay *r, uint64_t ticket, uint64_t now_ms);
 
 void relay_on_io(struct relay *r, struct net_io *io, unsigned events, uint64_t now_ms);

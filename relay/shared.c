@@ -1,6 +1,11 @@
 #include "relay/shared.h"
 
+#include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
+
+#include <limits.h>
+#include <stdio.h>
 
 enum { CACHE_BYTES = 16 << 20 };
 
@@ -41,7 +46,8 @@ struct relay_shared *relay_shared_new(const struct relay_config *c)
 	pthread_mutex_init(&s->lock, NULL);
 	s->key = hash_key_random();
 	s->cache = relay_rcpt_cache_new((c->cache_bytes ? c->cache_bytes : CACHE_BYTES) / RELAY_RCPT_CACHE_SLOT + 1);
-	if (!s->cache || !relay_shared_configure(s, c))
+	s->memory = c->remember ? relay_memory_new(c->remember) : NULL;
+	if (!s->cache || (c->remember && !s->memory) || !relay_shared_configure(s, c))
 		relay_shared_free(&s);
 	return s;
 }
@@ -60,6 +66,19 @@ bool relay_shared_configure(struct relay_shared *s, const struct relay_config *c
 	return ok;
 }
 
+void relay_shared_open(struct relay_shared *s, const char *path, unsigned workers)
+{
+	char why[256], notes[PATH_MAX];
+	if (s->memory && (!relay_memory_open(s->memory, path, clock_wall_ms() / 1000, why) || why[0]))
+		log_warn("relay.state %s %s", path, why);
+	/* beside it, by the same rules */
+	bool fits = snprintf(notes, sizeof notes, "%s.out", path) < (int)sizeof notes;
+	s->intents = fits ? relay_intents_open(notes, workers, why) : NULL;
+	if (!s->intents)
+		log_warn(
+			"relay.state: mails under way are not noted in %s.out: %s", path, fits ? why : "path too long");
+}
+
 void relay_shared_free(struct relay_shared **s)
 {
 	struct relay_shared *old = *s;
@@ -69,6 +88,8 @@ void relay_shared_free(struct relay_shared **s)
 	for (size_t i = 0; i < old->backends_n; i++)
 		relay_backend_free(&old->backends[i]);
 	relay_rcpt_cache_free(&old->cache);
+	relay_memory_free(&old->memory);
+	relay_intents_close(&old->intents);
 	pthread_mutex_destroy(&old->lock);
 	mem_free(s);
 }

@@ -8,6 +8,8 @@
 
 #include "base/hash.h"
 #include "relay/backend.h"
+#include "relay/intent.h"
+#include "relay/memory.h"
 #include "relay/rcpt_cache.h"
 #include "relay/settings.h"
 
@@ -20,6 +22,8 @@ struct relay_shared {
 	size_t backends_n;
 	struct hash_key key; /* of identities and probe slots */
 	struct relay_rcpt_cache *cache;
+	struct relay_memory *memory; /* NULL: relay.remember = 0 */
+	struct relay_intents *intents;
 	struct net_wake *_Atomic wakes[RELAY_WORKERS_MAX];
 	atomic_uint waiting;			   /* jobs in all queues */
 	atomic_uchar probes_of[RELAY_PROBE_SLOTS]; /* recipient questions under way, by client */

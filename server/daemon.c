@@ -319,6 +319,7 @@ static void tell_ready(const struct app *app)
 static int serve_until_end(struct app *app, struct ctl_server *ctl, int signals)
 {
 	pthread_t control;
+	relay_shared_open(app->relay, app->generation->settings->relay.state, app->workers_n);
 	atomic_store(&app->workers_running, app->workers_n);
 	tell_ready(app); /* before there is a thread that a reload could come from */
 	if (!keeper_start(app->keeper))

@@ -139,6 +139,7 @@ static bool fill_relay(struct generation *g, const char *path, struct settings_f
 		.identity = identity_of(r->identity),
 		.connections = r->connections,
 		.idle_ms = r->idle_ms,
+		.remember = r->remember,
 		.clients = r->clients.items,
 		.clients_n = r->clients.count,
 		.recipient_ok_ms = r->recipient_ok_for_ms,

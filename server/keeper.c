@@ -6,7 +6,7 @@
 #include "base/mem.h"
 #include "score/snapshot.h"
 #include "server/keeper_inside.h"
-#include "server/state_file.h"
+#include "base/state_file.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
 #include "base/log.h"
 #include "score/snapshot.h"
 #include "server/keeper_inside.h"
-#include "server/state_file.h"
+#include "base/state_file.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -94,6 +94,7 @@ bool mail_prepare(struct mail *m, const struct relay_client *client, uint64_t ti
 			.fd_size = file ? m->spool.size : 0,
 			.eight_bit = m->eight_bit },
 		.ticket = ticket,
+		.id = m->name,
 	};
 	return n > 0;
 }

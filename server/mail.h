@@ -61,6 +61,7 @@ struct mail {
 	const struct score_header *headers;
 	uint32_t headers_n;
 
+	struct slice name;     /* its id as text, for the relay */
 	struct slice head;     /* our Received: line, and what rules add */
 	struct relay_mail out; /* while it is being handed on */
 	struct mail_outcome outcome;

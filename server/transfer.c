@@ -130,6 +130,7 @@ static bool write_head(struct session *s)
 	};
 	buf_clear(words);
 	TRY(trace_write(&t, words) && act_write_tags(s, slice_str(id), words));
+	m->name = arena_copy(&m->arena, slice_str(id));
 	m->head = arena_copy(&m->arena, buf_slice(words));
 	return m->head.p != NULL;
 }

@@ -59,7 +59,8 @@ enum smtp_client_event {
 
 struct smtp_client_reply {
 	enum smtp_client_command to;
-	uint16_t index; /* SMTP_TO_RCPT: which of this mail's recipients, from 0; LMTP's SMTP_TO_BODY: of those accepted */
+	uint16_t index; /* SMTP_TO_RCPT: which of this mail's recipients, from 0; LMTP's SMTP_TO_BODY: of those accepted
+			 */
 	uint16_t code;	/* 200..599 */
 	struct smtp_enhanced enhanced; /* class 0: none */
 	/* With its enhanced code, lines joined by '\n', harmless bytes only (smtp/reply_in.h). Valid until the next
@@ -77,8 +78,8 @@ struct smtp_client {
 	struct buf *out;
 	struct smtp_caps caps; /* of the last good EHLO; empty before it and after a good STARTTLS or XCLIENT */
 	struct smtp_reply_in reply;
-	uint16_t rcpt;	     /* replies to RCPT since MAIL; in LMTP, behind the body, those to it */
-	uint16_t accepted;   /* recipients since MAIL */
+	uint16_t rcpt;	   /* replies to RCPT since MAIL; in LMTP, behind the body, those to it */
+	uint16_t accepted; /* recipients since MAIL */
 	bool lmtp;
 	uint8_t first, runs; /* the ring below */
 	bool in_body;	     /* a 354 came: nothing but the body may go out until smtp_client_body_sent() */

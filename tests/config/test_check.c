@@ -113,8 +113,6 @@ static void test_not_built(void **state)
 		"relay = { tls = \"require\"; };",
 		"relay = { tls = \"may\"; };",
 		"relay = { identity = \"proxy\"; };",
-		"relay = { backends = [\"lmtp://127.0.0.1:24\"]; };",
-		"relay = { backends = [\"lmtp+unix:///run/l\"]; };",
 		"relay = { groups = ( { name = \"g\"; backends = \"smtp://127.0.0.1:25\"; } ); };",
 		"listeners = ( { tls = \"implicit\"; } );",
 		"listeners = ( { proxy_protocol_from = \"192.0.2.1\"; } );",

@@ -90,7 +90,9 @@ static void command(struct conn *c, const char *line)
 	note(c, line);
 	if (ruled(c, line))
 		return;
-	if (strncmp(line, "EHLO", 4) == 0) {
+	if (strncmp(line, "EHLO", 4) == 0 && !c->f->lmtp) {
+		ehlo(c);
+	} else if (strncmp(line, "LHLO", 4) == 0 && c->f->lmtp) {
 		ehlo(c);
 	} else if (strncmp(line, "XCLIENT", 7) == 0) {
 		if (c->xclient_done && c->f->xclient != FAKE_XCLIENT_ANY) {
@@ -134,6 +136,30 @@ static void command(struct conn *c, const char *line)
 	}
 }
 
+static void keep_mail(struct conn *c)
+{
+	pthread_mutex_lock(&c->f->lock);
+	c->mail.conn = c->n;
+	if (c->f->mails_n < 256)
+		c->f->mails[c->f->mails_n++] = c->mail;
+	pthread_mutex_unlock(&c->f->lock);
+}
+
+/* Each recipient is taken, or its rule says what it gets. */
+static void answer_each(struct conn *c)
+{
+	char all[sizeof c->mail.rcpts], line[80];
+	snprintf(all, sizeof all, "%s", c->mail.rcpts);
+	for (char *at = all, *end; !c->gone && *at && (end = strchr(at, '>')); at = end + 1) {
+		snprintf(line, sizeof line, ".%.*s", (int)(end - at + 1), at);
+		if (ruled(c, line))
+			continue;
+		snprintf(c->mail.rcpts, sizeof c->mail.rcpts, "%s", line + 1);
+		keep_mail(c);
+		say(c, "250 2.1.5 Ok: saved as FAKE\r\n");
+	}
+}
+
 static void body_line(struct conn *c, const char *line, size_t n)
 {
 	if (n == 1 && line[0] == '.') {
@@ -142,11 +168,11 @@ static void body_line(struct conn *c, const char *line, size_t n)
 		note(c, ".");
 		if (ruled(c, "."))
 			return;
-		pthread_mutex_lock(&c->f->lock);
-		c->mail.conn = c->n;
-		if (c->f->mails_n < 256)
-			c->f->mails[c->f->mails_n++] = c->mail;
-		pthread_mutex_unlock(&c->f->lock);
+		if (c->f->lmtp) {
+			answer_each(c);
+			return;
+		}
+		keep_mail(c);
 		say(c, "250 2.0.0 Ok: queued as FAKE\r\n");
 		return;
 	}

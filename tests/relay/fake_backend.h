@@ -35,8 +35,9 @@ struct fake {
 	uint16_t port;
 	enum fake_xclient xclient;
 	bool no_pipelining;
+	bool lmtp;			/* answers each recipient behind the dot: rules for it begin with ".<" */
 	atomic_int max_open, max_rcpts; /* connections, recipients of a mail: beyond it 421, 452; 0: any number */
-	bool down; /* accepts nothing: the port is closed */
+	bool down;			/* accepts nothing: the port is closed */
 	struct fake_rule rules[8];
 	pthread_t thread;
 	pthread_mutex_t lock;

@@ -13,7 +13,8 @@ void rig_add_backend(struct rig *g, uint16_t port)
 {
 	size_t i = g->config.backends_n++;
 	const char *why;
-	snprintf(g->names[i], sizeof g->names[i], "smtp://127.0.0.1:%u", port);
+	const char *scheme = g->fake && g->fake->lmtp ? "lmtp" : "smtp";
+	snprintf(g->names[i], sizeof g->names[i], "%s://127.0.0.1:%u", scheme, port);
 	assert_true(relay_target_parse(slice_str(g->names[i]), &g->targets[i], &why));
 }
 
@@ -36,6 +37,7 @@ void rig_init(struct rig *g, struct fake *f)
 		.unknown_user = g->unknown_user,
 		.unknown_user_n = 1,
 		.cache_bytes = 1 << 16,
+		.remember = 1000,
 	};
 	if (f)
 		rig_add_backend(g, f->port);
@@ -45,6 +47,8 @@ void rig_start(struct rig *g)
 {
 	g->shared = relay_shared_new(&g->config);
 	assert_non_null(g->shared);
+	if (g->state)
+		relay_shared_open(g->shared, g->state, 1);
 	g->loop = net_loop_new();
 	assert_non_null(g->loop);
 	assert_true(net_wake_init(&g->wake, g->loop));

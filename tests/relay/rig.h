@@ -11,6 +11,7 @@ struct rig {
 	struct slice domains[2];
 	uint16_t unknown_user[1];
 	struct relay_config config;
+	const char *state; /* opened by rig_start(), with one worker; NULL: not */
 	struct relay_shared *shared;
 	struct net_loop *loop;
 	struct net_wake wake;

@@ -273,10 +273,16 @@ static void backends_as_written(void **state)
 	assert_true(relay_target_parse(SLICE("smtp://[::1]"), &t, &why));
 	assert_true(relay_target_parse(SLICE("smtp://[::1]:26"), &t, &why));
 	assert_int_equal(t.port, 26);
+	assert_true(relay_target_parse(SLICE("lmtp://[::1]"), &t, &why));
+	assert_true(t.kind == RELAY_LMTP && t.port == 24 && t.path.n == 0);
+	assert_true(relay_target_parse(SLICE("lmtp://127.0.0.1:2424"), &t, &why));
+	assert_int_equal(t.port, 2424);
+	assert_true(relay_target_parse(SLICE("lmtp+unix:///run/lmtp"), &t, &why));
+	assert_true(t.kind == RELAY_LMTP && slice_eq(t.path, SLICE("/run/lmtp")));
 	assert_true(relay_target_parse(SLICE("maildir:///var/mail"), &t, &why));
 	assert_true(t.kind == RELAY_MAILDIR && slice_eq(t.path, SLICE("/var/mail")));
 	static const char *const BAD[] = { "smtp://", "smtp://host:25", "smtp://127.0.0.1:0", "smtp://127.0.0.1:99999",
-		"smtp://127.0.0.1:", "smtp://[::1", "smtp://[", "maildir://", "lmtp://127.0.0.1:24", "lmtp+unix:///x",
+		"smtp://127.0.0.1:", "smtp://[::1", "smtp://[", "maildir://", "lmtp://127.0.0.1:", "lmtp+unix://",
 		"http://x", "" };
 	for (size_t i = 0; i < sizeof BAD / sizeof *BAD; i++) {
 		why = NULL;

@@ -1,12 +1,12 @@
-/* server/state_file.h - a file that holds our state: replaced whole or not at all, believed only when it is ours
+/* base/state_file.h - a file that holds our state: replaced whole or not at all, believed only when it is ours
  *
  * Writing: PATH.new is made with O_EXCL and 0600 in the same folder, written, flushed, renamed to PATH, and the folder
  * is flushed. Whatever ends the process, PATH is the old file or the new one. A PATH.new that a killed process left
  * is removed first. Flushing begins while writing goes on, so the end is no long silence.
  * Threads: each file belongs to who made it.
  */
-#ifndef SERVER_STATE_FILE_H
-#define SERVER_STATE_FILE_H
+#ifndef BASE_STATE_FILE_H
+#define BASE_STATE_FILE_H
 
 #include "base/result.h"
 #include "base/slice.h"

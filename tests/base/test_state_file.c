@@ -1,6 +1,6 @@
 #include "tests/base/cmocka_setup.h"
 
-#include "server/state_file.h"
+#include "base/state_file.h"
 
 #include <errno.h>
 #include <fcntl.h>

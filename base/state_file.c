@@ -1,4 +1,4 @@
-#include "server/state_file.h"
+#include "base/state_file.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,0 +1,197 @@
+/* The table of relay/memory.h. */
+#include "relay/memory_inside.h"
+
+#include "base/mem.h"
+
+/* ---- boxes ---- */
+
+void relay_save_box_init(struct relay_save_box *b, struct net_wake *wake)
+{
+	*b = (struct relay_save_box){ .wake = wake };
+	pthread_mutex_init(&b->lock, NULL);
+}
+
+void relay_save_box_clear(struct relay_save_box *b)
+{
+	pthread_mutex_destroy(&b->lock);
+}
+
+struct relay_save *relay_save_collect(struct relay_save_box *b)
+{
+	pthread_mutex_lock(&b->lock);
+	struct relay_save *s = b->done;
+	if (s)
+		b->done = s->next;
+	pthread_mutex_unlock(&b->lock);
+	return s;
+}
+
+void relay_save_over(struct relay_save *s, int error)
+{
+	struct relay_save_box *b = s->box;
+	if (!b) {
+		mem_free(&s);
+		return;
+	}
+	s->error = error;
+	pthread_mutex_lock(&b->lock);
+	s->next = b->done;
+	b->done = s;
+	if (b->wake)
+		net_wake_up(b->wake); /* under the lock: who has collected the last one may give the box up */
+	pthread_mutex_unlock(&b->lock);
+}
+
+struct relay_save *relay_save_new(size_t n)
+{
+	struct relay_save *s = mem_zalloc(sizeof *s + n * sizeof s->records[0]);
+	if (s)
+		s->n = (uint32_t)n;
+	return s;
+}
+
+/* ---- the table ---- */
+
+/* Entries lie in a ring in the order of their making; those with the same `about` modulo a power of two are chained
+ * by their places. Place 0 is never used, so that zeroed memory is an empty table. */
+
+struct relay_memory *relay_memory_new(size_t entries)
+{
+	struct relay_memory *m = mem_zalloc(sizeof *m);
+	if (!m)
+		return NULL;
+	m->places = (uint32_t)(entries < UINT32_MAX / 2 ? entries + 1 : UINT32_MAX / 2);
+	for (m->chains = 16; m->chains < m->places; m->chains *= 2)
+		;
+	m->entries = mem_pages(m->places * sizeof *m->entries);
+	m->first = mem_pages(m->chains * sizeof *m->first);
+	m->at = 1;
+	m->fd = -1;
+	m->head = (struct relay_state_head){ { hash_key_random(), hash_key_random() }, 0 };
+	pthread_mutex_init(&m->lock, NULL);
+	pthread_cond_init(&m->more, NULL);
+	if (!m->entries || !m->first)
+		relay_memory_free(&m);
+	return m;
+}
+
+void relay_memory_free(struct relay_memory **mp)
+{
+	struct relay_memory *m = *mp;
+	if (!m)
+		return;
+	relay_memory_end_writer(m);
+	if (m->entries)
+		mem_pages_free(&m->entries, m->places * sizeof *m->entries);
+	if (m->first)
+		mem_pages_free(&m->first, m->chains * sizeof *m->first);
+	pthread_cond_destroy(&m->more);
+	pthread_mutex_destroy(&m->lock);
+	mem_free(mp);
+}
+
+static uint32_t *chain_of(struct relay_memory *m, uint64_t about)
+{
+	return &m->first[about & (m->chains - 1)];
+}
+
+static bool is_same(const struct relay_memory_entry *e, const struct relay_state_record *rec)
+{
+	return e->about == rec->about && e->id[0] == rec->id[0] && e->id[1] == rec->id[1];
+}
+
+static uint32_t find(struct relay_memory *m, const struct relay_state_record *rec)
+{
+	uint32_t at = *chain_of(m, rec->about);
+	while (at && !is_same(&m->entries[at], rec))
+		at = m->entries[at].next;
+	return at;
+}
+
+static void take_out(struct relay_memory *m, uint32_t at)
+{
+	uint32_t *from = chain_of(m, m->entries[at].about);
+	while (*from != at)
+		from = &m->entries[*from].next;
+	*from = m->entries[at].next;
+	m->entries[at].until_s = 0;
+	atomic_fetch_sub(&m->count, 1);
+}
+
+static void put_in(struct relay_memory *m, const struct relay_state_record *rec)
+{
+	struct relay_memory_entry *e = &m->entries[m->at];
+	if (e->until_s)
+		take_out(m, m->at);
+	uint32_t *chain = chain_of(m, rec->about);
+	*e = (struct relay_memory_entry){ rec->until_s, rec->about, { rec->id[0], rec->id[1] }, *chain };
+	*chain = m->at;
+	if (m->at > m->used)
+		m->used = m->at;
+	m->at = m->at + 1 < m->places ? m->at + 1 : 1;
+	atomic_fetch_add(&m->count, 1);
+}
+
+void relay_memory_apply(struct relay_memory *m, const struct relay_state_record *rec)
+{
+	uint32_t at = find(m, rec);
+	if (rec->kind == RELAY_STATE_FORGET) {
+		if (at)
+			take_out(m, at);
+	} else if (at) {
+		m->entries[at].until_s = rec->until_s;
+	} else {
+		put_in(m, rec);
+	}
+}
+
+const struct relay_state_head *relay_memory_keys(const struct relay_memory *m)
+{
+	return &m->head;
+}
+
+bool relay_memory_is_empty(const struct relay_memory *m)
+{
+	return atomic_load_explicit(&m->count, memory_order_relaxed) == 0;
+}
+
+size_t relay_memory_count(const struct relay_memory *m)
+{
+	return atomic_load(&m->count);
+}
+
+bool relay_memory_about(struct relay_memory *m, uint64_t about, uint64_t now_s)
+{
+	pthread_mutex_lock(&m->lock);
+	uint32_t at = *chain_of(m, about);
+	while (at && (m->entries[at].about != about || m->entries[at].until_s <= now_s))
+		at = m->entries[at].next;
+	pthread_mutex_unlock(&m->lock);
+	return at != 0;
+}
+
+bool relay_memory_has(struct relay_memory *m, const struct relay_state_record *rec, uint64_t now_s)
+{
+	pthread_mutex_lock(&m->lock);
+	uint32_t at = find(m, rec);
+	bool has = at && m->entries[at].until_s > now_s;
+	pthread_mutex_unlock(&m->lock);
+	return has;
+}
+
+void relay_memory_submit(struct relay_memory *m, struct relay_save *s)
+{
+	s->next = NULL;
+	pthread_mutex_lock(&m->lock);
+	for (uint32_t i = 0; i < s->n; i++)
+		relay_memory_apply(m, &s->records[i]);
+	bool written = m->writing;
+	if (written) {
+		*(m->waiting ? &m->waiting_last->next : &m->waiting) = s;
+		m->waiting_last = s;
+		pthread_cond_signal(&m->more);
+	}
+	pthread_mutex_unlock(&m->lock);
+	if (!written)
+		relay_save_over(s, 0);
+}

@@ -1,0 +1,216 @@
+#include "relay/remember.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "relay/finish.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+/* The content is hashed in pieces of this size, wherever memory ends and the file begins. */
+enum { PIECE = 16 * 1024 };
+
+static uint64_t now_s(void)
+{
+	return clock_wall_ms() / 1000;
+}
+
+/* ---- digests ---- */
+
+static uint64_t chain(const struct relay_state_head *keys, unsigned which, uint64_t so_far, struct slice bytes)
+{
+	struct hash_key key = keys->keys[which];
+	key.k0 ^= so_far;
+	return hash_bytes(&key, bytes);
+}
+
+static uint64_t size_of(const struct relay_body *b)
+{
+	return b->mem.n + (b->fd >= 0 ? b->fd_size : 0);
+}
+
+/* Of what the mail is about: sender, recipient and size. */
+static uint64_t about(const struct relay_state_head *keys, const struct relay_mail *m, struct slice rcpt)
+{
+	uint64_t size = size_of(&m->body);
+	uint64_t h = chain(keys, 0, size, m->sender);
+	return chain(keys, 1, h, rcpt);
+}
+
+static bool read_file(const struct relay_body *b, uint64_t at, char *out, size_t n)
+{
+	while (n) {
+		ssize_t got = pread(b->fd, out, n, (off_t)at);
+		if (got < 0 && errno == EINTR)
+			continue;
+		TRY(got > 0);
+		out += got;
+		at += (uint64_t)got;
+		n -= (size_t)got;
+	}
+	return true;
+}
+
+static bool read_piece(const struct relay_body *b, uint64_t at, char *out, size_t n)
+{
+	struct slice mem = at < b->mem.n ? slice_skip(b->mem, at) : slice_of(NULL, 0);
+	size_t here = mem.n < n ? mem.n : n;
+	if (here)
+		memcpy(out, mem.p, here);
+	return here == n || read_file(b, at + here - b->mem.n, out + here, n - here);
+}
+
+static bool hash_content(const struct relay_state_head *keys, const struct relay_mail *m, uint64_t content_r[2])
+{
+	char piece[PIECE];
+	uint64_t size = size_of(&m->body);
+	content_r[0] = content_r[1] = size;
+	for (uint64_t at = 0; at < size; at += PIECE) {
+		size_t n = size - at < PIECE ? (size_t)(size - at) : PIECE;
+		TRY(read_piece(&m->body, at, piece, n));
+		for (unsigned i = 0; i < 2; i++)
+			content_r[i] = chain(keys, i, content_r[i], slice_of(piece, n));
+	}
+	return true;
+}
+
+static struct relay_state_record record_of(const struct relay_state_head *keys, const struct relay_mail *m,
+	const uint64_t content[2], struct slice rcpt, uint64_t until_s)
+{
+	struct relay_state_record rec = { .kind = RELAY_STATE_HAS, .until_s = until_s, .about = about(keys, m, rcpt) };
+	for (unsigned i = 0; i < 2; i++)
+		rec.id[i] = chain(keys, i, chain(keys, i, content[i], m->sender), rcpt);
+	return rec;
+}
+
+/* ---- the retry ---- */
+
+static bool any_about(struct relay_memory *memory, const struct relay_mail *m)
+{
+	for (size_t i = 0; i < m->rcpts_n; i++)
+		if (relay_memory_about(memory, about(relay_memory_keys(memory), m, m->rcpts[i]), now_s()))
+			return true;
+	return false;
+}
+
+/* Those that are missing, with their places in the mail, and what to forget in the end. */
+static enum relay_recall sort_out(struct relay_memory *memory, struct relay_job *job, const uint64_t content[2])
+{
+	const struct relay_mail *m = job->mail;
+	struct relay_save *had = relay_save_new(m->rcpts_n);
+	char *list = mem_alloc(m->rcpts_n * (sizeof(struct slice) + sizeof(uint16_t)));
+	struct slice *rcpts = (struct slice *)(void *)list;
+	uint16_t *place = (uint16_t *)(void *)(rcpts + m->rcpts_n);
+	size_t missing = 0;
+	job->had = had;
+	job->memory = list;
+	if (!had || !list)
+		return RELAY_RECALL_FAILED;
+	had->n = 0;
+	for (size_t i = 0; i < m->rcpts_n; i++) {
+		struct relay_state_record rec = record_of(relay_memory_keys(memory), m, content, m->rcpts[i], 0);
+		if (relay_memory_has(memory, &rec, now_s())) {
+			rec.kind = RELAY_STATE_FORGET;
+			had->records[had->n++] = rec;
+		} else {
+			rcpts[missing] = m->rcpts[i];
+			place[missing++] = (uint16_t)i;
+		}
+	}
+	job->rcpts = rcpts;
+	job->rcpts_n = missing;
+	job->rcpts_at = place;
+	if (had->n == 0)
+		mem_free(&job->had);
+	return missing == m->rcpts_n ? RELAY_RECALL_NOTHING : missing ? RELAY_RECALL_SOME : RELAY_RECALL_ALL;
+}
+
+enum relay_recall relay_recall(struct relay *r, struct relay_job *job)
+{
+	struct relay_memory *memory = r->shared->memory;
+	uint64_t content[2];
+	if (!memory || relay_memory_is_empty(memory) || !any_about(memory, job->mail))
+		return RELAY_RECALL_NOTHING;
+	if (!hash_content(relay_memory_keys(memory), job->mail, content))
+		return RELAY_RECALL_FAILED;
+	return sort_out(memory, job, content);
+}
+
+void relay_recall_over(struct relay *r, struct relay_job *job)
+{
+	if (!job->had)
+		return;
+	struct relay_save *had = job->had;
+	job->had = NULL;
+	relay_memory_submit(r->shared->memory, had);
+}
+
+/* ---- what is remembered ---- */
+
+bool relay_remember_prepare(struct relay *r, struct relay_job *job)
+{
+	struct relay_memory *memory = r->shared->memory;
+	uint64_t content[2], until_s = now_s() + RELAY_MEMORY_DAYS * 24 * 3600;
+	if (!memory || job->save)
+		return job->save != NULL;
+	const struct relay_state_head *keys = relay_memory_keys(memory);
+	/* one that is over has forgotten the others already */
+	bool over = job->state == RELAY_JOB_DONE;
+	const struct slice *rcpts = over ? job->mail->rcpts : job->rcpts;
+	size_t n = over ? job->mail->rcpts_n : job->rcpts_n;
+	TRY(hash_content(keys, job->mail, content));
+	job->save = relay_save_new(n);
+	TRY(job->save);
+	for (size_t i = 0; i < n; i++)
+		job->save->records[i] = record_of(keys, job->mail, content, rcpts[i], until_s);
+	return true;
+}
+
+bool relay_remember(struct relay *r, struct relay_job *job, const bool *took, bool wait)
+{
+	struct relay_save *s = job->save;
+	TRY(s);
+	uint32_t n = 0;
+	for (uint32_t i = 0; i < s->n; i++)
+		if (!took || took[i])
+			s->records[n++] = s->records[i];
+	s->n = n;
+	job->save = NULL;
+	if (wait) {
+		s->box = &r->saves;
+		s->job = job;
+		job->state = RELAY_JOB_SAVING;
+		r->saves_out++;
+	}
+	relay_memory_submit(r->shared->memory, s);
+	return true;
+}
+
+void relay_remember_collect(struct relay *r, uint64_t now_ms)
+{
+	if (!r->saves_out)
+		return;
+	for (struct relay_save *s; (s = relay_save_collect(&r->saves));) {
+		r->saves_out--;
+		relay_finish_saved(r, s->job, s->error == 0, now_ms);
+		mem_free(&s);
+	}
+}
+
+void relay_remember_release(struct relay *r)
+{
+	while (r->saves_out) {
+		struct relay_save *s = relay_save_collect(&r->saves);
+		if (!s) {
+			usleep(1000);
+			continue;
+		}
+		r->saves_out--;
+		if (!s->job->ticket_link)
+			relay_job_free(&r->jobs, s->job);
+		mem_free(&s);
+	}
+	relay_save_box_clear(&r->saves);
+}

@@ -1,0 +1,33 @@
+/* relay/remember.h - a client's retry gets only what is missing
+ *
+ * What relay/memory.h keeps, as jobs see it: digests of (sender, content as taken in, recipient). The content is the
+ * client's, without the head that we put on it, so a retry of the same mail gives the same digests.
+ */
+#ifndef RELAY_REMEMBER_H
+#define RELAY_REMEMBER_H
+
+#include "relay/internal.h"
+
+enum relay_recall {
+	RELAY_RECALL_NOTHING, /* no recipient has it yet: the usual, and cheap */
+	RELAY_RECALL_SOME,    /* job->rcpts are those that have it not */
+	RELAY_RECALL_ALL,     /* nothing is left to be delivered */
+	RELAY_RECALL_FAILED   /* memory, or the body cannot be read back: nothing may be sent */
+};
+/* Looks for the recipients of a delivery. */
+enum relay_recall relay_recall(struct relay *r, struct relay_job *job) MUST_USE;
+/* The retry was answered 2xx: what was remembered for it has served. */
+void relay_recall_over(struct relay *r, struct relay_job *job);
+
+/* Makes ready, while the mail is there, what will have to be remembered of its recipients (job->rcpts): then
+ * relay_remember() needs no mail. False: memory, or the body cannot be read back. Once done it is not done again. */
+bool relay_remember_prepare(struct relay *r, struct relay_job *job) MUST_USE;
+/* These have it: took[i] for each of job->rcpts, NULL: all. False: it was not prepared. True: it is known now; `wait`:
+ * the job is SAVING and comes back by relay_remember_collect() when it is on the disk. */
+bool relay_remember(struct relay *r, struct relay_job *job, const bool *took, bool wait) MUST_USE;
+/* After a wake: jobs whose saves are done are answered. */
+void relay_remember_collect(struct relay *r, uint64_t now_ms);
+/* For relay_free(): waits for the disk. */
+void relay_remember_release(struct relay *r);
+
+#endif

@@ -1,0 +1,325 @@
+/* Partial deliveries and lost replies: what the retry gets, over restarts too. */
+#include "base/clock.h"
+#include "base/mem.h"
+#include "tests/relay/rig.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+/* cmocka.h needs the above */
+#include <cmocka.h>
+
+static struct rig g;
+static char folder[64], state_path[128];
+
+static int make_folder(void **state)
+{
+	(void)state;
+	snprintf(folder, sizeof folder, "/tmp/relay-remember-XXXXXX");
+	if (!mkdtemp(folder))
+		return -1;
+	snprintf(state_path, sizeof state_path, "%s/relay.state", folder);
+	return 0;
+}
+
+static int drop_folder(void **state)
+{
+	char command[128];
+	(void)state;
+	snprintf(command, sizeof command, "rm -rf '%s'", folder);
+	return system(command);
+}
+
+static void begin(bool lmtp, struct fake_rule rule)
+{
+	struct fake *f = fake_start(FAKE_NO_XCLIENT, &rule, rule.on ? 1 : 0);
+	f->lmtp = lmtp;
+	rig_init(&g, f);
+	g.state = state_path;
+	rig_start(&g);
+}
+
+/* A new process, as far as the relay is concerned; the backend stays. */
+static void restart(void)
+{
+	struct fake *f = g.fake;
+	g.fake = NULL;
+	rig_stop(&g);
+	rig_init(&g, f);
+	g.state = state_path;
+	rig_start(&g);
+}
+
+#define RULE(...) ((struct fake_rule){ __VA_ARGS__ })
+#define NO_RULE RULE(.on = NULL)
+static const char THREE[] = "a@example.test,b@example.test,c@example.test";
+
+static int mails_for(const char *rcpt)
+{
+	int n = 0;
+	for (int i = 0; i < fake_mails(g.fake); i++)
+		n += strstr(g.fake->mails[i].rcpts, rcpt) != NULL;
+	return n;
+}
+
+static void assert_each_once(void)
+{
+	assert_int_equal(mails_for("<a@"), 1);
+	assert_int_equal(mails_for("<b@"), 1);
+	assert_int_equal(mails_for("<c@"), 1);
+}
+
+static void lmtp_in_good_order(void **state)
+{
+	(void)state;
+	begin(true, NO_RULE);
+	struct relay_done d = rig_deliver(&g, "192.0.2.1", THREE);
+	assert_int_equal(d.code, 250);
+	assert_int_equal(d.from, RELAY_FROM_BACKEND);
+	assert_int_equal(rig_deliver(&g, "192.0.2.1", "a@example.test").code, 250);
+	assert_int_equal(mails_for("<a@"), 2);
+	assert_int_equal(fake_seen(g.fake, "LHLO"), 1);
+	assert_int_equal(rig_check(&g, "192.0.2.1", "d@example.test").code, 250);
+	rig_stop(&g);
+}
+
+static void the_retry_gets_what_is_missing(void **state)
+{
+	(void)state;
+	for (int restarted = 0; restarted < 2; restarted++) {
+		begin(true, RULE(".<b", FAKE_SAY, "452 4.2.2 full\r\n", 1, 0));
+		struct relay_done d = rig_deliver(&g, "192.0.2.1", THREE);
+		assert_int_equal(d.code, 451);
+		assert_int_equal(d.from, RELAY_FROM_US);
+		assert_int_equal(d.failed_rcpt, 1);
+		assert_false(d.doubtful);
+		assert_int_equal(mails_for("<b@"), 0);
+		if (restarted)
+			restart();
+		d = rig_deliver(&g, "192.0.2.1", THREE);
+		assert_int_equal(d.code, 250);
+		assert_each_once();
+		if (restarted)
+			restart();
+		/* what was remembered has served: the same again is a new mail */
+		assert_int_equal(rig_deliver(&g, "192.0.2.1", THREE).code, 250);
+		assert_int_equal(mails_for("<a@"), 2);
+		rig_stop(&g);
+	}
+}
+
+/* It was taken at RCPT and refused for good behind the dot: the retry asks at RCPT. */
+static void a_refused_recipient_is_asked_for_again(void **state)
+{
+	(void)state;
+	begin(true, RULE(".<b", FAKE_SAY, "550 5.2.1 disabled\r\n", 0, 0));
+	assert_int_equal(rig_check(&g, "192.0.2.1", "b@example.test").code, 250);
+	assert_true(rig_check(&g, "192.0.2.1", "b@example.test").cached);
+	assert_int_equal(rig_deliver(&g, "192.0.2.1", THREE).code, 451);
+	fake_set_rule(g.fake, 1, RULE("RCPT TO:<b", FAKE_SAY, "550 5.2.1 disabled\r\n", 0, 0));
+	assert_int_equal(rig_check(&g, "192.0.2.1", "b@example.test").code, 550);
+	assert_int_equal(rig_deliver(&g, "192.0.2.1", "a@example.test,c@example.test").code, 250);
+	assert_int_equal(mails_for("<a@"), 1);
+	assert_int_equal(mails_for("<b@"), 0);
+	assert_int_equal(mails_for("<c@"), 1);
+	rig_stop(&g);
+}
+
+static void refused_for_all_is_a_plain_refusal(void **state)
+{
+	(void)state;
+	begin(true, RULE(".<", FAKE_SAY, "550 5.7.1 no\r\n", 0, 0));
+	struct relay_done d = rig_deliver(&g, "192.0.2.1", THREE);
+	assert_int_equal(d.code, 550);
+	assert_int_equal(d.from, RELAY_FROM_BACKEND);
+	fake_set_rule(g.fake, 0, RULE(".<c", FAKE_SAY, "452 4.2.2 full\r\n", 0, 0));
+	fake_set_rule(g.fake, 1, RULE(".<", FAKE_SAY, "550 5.7.1 no\r\n", 0, 0));
+	d = rig_deliver(&g, "192.0.2.1", THREE);
+	assert_int_equal(d.code, 452); /* the mildest stands for all */
+	assert_int_equal(d.failed_rcpt, 2);
+	assert_int_equal(fake_mails(g.fake), 0);
+	rig_stop(&g);
+}
+
+static void lost_between_two_replies(void **state)
+{
+	(void)state;
+	begin(true, RULE(".<b", FAKE_CLOSE, NULL, 1, 0));
+	struct relay_done d = rig_deliver(&g, "192.0.2.1", THREE);
+	assert_int_equal(d.code, 451);
+	assert_true(d.doubtful); /* of b and c nothing is known */
+	assert_int_equal(rig_deliver(&g, "192.0.2.1", THREE).code, 250);
+	assert_each_once();
+	fake_set_rule(g.fake, 0, RULE(".<b", FAKE_SAY, "354 what\r\n", 1, 0));
+	assert_true(rig_deliver(&g, "192.0.2.2", THREE).doubtful);
+	rig_stop(&g);
+}
+
+/* The client has gone while the backend thought; its mail was taken, so it must not be sent again. */
+static void a_reply_that_nobody_heard(void **state)
+{
+	(void)state;
+	for (int lmtp = 0; lmtp < 2; lmtp++) {
+		begin(lmtp, RULE(lmtp ? ".<a" : ".", FAKE_SAY, "250 2.0.0 taken\r\n", 1, 100));
+		struct relay_mail *m = rig_mail(&g, "192.0.2.1", "from@a.test", THREE, "Subject: x\r\n\r\nlost\r\n");
+		struct relay_mail again = *m;
+		again.ticket += 1000000;
+		uint64_t ticket = m->ticket;
+		assert_true(relay_deliver(g.relay, m, clock_mono_ms()));
+		rig_run(&g, 50);
+		relay_cancel(g.relay, ticket, clock_mono_ms());
+		memset(m, 0xee, sizeof *m);
+		assert_true(rig_wait(&g, ticket).orphan);
+		restart();
+		assert_true(relay_deliver(g.relay, &again, clock_mono_ms()));
+		struct relay_done d = rig_wait(&g, again.ticket);
+		assert_int_equal(d.code, 250);
+		assert_int_equal(d.from, RELAY_FROM_US);
+		assert_true(d.cached);
+		assert_int_equal(fake_seen(g.fake, "MAIL"), 1);
+		rig_stop(&g);
+	}
+}
+
+/* It was answered, but the client left before the answer was fetched; and the answer from memory is not heard either.
+ */
+static void an_answer_that_was_not_fetched(void **state)
+{
+	(void)state;
+	begin(false, NO_RULE);
+	rig_run(&g, 50);
+	struct relay_mail *m = rig_mail(&g, "192.0.2.1", "from@a.test", THREE, "Subject: x\r\n\r\nfetch\r\n");
+	for (int i = 0; i < 3; i++) {
+		assert_true(relay_deliver(g.relay, m, clock_mono_ms()));
+		rig_run(&g, 50);
+		relay_cancel(g.relay, m->ticket, clock_mono_ms());
+		assert_true(rig_wait(&g, m->ticket).orphan);
+	}
+	assert_int_equal(fake_seen(g.fake, "MAIL"), 1);
+	rig_stop(&g);
+}
+
+/* The same words of another sender, to another recipient, or of another content are other mails. */
+static void only_the_same_mail_is_a_retry(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *from, *rcpt, *body;
+	} OTHERS[] = { { "other@a.test", "a@example.test", "one\r\n" }, { "from@a.test", "d@example.test", "one\r\n" },
+		{ "from@a.test", "a@example.test", "two\r\n" }, { "from@a.test", "a@example.test", "three\r\n" } };
+	begin(true, RULE(".<b", FAKE_SAY, "452 4.2.2 full\r\n", 1, 0));
+	struct relay_mail *m = rig_mail(&g, "192.0.2.1", "from@a.test", THREE, "one\r\n");
+	assert_true(relay_deliver(g.relay, m, clock_mono_ms()));
+	assert_int_equal(rig_wait(&g, m->ticket).code, 451);
+	int before = fake_mails(g.fake);
+	for (int i = 0; i < 4; i++) {
+		m = rig_mail(&g, "192.0.2.1", OTHERS[i].from, OTHERS[i].rcpt, OTHERS[i].body);
+		assert_true(relay_deliver(g.relay, m, clock_mono_ms()));
+		assert_int_equal(rig_wait(&g, m->ticket).code, 250);
+	}
+	assert_int_equal(fake_mails(g.fake), before + 4);
+	rig_stop(&g);
+}
+
+/* The body may lie in memory at the first try and in a file at the second. */
+static void a_body_in_a_file_is_the_same_body(void **state)
+{
+	(void)state;
+	static char body[40001];
+	FILE *file = tmpfile();
+	for (size_t i = 0; i < 40000; i += 8)
+		memcpy(body + i, "abcdef\r\n", 8);
+	assert_int_equal(fwrite(body, 1, 40000, file), 40000);
+	assert_int_equal(fflush(file), 0);
+	begin(true, RULE(".<b", FAKE_SAY, "452 4.2.2 full\r\n", 1, 0));
+	struct relay_mail *m = rig_mail(&g, "192.0.2.1", "from@a.test", THREE, body);
+	assert_true(relay_deliver(g.relay, m, clock_mono_ms()));
+	assert_int_equal(rig_wait(&g, m->ticket).code, 451);
+	m->ticket += 5000;
+	m->body.mem.n = 100;
+	FILE *rest = tmpfile();
+	assert_int_equal(fwrite(body + 100, 1, 39900, rest), 39900);
+	assert_int_equal(fflush(rest), 0);
+	m->body.fd = fileno(rest);
+	m->body.fd_size = 39900;
+	assert_true(relay_deliver(g.relay, m, clock_mono_ms()));
+	assert_int_equal(rig_wait(&g, m->ticket).code, 250);
+	assert_each_once();
+	/* one that cannot be read back while something is remembered of such a mail is not sent */
+	fake_set_rule(g.fake, 0, RULE(".<b", FAKE_SAY, "452 4.2.2 full\r\n", 1, 0));
+	m->ticket++;
+	assert_true(relay_deliver(g.relay, m, clock_mono_ms()));
+	assert_int_equal(rig_wait(&g, m->ticket).code, 451);
+	assert_int_equal(ftruncate(fileno(rest), 7), 0);
+	m->ticket++;
+	assert_false(relay_deliver(g.relay, m, clock_mono_ms()));
+	fclose(rest);
+	fclose(file);
+	rig_stop(&g);
+}
+
+/* Nothing is remembered: it is delivered all the same, and said to be doubtful. */
+static void without_a_memory(void **state)
+{
+	(void)state;
+	struct fake *f = fake_start(FAKE_NO_XCLIENT, &RULE(".<b", FAKE_SAY, "452 4.2.2 full\r\n", 1, 0), 1);
+	f->lmtp = true;
+	rig_init(&g, f);
+	g.config.remember = 0;
+	rig_start(&g);
+	struct relay_done d = rig_deliver(&g, "192.0.2.1", THREE);
+	assert_int_equal(d.code, 451);
+	assert_true(d.doubtful);
+	assert_int_equal(rig_deliver(&g, "192.0.2.1", THREE).code, 250);
+	assert_int_equal(mails_for("<a@"), 2);
+	rig_stop(&g);
+}
+
+/* Whichever allocation fails: nobody gets it twice without a word, and nothing that was refused is said to be taken. */
+static void memory_that_runs_out(void **state)
+{
+	(void)state;
+	begin(true, NO_RULE);
+	for (long n = 0; n < 30; n++) {
+		char body[40];
+		snprintf(body, sizeof body, "mail %ld\r\n", n);
+		struct relay_mail *m = rig_mail(&g, "192.0.2.1", "from@a.test", THREE, body);
+		struct relay_done d = { 0 };
+		bool doubtful = false;
+		fake_set_rule(g.fake, 0, RULE(".<b", FAKE_SAY, "452 4.2.2 full\r\n", 1, 0));
+		int before = mails_for("<a@");
+		for (int tries = 0; tries < 5 && d.code != 250; tries++, m->ticket += 10000) {
+			mem_fail_after(tries < 2 ? n : -1);
+			d.code = 0;
+			if (relay_deliver(g.relay, m, clock_mono_ms()))
+				d = rig_wait(&g, m->ticket);
+			mem_fail_after(-1);
+			doubtful |= d.doubtful;
+		}
+		assert_int_equal(d.code, 250);
+		assert_true(mails_for("<a@") - before == 1 || doubtful);
+	}
+	rig_stop(&g);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make_folder, drop_folder)
+	const struct CMUnitTest tests[] = {
+		TEST(lmtp_in_good_order),
+		TEST(the_retry_gets_what_is_missing),
+		TEST(a_refused_recipient_is_asked_for_again),
+		TEST(refused_for_all_is_a_plain_refusal),
+		TEST(lost_between_two_replies),
+		TEST(a_reply_that_nobody_heard),
+		TEST(an_answer_that_was_not_fetched),
+		TEST(only_the_same_mail_is_a_retry),
+		TEST(a_body_in_a_file_is_the_same_body),
+		TEST(without_a_memory),
+		TEST(memory_that_runs_out),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
