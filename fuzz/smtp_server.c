@@ -15,6 +15,8 @@ static void run(struct driver *d, unsigned settings, struct slice in, size_t ste
 	d->config.junk = settings & 2 ? 3 : 0;
 	d->config.recipients = settings & 4 ? 2 : 0;
 	d->config.size_max = settings & 8 ? 20 : 0;
+	d->config.ext |= settings & 64 ? SMTP_EXT_CHUNKING | SMTP_EXT_SMTPUTF8 | SMTP_EXT_DSN | SMTP_EXT_LIMITS : 0u;
+	d->config.ext |= settings & 128 ? SMTP_EXT_XCLIENT : 0u;
 	d->config.bare_newline = settings & 16 ? SMTP_STRAY_REFUSE : SMTP_STRAY_REPAIR;
 	d->config.bare_cr = settings & 32 ? SMTP_STRAY_REFUSE : SMTP_STRAY_REPAIR;
 	driver_feed_cut(d, in, step);

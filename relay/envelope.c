@@ -48,7 +48,7 @@ static bool say_next(struct relay_link *l)
 	}
 	if (i == 1)
 		return say_mail(l);
-	return i < job->rcpts_n + 2 ? smtp_client_rcpt(&l->client, job->rcpts[i - 2]) : say_last(l);
+	return i < job->rcpts_n + 2 ? smtp_client_rcpt(&l->client, job->rcpts[i - 2], NULL) : say_last(l);
 }
 
 /* All that may be said now: everything with PIPELINING, else one command. */

@@ -385,6 +385,9 @@ void talk_event(struct session *s, enum smtp_event_kind kind, const struct smtp_
 	case SMTP_EV_STARTTLS:
 		on_starttls(s);
 		return;
+	case SMTP_EV_XCLIENT: /* never announced, so never asked */
+		talk_answer(s, 550, SLICE("5.7.1 XCLIENT is not allowed from here"));
+		return;
 	case SMTP_EV_OFFENCE:
 		on_offence(s, ev);
 		return;

@@ -1,6 +1,7 @@
 #include "smtp/addr.h"
 
 #include "base/ip.h"
+#include "smtp/utf8.h"
 
 /* What a byte may be, as bits: one look-up for each byte of an address. */
 enum {
@@ -38,27 +39,13 @@ static unsigned char at(struct slice s, size_t i)
 	return i < s.n ? (unsigned char)s.p[i] : 0;
 }
 
-/* Length of the UTF-8 character at s[i]; 0 when it is none (RFC 3629: shortest form, no surrogates). C1 controls
- * (U+0080 to U+009F) count as none: they steer terminals. */
-static size_t utf8_length(struct slice s, size_t i)
-{
-	unsigned char c = at(s, i), second = at(s, i + 1);
-	size_t n = c >= 0xc2 && c <= 0xdf ? 2 : (c & 0xf0) == 0xe0 ? 3 : c >= 0xf0 && c <= 0xf4 ? 4 : 0;
-	for (size_t k = 1; k < n; k++)
-		if ((at(s, i + k) & 0xc0) != 0x80)
-			return 0;
-	bool wrong = (c == 0xc2 && second < 0xa0) || (c == 0xe0 && second < 0xa0) || (c == 0xed && second > 0x9f) ||
-		     (c == 0xf0 && second < 0x90) || (c == 0xf4 && second > 0x8f);
-	return wrong ? 0 : n;
-}
-
 /* Passes over bytes of a class, and over UTF-8 characters where they may stand. */
 static size_t skip_class(struct slice s, size_t i, unsigned class, unsigned flags)
 {
 	for (;;) {
 		size_t n = class_of(at(s, i)) & class ? 1 : 0;
 		if (n == 0 && at(s, i) > 127 && flags & SMTP_PATH_UTF8)
-			n = utf8_length(s, i);
+			n = smtp_utf8_length(s, i);
 		if (n == 0)
 			return i;
 		i += n;
@@ -149,7 +136,7 @@ static enum smtp_path_result fault_of(struct slice s, unsigned flags)
 	for (size_t i = 0; i < end; i++) {
 		if (at(s, i) < 128)
 			continue;
-		size_t n = flags & SMTP_PATH_UTF8 ? utf8_length(s, i) : 0;
+		size_t n = flags & SMTP_PATH_UTF8 ? smtp_utf8_length(s, i) : 0;
 		if (n == 0)
 			return SMTP_PATH_NOT_ASCII;
 		i += n - 1;

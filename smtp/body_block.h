@@ -26,7 +26,8 @@ static inline uint64_t smtp_v16_mask(smtp_v16 v)
 	return (uint16_t)__builtin_ia32_pmovmskb128(v);
 }
 
-static inline struct smtp_block smtp_block_read(const char *p)
+/* `dot`: '.', or NUL where a dot is a byte like others (a NUL is looked for anyway). */
+static inline struct smtp_block smtp_block_read(const char *p, char dot)
 {
 	struct smtp_block b = { 0 };
 	smtp_v16 nul = { 0 }, any = { 0 };
@@ -35,7 +36,7 @@ static inline struct smtp_block smtp_block_read(const char *p)
 		memcpy(&v, p + i, sizeof v);
 		b.cr |= smtp_v16_mask((smtp_v16)(v == '\r')) << i;
 		b.lf |= smtp_v16_mask((smtp_v16)(v == '\n')) << i;
-		b.dot |= smtp_v16_mask((smtp_v16)(v == '.')) << i;
+		b.dot |= smtp_v16_mask((smtp_v16)(v == dot)) << i;
 		nul |= (smtp_v16)(v == 0);
 		any |= v;
 	}
@@ -44,14 +45,14 @@ static inline struct smtp_block smtp_block_read(const char *p)
 	return b;
 }
 #else
-static inline struct smtp_block smtp_block_read(const char *p)
+static inline struct smtp_block smtp_block_read(const char *p, char dot)
 {
 	struct smtp_block b = { 0 };
 	for (unsigned i = 0; i < SMTP_BLOCK; i++) {
 		unsigned char c = (unsigned char)p[i];
 		b.cr |= (uint64_t)(c == '\r') << i;
 		b.lf |= (uint64_t)(c == '\n') << i;
-		b.dot |= (uint64_t)(c == '.') << i;
+		b.dot |= (uint64_t)(c == (unsigned char)dot) << i;
 		b.nul |= c == 0;
 		b.high |= c > 127;
 	}

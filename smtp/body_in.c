@@ -15,7 +15,11 @@ enum state {
 
 enum class { OTHER, PERIOD, RETURN, LINEFEED, ZERO, CLASSES };
 
-static const uint8_t CLASS_OF[256] = { ['.'] = PERIOD, ['\r'] = RETURN, ['\n'] = LINEFEED, ['\0'] = ZERO };
+/* In chunks a dot is a byte like others. */
+static const uint8_t CLASS_OF[2][256] = {
+	[false] = { ['.'] = PERIOD, ['\r'] = RETURN, ['\n'] = LINEFEED, ['\0'] = ZERO },
+	[true] = { ['\r'] = RETURN, ['\n'] = LINEFEED, ['\0'] = ZERO },
+};
 
 /* What a byte makes us do, in this order. */
 enum action {
@@ -142,9 +146,10 @@ static struct slice run_table(struct smtp_body_in *b, struct slice *in, struct s
 {
 	size_t n = in->n < SMTP_BODY_IN_WINDOW ? in->n : SMTP_BODY_IN_WINDOW, i = 0;
 	char *to = scratch->bytes;
+	const uint8_t *class_of = CLASS_OF[b->chunked];
 	while (i < n && b->state != END) {
 		char c = in->p[i++];
-		struct step step = STEPS[b->state][CLASS_OF[(unsigned char)c]];
+		struct step step = STEPS[b->state][class_of[(unsigned char)c]];
 		if (step.actions == BYTE)
 			to = put_byte(b, to, c);
 		else if (step.actions)
@@ -160,9 +165,10 @@ static struct slice run_table(struct smtp_body_in *b, struct slice *in, struct s
 static struct slice run_blocks(struct smtp_body_in *b, struct slice *in)
 {
 	uint64_t behind_cr = 0, behind_lf = b->state == LINE;
+	char dot = b->chunked ? 0 : '.';
 	size_t n = 0;
 	for (; in->n - n >= SMTP_BLOCK && b->column <= SMTP_BODY_LINE_MAX - SMTP_BLOCK; n += SMTP_BLOCK) {
-		struct smtp_block m = smtp_block_read(in->p + n);
+		struct smtp_block m = smtp_block_read(in->p + n, dot);
 		uint64_t pairs = m.cr << 1 | behind_cr, starts = m.lf << 1 | behind_lf;
 		if (m.nul || m.lf != pairs || m.dot & starts)
 			break;
@@ -196,4 +202,17 @@ enum smtp_body_in_result smtp_body_in_next(struct smtp_body_in *b, struct slice 
 		}
 	}
 	return SMTP_BODY_IN_END;
+}
+
+enum smtp_body_in_result smtp_body_in_end(struct smtp_body_in *b, struct smtp_body_scratch *scratch,
+					  struct slice *data_r)
+{
+	char *to = scratch->bytes;
+	if (b->state == CR)
+		to = put_stray(b, to, b->bare_cr, SMTP_FAULT_BARE_CR);
+	else if (b->state == TEXT && b->column)
+		to = put_newline(b, to);
+	b->state = END;
+	*data_r = slice_of(scratch->bytes, (size_t)(to - scratch->bytes));
+	return data_r->n && b->fault == SMTP_FAULT_NONE ? SMTP_BODY_IN_DATA : SMTP_BODY_IN_END;
 }

@@ -6,6 +6,10 @@
  * LF, every LF preceded by CR, no NUL. A stray line end never ends a body and a dot behind one is
  * content, not stuffing: a sender that stuffs knows only CR LF lines.
  *
+ * With `chunked` set behind init it takes the chunks of BDAT instead (RFC 3030), one behind the other, cut
+ * anywhere, a CR from its LF as well: a dot is content, nothing in the bytes ends it, the caller knows when
+ * it is over and says smtp_body_in_end(). The rules for stray line ends, NUL and sizes are the same.
+ *
  * Whole blocks with nothing special in them are found 64 bytes at a time and handed out as slices of
  * the input (no copy); what lies around something special goes through the table into the caller's scratch.
  *
@@ -53,6 +57,7 @@ struct smtp_body_in {
 	uint8_t state;   /* private */
 	uint8_t bare_newline, bare_cr; /* enum smtp_stray */
 	uint8_t fault;   /* enum smtp_fault */
+	bool chunked;    /* to be set behind init: BDAT */
 	bool repaired;   /* some stray line end became CR LF */
 	bool eight_bit;  /* some byte handed out was above 127 */
 };
@@ -67,5 +72,10 @@ void smtp_body_in_init(struct smtp_body_in *b, enum smtp_stray bare_newline, enu
  * SMTP_BODY_IN_DATA. */
 enum smtp_body_in_result smtp_body_in_next(struct smtp_body_in *b, struct slice *in, struct smtp_body_scratch *scratch,
 					   struct slice *data_r) MUST_USE;
+
+/* The last chunk is in: a CR that was left over is judged, a last line without its end gets one. SMTP_BODY_IN_DATA
+ * at most once, then END, here and of smtp_body_in_next(). Never MORE. */
+enum smtp_body_in_result smtp_body_in_end(struct smtp_body_in *b, struct smtp_body_scratch *scratch,
+					  struct slice *data_r) MUST_USE;
 
 #endif

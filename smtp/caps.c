@@ -49,12 +49,32 @@ static unsigned look_up(const struct word *words, size_t n, struct slice name)
 	return 0;
 }
 
+unsigned smtp_xattr_of(struct slice name)
+{
+	return look_up(ATTRIBUTES, sizeof ATTRIBUTES / sizeof *ATTRIBUTES, name);
+}
+
 static unsigned read_attributes(struct slice params)
 {
 	unsigned bits = 0;
 	while (params.n)
-		bits |= look_up(ATTRIBUTES, sizeof ATTRIBUTES / sizeof *ATTRIBUTES, slice_cut(&params, ' '));
+		bits |= smtp_xattr_of(slice_cut(&params, ' '));
 	return bits;
+}
+
+/* RFC 9422 3: one to six digits, the first is no 0. Unknown limits, and those that are none, are passed over. */
+static void read_limits(struct slice params, struct smtp_caps *caps)
+{
+	while (params.n) {
+		struct slice value = slice_cut(&params, ' '), name = slice_cut(&value, '=');
+		uint64_t n;
+		if (!slice_u64(value, 999999, &n) || value.n > 6 || value.p[0] == '0')
+			continue;
+		if (slice_ieq(name, SLICE("RCPTMAX")))
+			caps->rcpt_max = (uint32_t)n;
+		else if (slice_ieq(name, SLICE("MAILMAX")))
+			caps->mail_max = (uint32_t)n;
+	}
 }
 
 static void read_line(struct slice line, struct smtp_caps *caps)
@@ -67,6 +87,8 @@ static void read_line(struct slice line, struct smtp_caps *caps)
 		caps->xclient |= (uint16_t)(read_attributes(params) & XCLIENT_KNOWS);
 	if (ext == SMTP_EXT_XFORWARD)
 		caps->xforward |= (uint16_t)(read_attributes(params) & XFORWARD_KNOWS);
+	if (ext == SMTP_EXT_LIMITS)
+		read_limits(params, caps);
 	caps->ext |= ext;
 }
 

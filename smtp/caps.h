@@ -1,8 +1,8 @@
 /* smtp/caps.h - what a server can do, read from its reply to EHLO
  *
  * Source: RFC 5321 4.1.1.1 (first line: its name; then one keyword with parameters a line), RFC 1870 (SIZE),
- * Postfix XCLIENT_README and XFORWARD_README (attribute names). Unknown keywords, and known ones whose
- * parameters make no sense, are passed over. Keywords in any case; the old "AUTH=" form is not AUTH.
+ * RFC 9422 (LIMITS), Postfix XCLIENT_README and XFORWARD_README (attribute names). Unknown keywords, and known ones
+ * whose parameters make no sense, are passed over. Keywords in any case; the old "AUTH=" form is not AUTH.
  */
 #ifndef SMTP_CAPS_H
 #define SMTP_CAPS_H
@@ -30,8 +30,15 @@ struct smtp_caps {
 	uint16_t xclient; /* SMTP_XATTR_* offered; SMTP_EXT_XCLIENT may be there with none (smtp-sink) */
 	uint16_t xforward;
 	uint64_t size; /* SMTP_EXT_SIZE: largest mail in bytes; 0: no limit said */
+	/* SMTP_EXT_LIMITS (RFC 9422 4): 1..999999, 0: no limit said. A server may name lower ones after each EHLO. A
+	 * mail with more recipients than rcpt_max would be put off for ever, so the owner takes no more than the least
+	 * of its own limit and those of all backends the mail may go to, and announces the same. */
+	uint32_t rcpt_max; /* recipients of a mail */
+	uint32_t mail_max; /* mails of a connection: then it must be closed */
 };
 
+/* The attribute's bit, its name in any case; 0: no such one. */
+unsigned smtp_xattr_of(struct slice name);
 /* `text`: of the whole reply, lines joined by '\n', as smtp/reply_in.h gives it. */
 void smtp_caps_parse(struct slice text, struct smtp_caps *caps_r);
 

@@ -1,9 +1,11 @@
 #include "smtp/client.h"
 
+#include "smtp/utf8.h"
+
 #include <stdio.h>
 
-/* Of a command with its CR LF: a path of 500 bytes with its options, or XCLIENT. */
-enum { COMMAND_LINE = 640 };
+/* Of a command with its CR LF: RCPT with a path of 500 bytes, NOTIFY and ORCPT. */
+enum { COMMAND_LINE = 1100 };
 
 void smtp_client_init(struct smtp_client *c, struct buf *out)
 {
@@ -72,20 +74,29 @@ static void expect(struct smtp_client *c, enum smtp_client_command to)
 		c->ring[(c->first + c->runs++) % SMTP_CLIENT_RUNS] = (struct smtp_client_run){ (uint8_t)to, 1 };
 }
 
-/* The one function that writes commands: one line of 0x20..0x7e and its CR LF, or nothing. */
+/* Only where SMTPUTF8 was said with this mail, and only where a path stands. */
+static bool may_be_utf8(const struct smtp_client *c, enum smtp_client_command to)
+{
+	return c->utf8 && (to == SMTP_TO_MAIL || to == SMTP_TO_RCPT);
+}
+
+/* The one function that writes commands: one line without control bytes and its CR LF, or nothing. */
 static bool say(struct smtp_client *c, enum smtp_client_command to, const struct slice *parts, size_t parts_n)
 {
 	char line[COMMAND_LINE];
 	size_t n = 0;
+	unsigned char all = 0;
 	for (size_t i = 0; i < parts_n; i++) {
 		if (parts[i].n > sizeof line - 2 - n)
 			return false;
 		for (size_t k = 0; k < parts[i].n; k++) {
-			char b = parts[i].p[k];
-			TRY(b >= 0x20 && b < 0x7f);
-			line[n++] = b;
+			unsigned char b = (unsigned char)parts[i].p[k];
+			TRY(b >= 0x20 && b != 0x7f);
+			line[n++] = (char)b;
+			all |= b;
 		}
 	}
+	TRY(all < 128 || (may_be_utf8(c, to) && smtp_utf8_is_valid(slice_of(line, n))));
 	line[n++] = '\r';
 	line[n++] = '\n';
 	TRY(may_say(c) && can_expect(c, to) && buf_put(c->out, slice_of(line, n)));
@@ -142,19 +153,37 @@ bool smtp_client_xforward(struct smtp_client *c, const struct smtp_identity *id)
 
 bool smtp_client_mail(struct smtp_client *c, struct slice sender, const struct smtp_mail_options *o)
 {
+	static const struct smtp_mail_options nothing = { 0 };
 	char size[32] = "";
-	if (o && o->size && (c->caps.ext & SMTP_EXT_SIZE))
+	struct slice dsn[3] = { 0 };
+	if (!o)
+		o = &nothing;
+	if (o->size && (c->caps.ext & SMTP_EXT_SIZE))
 		snprintf(size, sizeof size, " SIZE=%llu", (unsigned long long)o->size);
-	bool eight_bit = o && o->eight_bit && (c->caps.ext & SMTP_EXT_8BITMIME);
+	if (c->caps.ext & SMTP_EXT_DSN)
+		TRY(smtp_mail_dsn_parts(&o->dsn, dsn));
+	TRY(is_one_path(sender) && (!o->smtputf8 || c->caps.ext & SMTP_EXT_SMTPUTF8));
+	bool eight_bit = o->eight_bit && (c->caps.ext & SMTP_EXT_8BITMIME), utf8_before = c->utf8;
 	struct slice body = eight_bit ? SLICE(" BODY=8BITMIME") : SLICE("");
-	struct slice parts[] = { SLICE("MAIL FROM:<"), sender, SLICE(">"), slice_str(size), body };
-	return is_one_path(sender) && say(c, SMTP_TO_MAIL, parts, sizeof parts / sizeof *parts);
+	struct slice utf8 = o->smtputf8 ? SLICE(" SMTPUTF8") : SLICE("");
+	struct slice parts[] = {
+		SLICE("MAIL FROM:<"), sender, SLICE(">"), slice_str(size), body, utf8, dsn[0], dsn[1], dsn[2],
+	};
+	c->utf8 = o->smtputf8;
+	if (say(c, SMTP_TO_MAIL, parts, sizeof parts / sizeof *parts))
+		return true;
+	c->utf8 = utf8_before;
+	return false;
 }
 
-bool smtp_client_rcpt(struct smtp_client *c, struct slice rcpt)
+bool smtp_client_rcpt(struct smtp_client *c, struct slice rcpt, const struct smtp_rcpt_dsn *dsn)
 {
-	return rcpt.n && is_one_path(rcpt) &&
-	       say(c, SMTP_TO_RCPT, (struct slice[]){ SLICE("RCPT TO:<"), rcpt, SLICE(">") }, 3);
+	struct slice said[3] = { 0 };
+	if (dsn && (c->caps.ext & SMTP_EXT_DSN))
+		TRY(smtp_rcpt_dsn_parts(dsn, c->utf8, said));
+	TRY(rcpt.n && is_one_path(rcpt));
+	struct slice parts[] = { SLICE("RCPT TO:<"), rcpt, SLICE(">"), said[0], said[1], said[2] };
+	return say(c, SMTP_TO_RCPT, parts, sizeof parts / sizeof *parts);
 }
 
 bool smtp_client_data(struct smtp_client *c)

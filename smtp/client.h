@@ -1,7 +1,7 @@
 /* smtp/client.h - sans-IO core of an SMTP client: commands out, replies in
  *
- * Source: RFC 5321 (commands, replies), 1870 SIZE, 2920 PIPELINING, 3207 STARTTLS, 6152 8BITMIME; XCLIENT and XFORWARD
- * as Postfix has them.
+ * Source: RFC 5321 (commands, replies), 1870 SIZE, 2033 LMTP, 2920 PIPELINING, 3207 STARTTLS, 3461 DSN, 6152 8BITMIME,
+ * 6531 SMTPUTF8; XCLIENT and XFORWARD as Postfix has them.
  *
  *   smtp_client_init(&c, &conn.out);           expects the greeting
  *   smtp_client_mail(&c, ..); smtp_client_rcpt(&c, ..); smtp_client_data(&c);   queued: one write for the group
@@ -15,9 +15,10 @@
  * LMTP (RFC 2033): LHLO instead of EHLO, and SMTP_TO_BODY once for each accepted recipient, counted by its index.
  *
  * Every command function returns false when the command would not be one line of that command (CR, LF, NUL, other
- * control or 8-bit bytes, a path that could be misread, too long), when it is not allowed now (behind DATA, STARTTLS or
- * QUIT whose reply is due, in a body, in the midst of a reply that nobody asked for), when too many different commands
- * are under way, or when memory is out. Then nothing was appended.
+ * control bytes, bytes above 127 other than UTF-8 in MAIL and RCPT of a mail with SMTPUTF8, a path or a DSN value that
+ * could be misread, too long), when it is not allowed now (behind DATA, STARTTLS or QUIT whose reply is due, in a body,
+ * in the midst of a reply that nobody asked for), when too many different commands are under way, or when memory is
+ * out. Then nothing was appended.
  * Memory: none of its own but a half-read reply. Thread: the owner's.
  */
 #ifndef SMTP_CLIENT_H
@@ -25,6 +26,7 @@
 
 #include "smtp/caps.h"
 #include "smtp/client_identity.h"
+#include "smtp/params.h"
 #include "smtp/reply_in.h"
 
 enum {
@@ -59,8 +61,8 @@ enum smtp_client_event {
 
 struct smtp_client_reply {
 	enum smtp_client_command to;
-	uint16_t index; /* SMTP_TO_RCPT: which of this mail's recipients, from 0; LMTP's SMTP_TO_BODY: of those accepted
-			 */
+	/* SMTP_TO_RCPT: which of this mail's recipients, from 0; LMTP's SMTP_TO_BODY: which of those accepted */
+	uint16_t index;
 	uint16_t code;	/* 200..599 */
 	struct smtp_enhanced enhanced; /* class 0: none */
 	/* With its enhanced code, lines joined by '\n', harmless bytes only (smtp/reply_in.h). Valid until the next
@@ -78,10 +80,11 @@ struct smtp_client {
 	struct buf *out;
 	struct smtp_caps caps; /* of the last good EHLO; empty before it and after a good STARTTLS or XCLIENT */
 	struct smtp_reply_in reply;
-	uint16_t rcpt;	   /* replies to RCPT since MAIL; in LMTP, behind the body, those to it */
-	uint16_t accepted; /* recipients since MAIL */
-	bool lmtp;
+	uint16_t rcpt;	     /* replies to RCPT since MAIL; in LMTP, behind the body, those to it */
+	uint16_t accepted;   /* recipients since MAIL */
+	bool lmtp;	     /* smtp_client_speak_lmtp() */
 	uint8_t first, runs; /* the ring below */
+	bool utf8;	     /* SMTPUTF8 was said for this mail */
 	bool in_body;	     /* a 354 came: nothing but the body may go out until smtp_client_body_sent() */
 	uint8_t lost;	     /* the event that ended the stream; SMTP_CLIENT_MORE: none */
 	struct smtp_client_run ring[SMTP_CLIENT_RUNS];
@@ -107,10 +110,16 @@ bool smtp_client_xforward(struct smtp_client *c, const struct smtp_identity *id)
 struct smtp_mail_options {
 	uint64_t size;	/* SIZE=, when the server offers it; 0: not said */
 	bool eight_bit; /* BODY=8BITMIME, when the server offers it */
+	/* SMTPUTF8: some path is not ASCII, or the header is not (smtp/hops.h), or the client asked for it. Where the
+	 * server does not offer it, smtp_client_mail() is false: look at caps.ext before, the mail cannot go there
+	 * (550 5.6.7). */
+	bool smtputf8;
+	struct smtp_mail_dsn dsn; /* RET, ENVID, when the server offers DSN */
 };
 /* `sender` without brackets, empty: <>. `o` may be NULL. */
 bool smtp_client_mail(struct smtp_client *c, struct slice sender, const struct smtp_mail_options *o) MUST_USE;
-bool smtp_client_rcpt(struct smtp_client *c, struct slice rcpt) MUST_USE;
+/* `dsn`: NOTIFY, ORCPT, when the server offers DSN; may be NULL. */
+bool smtp_client_rcpt(struct smtp_client *c, struct slice rcpt, const struct smtp_rcpt_dsn *dsn) MUST_USE;
 bool smtp_client_data(struct smtp_client *c) MUST_USE;
 /* The caller has put the whole body and its dot into `out`: a reply is due (LMTP: one for each recipient that was
  * accepted). Only after a 354. */

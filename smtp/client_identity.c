@@ -50,7 +50,7 @@ static bool is_label(struct slice s)
 }
 
 /* As Postfix has it: it answers 501 to the whole command when a name is of another form. */
-static bool is_host(struct slice s)
+bool smtp_host_is_valid(struct slice s)
 {
 	size_t figures = 0;
 	for (size_t i = 0; i < s.n; i++)
@@ -64,7 +64,7 @@ static bool is_host(struct slice s)
 
 static void host(struct slice s, struct value *v_r)
 {
-	plain(is_host(s) ? s : UNAVAILABLE, v_r);
+	plain(smtp_host_is_valid(s) ? s : UNAVAILABLE, v_r);
 }
 
 static void value_addr(const struct smtp_identity *id, struct value *v_r)

@@ -32,6 +32,9 @@ struct smtp_identity {
 	struct slice ident; /* XFORWARD: our id of the mail, for the backend's log */
 };
 
+/* A host name of the form above. */
+bool smtp_host_is_valid(struct slice s) MUST_USE;
+
 /* Both write the command without its CR LF and return its length; 0: nothing that we could say is among the
  * attributes offered (SMTP_XATTR_* bits). smtp/client.h sends it.
  * It is one line always: a second XCLIENT may be refused for the address that the first one gave. Every attribute

@@ -23,7 +23,7 @@ static const struct verb VERBS[] = {
 	VERB("NOOP", NOOP, LAST | JUNK),
 	VERB("VRFY", VRFY, LAST | JUNK),
 	VERB("HELP", HELP, LAST | JUNK),
-	VERB("BDAT", BDAT, LAST | JUNK),
+	VERB("BDAT", BDAT, 0),
 	VERB("EXPN", ABSENT, LAST | JUNK),
 	VERB("TURN", ABSENT, LAST | JUNK),
 	VERB("ETRN", ABSENT, LAST | JUNK),
@@ -32,7 +32,7 @@ static const struct verb VERBS[] = {
 	VERB("SOML", ABSENT, LAST | JUNK),
 	VERB("SAML", ABSENT, LAST | JUNK),
 	VERB("AUTH", ABSENT, LAST | JUNK),
-	VERB("XCLIENT", ABSENT, LAST | JUNK),
+	VERB("XCLIENT", XCLIENT, LAST | JUNK),
 	VERB("XFORWARD", ABSENT, LAST | JUNK),
 	/* a browser, a scanner or a forged request that carries SMTP in its body (cross-protocol attacks) */
 	VERB("GET", FOREIGN, LAST),

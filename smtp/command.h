@@ -19,8 +19,9 @@ enum smtp_verb {
 	SMTP_VERB_HELP,
 	SMTP_VERB_QUIT,
 	SMTP_VERB_STARTTLS,
-	SMTP_VERB_BDAT,    /* known for what follows it, not yet spoken */
-	SMTP_VERB_ABSENT,  /* SMTP, but not spoken here: EXPN, TURN, ETRN, AUTH, XCLIENT ... */
+	SMTP_VERB_BDAT,    /* bytes that are no command follow it */
+	SMTP_VERB_XCLIENT,
+	SMTP_VERB_ABSENT,  /* SMTP, but not spoken here: EXPN, TURN, ETRN, AUTH, XFORWARD ... */
 	SMTP_VERB_FOREIGN, /* of another protocol: HTTP, SSH */
 	SMTP_VERB_UNKNOWN,
 	SMTP_VERBS

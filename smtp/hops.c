@@ -17,6 +17,19 @@ static uint8_t step(struct smtp_hops *h, char c)
 	return ELSEWHERE;
 }
 
+/* Eight at once: every header passes here. */
+static bool has_high(struct slice s)
+{
+	uint64_t all = 0, eight;
+	for (; s.n >= sizeof eight; s = slice_skip(s, sizeof eight)) {
+		memcpy(&eight, s.p, sizeof eight);
+		all |= eight;
+	}
+	for (size_t i = 0; i < s.n; i++)
+		all |= (unsigned char)s.p[i];
+	return all & 0x8080808080808080u;
+}
+
 size_t smtp_hops_feed(struct smtp_hops *h, struct slice bytes)
 {
 	size_t i = 0;
@@ -35,5 +48,6 @@ size_t smtp_hops_feed(struct smtp_hops *h, struct slice bytes)
 			h->matched = step(h, bytes.p[i++]);
 		}
 	}
+	h->eight_bit |= has_high(slice_of(bytes.p, i));
 	return i;
 }

@@ -17,6 +17,8 @@ struct smtp_hops {
 	uint32_t count;
 	uint8_t matched; /* private: place within a line */
 	bool done;       /* the header has ended; feeding more is free */
+	bool eight_bit;  /* some byte of the header was above 127: right only with SMTPUTF8 (RFC 6531, 6532), so it
+			  * must not go to a backend without it */
 };
 
 /* Returns how many of the bytes belong to the header, the empty line included; all of them while it goes on. */

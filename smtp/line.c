@@ -8,9 +8,9 @@ static enum smtp_line_result cut(struct slice *in, size_t line, size_t taken, en
 	return result;
 }
 
-enum smtp_line_result smtp_line_take(struct slice *in, struct slice *line_r)
+enum smtp_line_result smtp_line_take(struct slice *in, size_t max, struct slice *line_r)
 {
-	struct slice seen = slice_of(in->p, in->n < SMTP_LINE_MAX ? in->n : SMTP_LINE_MAX);
+	struct slice seen = slice_of(in->p, in->n < max ? in->n : max);
 	size_t lf = slice_find(seen, '\n');
 	size_t cr = slice_find(slice_of(seen.p, lf), '\r');
 
@@ -20,7 +20,7 @@ enum smtp_line_result smtp_line_take(struct slice *in, struct slice *line_r)
 		return cut(in, cr, cr + 1, SMTP_LINE_BARE_CR, line_r);
 	if (lf < seen.n)
 		return cut(in, lf, lf + 1, SMTP_LINE_BARE_LF, line_r);
-	if (seen.n < SMTP_LINE_MAX)
+	if (seen.n < max)
 		return SMTP_LINE_MORE;
 	/* a CR that is the last byte here stays: its LF may follow */
 	return cut(in, cr, cr, SMTP_LINE_TOO_LONG, line_r);

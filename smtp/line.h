@@ -12,8 +12,9 @@
 #include "base/slice.h"
 
 /* RFC 5321 4.5.3.1.4, CR LF included: a client cannot make us hold more than this of a command. The longest MAIL with
- * all parameters of params.h fits in, so the extra bytes of RFC 1870 and 6152 are not needed. */
-enum { SMTP_LINE_MAX = 512 };
+ * SIZE, BODY and SMTPUTF8 fits in, so the extra bytes of RFC 1870, 6152 and 6531 are not needed. RFC 3461 4.1, 4.2:
+ * NOTIFY and a whole ORCPT take 528 more. */
+enum { SMTP_LINE_MAX = 512, SMTP_LINE_DSN_MAX = SMTP_LINE_MAX + 528 };
 
 enum smtp_line_result {
 	SMTP_LINE_MORE,    /* no end yet */
@@ -23,9 +24,9 @@ enum smtp_line_result {
 	SMTP_LINE_TOO_LONG /* now skip */
 };
 
-/* Takes a line off the front of *in; *line_r is without its CR LF, or the part before what was wrong. With
- * SMTP_LINE_MORE nothing is taken, and less than SMTP_LINE_MAX bytes are there. */
-enum smtp_line_result smtp_line_take(struct slice *in, struct slice *line_r) MUST_USE;
+/* Takes a line of at most `max` bytes off the front of *in; *line_r is without its CR LF, or the part before what was
+ * wrong. With SMTP_LINE_MORE nothing is taken, and less than `max` bytes are there. */
+enum smtp_line_result smtp_line_take(struct slice *in, size_t max, struct slice *line_r) MUST_USE;
 
 /* What is remembered of a line being thrown away; zero-initialised at its beginning. */
 struct smtp_line_skip {

@@ -97,7 +97,7 @@ static void begin_skip(struct smtp_server *s)
 {
 	s->phase = SMTP_PHASE_SKIP;
 	s->skip = (struct smtp_line_skip){ 0 };
-	s->flags &= (uint8_t)~SMTP_SERVER_TOO_LONG;
+	s->flags &= (uint16_t)~SMTP_SERVER_TOO_LONG;
 }
 
 static void skip_line(struct smtp_server *s, struct smtp_turn *t)
@@ -122,7 +122,8 @@ static void skip_line(struct smtp_server *s, struct smtp_turn *t)
 /* Input behind a command that had to wait for our reply. The command itself is run in the next turn. */
 static bool is_pipelined_wrongly(const struct smtp_server *s, const struct smtp_command *c, struct slice behind)
 {
-	if (behind.n == 0 || s->flags & SMTP_SERVER_BURST_TOLD || c->verb == SMTP_VERB_STARTTLS)
+	if (behind.n == 0 || s->flags & SMTP_SERVER_BURST_TOLD || c->verb == SMTP_VERB_STARTTLS ||
+	    c->verb == SMTP_VERB_BDAT) /* its bytes are behind it rightly */
 		return false;
 	return c->flags & SMTP_VERB_LAST || (s->announced & SMTP_EXT_PIPELINING) == 0;
 }
@@ -141,7 +142,7 @@ static void got_line(struct smtp_server *s, struct smtp_turn *t, struct slice li
 		*t->in = t->before;
 		tell_offence(t, SMTP_OFFENCE_PIPELINING, line, 0);
 	} else {
-		s->flags &= (uint8_t)~SMTP_SERVER_WARY;
+		s->flags &= (uint16_t)~SMTP_SERVER_WARY;
 		smtp_server_run(s, t, &c);
 	}
 }
@@ -154,9 +155,10 @@ static void take_line(struct smtp_server *s, struct smtp_turn *t)
 		smtp_server_end(s, SMTP_OFFENCE_NOT_SMTP, SMTP_REPLY_NOT_SMTP);
 		return;
 	}
-	switch (smtp_line_take(t->in, &line)) {
+	size_t max = s->announced & SMTP_EXT_DSN ? SMTP_LINE_DSN_MAX : SMTP_LINE_MAX;
+	switch (smtp_line_take(t->in, max, &line)) {
 	case SMTP_LINE_MORE:
-		s->flags &= (uint8_t)~SMTP_SERVER_BURST_TOLD;
+		s->flags &= (uint16_t)~SMTP_SERVER_BURST_TOLD;
 		smtp_server_tell(t, SMTP_EV_MORE);
 		break;
 	case SMTP_LINE_GOT:
@@ -179,11 +181,10 @@ static void take_line(struct smtp_server *s, struct smtp_turn *t)
 	}
 }
 
-static void take_body(struct smtp_server *s, struct smtp_turn *t)
+void smtp_server_tell_body(struct smtp_server *s, struct smtp_turn *t, enum smtp_body_in_result result)
 {
-	switch (smtp_body_in_next(&s->body, t->in, &t->ev->scratch, &t->ev->data)) {
+	switch (result) {
 	case SMTP_BODY_IN_MORE:
-		smtp_server_tell(t, SMTP_EV_MORE);
 		break;
 	case SMTP_BODY_IN_DATA:
 		smtp_server_tell(t, SMTP_EV_BODY);
@@ -197,6 +198,13 @@ static void take_body(struct smtp_server *s, struct smtp_turn *t)
 	}
 }
 
+static void take_body(struct smtp_server *s, struct smtp_turn *t)
+{
+	enum smtp_body_in_result result = smtp_body_in_next(&s->body, t->in, &t->ev->scratch, &t->ev->data);
+	smtp_server_tell(t, SMTP_EV_MORE);
+	smtp_server_tell_body(s, t, result);
+}
+
 /* Input while the owner thinks. */
 static void wait_for_answer(struct smtp_server *s, struct smtp_turn *t)
 {
@@ -204,7 +212,7 @@ static void wait_for_answer(struct smtp_server *s, struct smtp_turn *t)
 		smtp_server_end(s, SMTP_OFFENCE_INJECTION, SMTP_REPLY_INJECTION);
 		return;
 	}
-	if (t->in->n && s->question == SMTP_EV_DATA)
+	if (t->in->n && s->question == SMTP_EV_DATA && (s->flags & SMTP_SERVER_CHUNKED) == 0)
 		s->flags |= SMTP_SERVER_BEHIND;
 	smtp_server_tell(t, SMTP_EV_WAIT);
 }
@@ -251,6 +259,9 @@ enum smtp_event_kind smtp_server_next(struct smtp_server *s, struct slice *in, s
 			break;
 		case SMTP_PHASE_BODY:
 			take_body(s, &t);
+			break;
+		case SMTP_PHASE_CHUNK:
+			smtp_server_take_chunk(s, &t);
 			break;
 		case SMTP_PHASE_TLS:
 			wait_for_tls(s, &t);

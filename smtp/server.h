@@ -1,9 +1,9 @@
 /* smtp/server.h - the server's side of SMTP, without any I/O
  *
  * Bytes in, events out, replies appended to a buffer. The core knows the protocol (RFC 5321, 1870,
- * 2034, 2920, 3207, 6152): line ends, syntax, order, limits, the end of a body. Its owner knows
- * everything else and is asked one question at a time, so replies to pipelined commands stay in
- * order and nothing re-enters:
+ * 2034, 2920, 3030, 3207, 3461, 6152, 6531, 9422, Postfix XCLIENT_README): line ends, syntax, order, limits, the end
+ * of a body. Its owner knows everything else and is asked one question at a time, so replies to pipelined commands
+ * stay in order and nothing re-enters:
  *
  *     smtp_server_init(&s, &config, &conn->out);
  *     smtp_server_greet(&s, 220, SLICE("mx.example.com ESMTP"));
@@ -20,9 +20,21 @@
  *
  * A group of pipelined commands gives one run of replies in `out`: flush at MORE, WAIT and CLOSE only.
  * Slices in an event point into `in` or into the event itself, and are valid until the next call; copy what is needed.
- * At MORE less than SMTP_LINE_MAX bytes are left in `in`.
+ * At MORE less than SMTP_LINE_DSN_MAX bytes are left in `in`, SMTP_LINE_MAX where DSN was not announced.
  *
- * Memory: the core owns none; it is sizeof(struct smtp_server) for each session (under 160 bytes). When
+ * A body comes behind DATA or in chunks (BDAT); to the owner both are SMTP_EV_DATA, SMTP_EV_BODY ...,
+ * SMTP_EV_BODY_END, with the same rules and faults. What differs: 354 is not written; each chunk but the last
+ * is answered by the core; between two chunks commands run, so that the client may rest there (SMTP_EV_MORE), take the
+ * mail back (SMTP_EV_RSET) or QUIT in the midst of a body. A chunk's bytes are taken off the stream
+ * whatever becomes of it, up to SMTP_CHUNK_MAX. Toward a backend it is DATA again: nothing is lost, since
+ * BINARYMIME is not offered.
+ *
+ * With XCLIENT a trusted proxy says who its client is. It begins a new session within the connection: the owner
+ * answers SMTP_EV_XCLIENT with a new greeting (220), or 554 for a client that gets no service (then QUIT or the
+ * next XCLIENT come); any other answer refuses the command and changes nothing. After 220 and 554 HELO, extensions and
+ * counts of errors are forgotten; TLS stays.
+ *
+ * Memory: the core owns none; it is sizeof(struct smtp_server) for each session (72 bytes). When
  * `out` cannot grow the core closes: an unsent reply must not be mistaken for a sent one.
  * Thread: the session's.
  */
@@ -35,18 +47,23 @@
 #include "smtp/ext.h"
 #include "smtp/line.h"
 #include "smtp/params.h"
+#include "smtp/xclient.h"
 
 /* An over-long line is thrown away up to its CR LF; one that has none within this is no mistake: closed. */
 enum { SMTP_LINE_SKIP_MAX = 64 * 1024 };
 /* The so many-th stray line end in a command closes the session: one is a slip, two are a client that cannot do it. */
 enum { SMTP_STRAY_COMMANDS_MAX = 2 };
 
+/* Longest chunk. A longer one than any mail is a mistake, or means to have us read for ever before we may say no: 552
+ * and closed, as is a BDAT whose count cannot be read (501), since where its bytes end is not known. */
+enum { SMTP_CHUNK_MAX = 1024 * 1024 * 1024 };
+
 struct smtp_server_config {
 	struct slice hostname; /* named in replies of our own */
-	unsigned ext;          /* SMTP_EXT_* announced to EHLO; of these the core speaks PIPELINING, SIZE, 8BITMIME,
-				* ENHANCEDSTATUSCODES and STARTTLS, others are not announced. Read at each EHLO */
+	unsigned ext;          /* SMTP_EXT_* announced to EHLO (all but XFORWARD and AUTH are spoken), read at each
+				* EHLO; what was not announced is not taken. SMTP_EXT_XCLIENT: this peer is trusted */
 	uint64_t size_max;     /* bytes of a body; 0: no limit */
-	uint32_t recipients;   /* accepted ones, of a mail; 0: no limit */
+	uint32_t recipients;   /* accepted ones, of a mail; told by LIMITS; 0: no limit */
 	uint32_t errors;       /* 5xx replies of a session, then 421; 0: no limit */
 	uint32_t junk;         /* NOOP, RSET, VRFY, HELO ... since the last accepted mail, then 421; 0: no limit */
 	enum smtp_stray bare_newline, bare_cr; /* in a body */
@@ -59,12 +76,15 @@ enum smtp_event_kind {
 	SMTP_EV_HELO,     /* esmtp, name. 2xx: taken on (for EHLO the core adds the extension lines) */
 	SMTP_EV_MAIL,     /* path, params. 2xx: the transaction is open */
 	SMTP_EV_RCPT,     /* path, params. 2xx: counts as recipient */
-	SMTP_EV_DATA,     /* 354: the body follows. Anything else: refused; the transaction stays open */
+	SMTP_EV_DATA,     /* DATA, or a mail's first BDAT. 354: the body follows. Anything else: refused; the
+			   * transaction stays open (BDAT: SMTP_EV_RSET comes with its last chunk) */
 	SMTP_EV_BODY_END, /* fault, repaired, eight_bit. Any answer ends the transaction */
 	SMTP_EV_STARTTLS, /* 220: flush, begin the handshake, then smtp_server_tls_started(). Else: refused */
+	SMTP_EV_XCLIENT,  /* xclient. 220: a new session begins; 554: with no service; else: refused */
 	/* Not questions. */
 	SMTP_EV_BODY,     /* data: next bytes of the body, clean (smtp/body_in.h) */
-	SMTP_EV_RSET,     /* the transaction, if there was one, is gone: RSET, or HELO within it */
+	SMTP_EV_RSET,     /* the transaction, if there was one, is gone: RSET, HELO within it, or the last chunk of a
+			   * refused BDAT. Between chunks this ends a body */
 	SMTP_EV_QUIT,     /* 221 is written; SMTP_EV_CLOSE comes next */
 	SMTP_EV_OFFENCE,  /* offence, line, code: to be counted and logged; the core has replied */
 	SMTP_EV_CLOSE,    /* flush `out` and close. Said again on every further call */
@@ -75,12 +95,13 @@ enum smtp_offence {
 	SMTP_OFFENCE_BARE_CR,      /* in a command */
 	SMTP_OFFENCE_CONTROL,      /* NUL or another control byte in a command */
 	SMTP_OFFENCE_SYNTAX,       /* a known command, wrongly written */
-	SMTP_OFFENCE_ORDER,        /* a known command at the wrong time */
+	SMTP_OFFENCE_ORDER,        /* a known command at the wrong time, or XCLIENT from a peer that is not trusted */
 	SMTP_OFFENCE_UNKNOWN,      /* no such command */
 	SMTP_OFFENCE_LINE_LENGTH,  /* longer than SMTP_LINE_MAX */
 	SMTP_OFFENCE_PIPELINING,   /* input behind a command that had to wait for its reply (RFC 2920 3.1); told
 				    * once for each burst, no reply of its own */
-	SMTP_OFFENCE_REFUSED_DATA, /* body bytes, or what looks like them, after a refused DATA; closed */
+	SMTP_OFFENCE_REFUSED_DATA, /* body bytes, or what looks like them, after a refused DATA; a BDAT whose bytes
+				    * cannot be told from commands; closed */
 	SMTP_OFFENCE_INJECTION,    /* clear text behind STARTTLS; closed */
 	SMTP_OFFENCE_NOT_SMTP,     /* HTTP, TLS, SSH; closed */
 	SMTP_OFFENCE_ERRORS,       /* config.errors reached; closed */
@@ -95,6 +116,7 @@ struct smtp_event {
 	struct slice name;         /* HELO: 1..255 printable ASCII bytes without a blank */
 	struct smtp_path path;     /* MAIL, RCPT */
 	struct smtp_params params; /* MAIL, RCPT */
+	struct smtp_xclient xclient; /* XCLIENT */
 	struct slice data;         /* BODY */
 	enum smtp_fault fault;     /* BODY_END: unless NONE the mail must be refused, see smtp_fault_reply() */
 	bool repaired;             /* BODY_END: stray line ends were repaired */
@@ -109,14 +131,20 @@ struct smtp_server {
 	const struct smtp_server_config *config;
 	struct buf *out;
 	struct smtp_body_in body;
-	struct smtp_line_skip skip; /* of an over-long or broken line */
+	union {
+		struct smtp_line_skip skip; /* of an over-long or broken line */
+		struct {
+			uint32_t left, size;
+		} chunk; /* of the BDAT that is taken */
+	};
 	uint32_t rcpts;     /* accepted in this transaction */
 	uint32_t errors, junk;
 	unsigned announced; /* SMTP_EXT_* of the last EHLO */
 	uint8_t phase, stage, question; /* private, see smtp/server_core.h */
 	uint8_t strays;     /* stray line ends in commands so far */
-	uint8_t flags;      /* private */
+	uint16_t flags;     /* private */
 	uint8_t pending;    /* private: an offence not yet told, + 1 */
+	uint8_t refusal;    /* private: of the chunk that is taken */
 };
 
 /* `c` and `out` must outlive the session's use of the core; `c` may be changed between two calls (a reload changes

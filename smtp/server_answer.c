@@ -1,7 +1,7 @@
 /* What comes from the owner: the banner, the answers to its questions, the end. */
 #include "smtp/server_core.h"
 
-_Static_assert(sizeof(struct smtp_server) <= 160, "an idle session must stay small");
+_Static_assert(sizeof(struct smtp_server) <= 72, "an idle session must stay small");
 
 void smtp_server_init(struct smtp_server *s, const struct smtp_server_config *c, struct buf *out)
 {
@@ -35,26 +35,46 @@ static void answer_helo(struct smtp_server *s, int code, struct slice text)
 	bool esmtp = s->flags & SMTP_SERVER_ESMTP;
 	s->stage = SMTP_STAGE_READY;
 	s->announced = esmtp ? s->config->ext & SMTP_REPLY_EHLO_EXTS : 0;
+	if (s->config->recipients == 0) /* the only limit that we have */
+		s->announced &= ~(unsigned)SMTP_EXT_LIMITS;
 	if (s->flags & SMTP_SERVER_TLS)
 		s->announced &= ~(unsigned)SMTP_EXT_STARTTLS;
 	if (text.n == 0)
 		text = s->config->hostname;
 	if (esmtp)
-		smtp_server_written(s, smtp_reply_write_ehlo(s->out, text, s->announced, s->config->size_max));
+		smtp_server_written(s, smtp_reply_write_ehlo(s->out, text, s->announced, s->config));
 	else
 		smtp_server_reply(s, code, text);
+}
+
+void smtp_server_begin_body(struct smtp_server *s)
+{
+	smtp_body_in_init(&s->body, s->config->bare_newline, s->config->bare_cr, s->config->size_max);
 }
 
 static void answer_data(struct smtp_server *s, int code)
 {
 	bool behind = s->flags & SMTP_SERVER_BEHIND;
-	s->flags &= (uint8_t)~SMTP_SERVER_BEHIND;
-	if (code == 354) {
+	s->flags &= (uint16_t)~SMTP_SERVER_BEHIND;
+	if (s->flags & SMTP_SERVER_CHUNKED) {
+		smtp_server_answer_bdat(s, code);
+	} else if (code == 354) {
 		s->phase = SMTP_PHASE_BODY;
-		smtp_body_in_init(&s->body, s->config->bare_newline, s->config->bare_cr, s->config->size_max);
+		smtp_server_begin_body(s);
 	} else {
 		smtp_server_data_refused(s, behind);
 	}
+}
+
+/* The proxy speaks for another client now: nothing of the former one counts against it. TLS, if there is, stays. */
+static void answer_xclient(struct smtp_server *s, int code)
+{
+	if (code != 220 && code != 554)
+		return;
+	s->stage = code == 220 ? SMTP_STAGE_NEW : SMTP_STAGE_REJECTED;
+	s->announced = 0;
+	s->errors = s->junk = 0;
+	s->strays = 0;
 }
 
 /* What an answer means for the session. */
@@ -76,7 +96,15 @@ static void take_answer(struct smtp_server *s, enum smtp_event_kind question, in
 		s->junk = taken ? 0 : s->junk;
 	} else if (question == SMTP_EV_STARTTLS && code == 220) {
 		s->phase = SMTP_PHASE_TLS;
+	} else if (question == SMTP_EV_XCLIENT) {
+		answer_xclient(s, code);
 	}
+}
+
+/* Does the client hear of this answer? BDAT has no 354: its bytes are behind it already (RFC 3030 2). */
+static bool is_said(const struct smtp_server *s, enum smtp_event_kind question, int code)
+{
+	return question != SMTP_EV_DATA || code != 354 || (s->flags & SMTP_SERVER_CHUNKED) == 0;
 }
 
 void smtp_server_answer(struct smtp_server *s, int code, struct slice text)
@@ -88,7 +116,7 @@ void smtp_server_answer(struct smtp_server *s, int code, struct slice text)
 	s->phase = SMTP_PHASE_COMMAND;
 	if (question == SMTP_EV_HELO)
 		answer_helo(s, code, text);
-	else
+	else if (is_said(s, question, code))
 		smtp_server_reply(s, code, text);
 	if (code == 421)
 		s->phase = SMTP_PHASE_CLOSED;

@@ -1,6 +1,7 @@
 #include "smtp/server_core.h"
 
 #include "smtp/params.h"
+#include "smtp/utf8.h"
 
 /* Which commands may not come at which stage, and what they get then. What is not named here may run. */
 static const uint8_t ORDER[SMTP_STAGES][SMTP_VERBS] = {
@@ -22,24 +23,46 @@ static const uint8_t ORDER[SMTP_STAGES][SMTP_VERBS] = {
 		[SMTP_VERB_MAIL] = SMTP_REPLY_NEED_HELO,
 		[SMTP_VERB_RCPT] = SMTP_REPLY_NEED_HELO,
 		[SMTP_VERB_DATA] = SMTP_REPLY_NEED_HELO,
+		[SMTP_VERB_BDAT] = SMTP_REPLY_NEED_HELO,
 		[SMTP_VERB_STARTTLS] = SMTP_REPLY_NEED_HELO,
 	},
 	[SMTP_STAGE_READY] = {
 		[SMTP_VERB_RCPT] = SMTP_REPLY_NEED_MAIL,
 		[SMTP_VERB_DATA] = SMTP_REPLY_NEED_MAIL,
+		[SMTP_VERB_BDAT] = SMTP_REPLY_NEED_MAIL,
 	},
 	[SMTP_STAGE_MAIL] = {
 		[SMTP_VERB_MAIL] = SMTP_REPLY_NESTED,
 		[SMTP_VERB_DATA] = SMTP_REPLY_NEED_RCPT,
+		[SMTP_VERB_BDAT] = SMTP_REPLY_NEED_RCPT,
 		[SMTP_VERB_STARTTLS] = SMTP_REPLY_IN_MAIL,
+		[SMTP_VERB_XCLIENT] = SMTP_REPLY_IN_MAIL,
 	},
 	[SMTP_STAGE_TRIED] = {
 		[SMTP_VERB_MAIL] = SMTP_REPLY_NESTED,
+		[SMTP_VERB_BDAT] = SMTP_REPLY_NO_RCPT,
 		[SMTP_VERB_STARTTLS] = SMTP_REPLY_IN_MAIL,
+		[SMTP_VERB_XCLIENT] = SMTP_REPLY_IN_MAIL,
 	},
 	[SMTP_STAGE_RCPT] = {
 		[SMTP_VERB_MAIL] = SMTP_REPLY_NESTED,
 		[SMTP_VERB_STARTTLS] = SMTP_REPLY_IN_MAIL,
+		[SMTP_VERB_XCLIENT] = SMTP_REPLY_IN_MAIL,
+	},
+	[SMTP_STAGE_CHUNKS] = {
+		[SMTP_VERB_MAIL] = SMTP_REPLY_IN_CHUNKS,
+		[SMTP_VERB_RCPT] = SMTP_REPLY_IN_CHUNKS,
+		[SMTP_VERB_DATA] = SMTP_REPLY_IN_CHUNKS,
+		[SMTP_VERB_STARTTLS] = SMTP_REPLY_IN_MAIL,
+		[SMTP_VERB_XCLIENT] = SMTP_REPLY_IN_MAIL,
+	},
+	[SMTP_STAGE_DROPPED] = {
+		[SMTP_VERB_MAIL] = SMTP_REPLY_NEED_RSET,
+		[SMTP_VERB_RCPT] = SMTP_REPLY_NEED_RSET,
+		[SMTP_VERB_DATA] = SMTP_REPLY_NEED_RSET,
+		[SMTP_VERB_STARTTLS] = SMTP_REPLY_IN_MAIL,
+		[SMTP_VERB_BDAT] = SMTP_REPLY_NEED_RSET,
+		[SMTP_VERB_XCLIENT] = SMTP_REPLY_IN_MAIL,
 	},
 };
 
@@ -68,7 +91,7 @@ static void run_helo(struct smtp_server *s, struct smtp_turn *t, const struct sm
 		smtp_server_tell(t, SMTP_EV_RSET);
 		return;
 	}
-	s->flags &= (uint8_t)~SMTP_SERVER_ESMTP;
+	s->flags &= (uint16_t)~SMTP_SERVER_ESMTP;
 	if (c->verb == SMTP_VERB_EHLO)
 		s->flags |= SMTP_SERVER_ESMTP;
 	t->ev->esmtp = c->verb == SMTP_VERB_EHLO;
@@ -85,31 +108,50 @@ static void refuse_params(struct smtp_server *s, struct smtp_turn *t, const stru
 
 /* "FROM:<path> params": the keyword and the path are taken, *rest_r is what follows. Blanks before '<' are
  * tolerated as Postfix does by default: real clients send them. */
-static enum smtp_reply_id take_path(struct smtp_server *s, struct smtp_turn *t, const struct smtp_command *c,
+static enum smtp_reply_id take_path(struct smtp_turn *t, const struct smtp_command *c,
 				    struct slice keyword, unsigned flags, struct slice *rest_r)
 {
 	bool mail = c->verb == SMTP_VERB_MAIL;
 	if (!slice_istarts(c->arg, keyword))
 		return mail ? SMTP_REPLY_MAIL_ARG : SMTP_REPLY_RCPT_ARG;
 	*rest_r = slice_trim(slice_skip(c->arg, keyword.n));
-	if (s->announced & SMTP_EXT_SMTPUTF8)
-		flags |= SMTP_PATH_UTF8;
-	if (smtp_path_parse(rest_r, flags, &t->ev->path) != SMTP_PATH_OK || (rest_r->n && rest_r->p[0] != ' '))
+	enum smtp_path_result result = smtp_path_parse(rest_r, flags, &t->ev->path);
+	if (result == SMTP_PATH_NOT_ASCII && (flags & SMTP_PATH_UTF8) == 0)
+		return SMTP_REPLY_NOT_ASCII;
+	if (result != SMTP_PATH_OK || (rest_r->n && rest_r->p[0] != ' '))
 		return mail ? SMTP_REPLY_SENDER : SMTP_REPLY_RECIPIENT;
 	return SMTP_REPLY_NONE;
+}
+
+static bool is_ascii(struct slice s)
+{
+	unsigned char all = 0;
+	for (size_t i = 0; i < s.n; i++)
+		all |= (unsigned char)s.p[i];
+	return all < 128;
+}
+
+static void set_utf8(struct smtp_server *s, bool on)
+{
+	s->flags = (uint16_t)(on ? s->flags | SMTP_SERVER_UTF8 : s->flags & ~SMTP_SERVER_UTF8);
 }
 
 static void run_mail(struct smtp_server *s, struct smtp_turn *t, const struct smtp_command *c)
 {
 	struct slice rest;
-	enum smtp_reply_id refusal = take_path(s, t, c, SLICE("FROM:"), SMTP_PATH_NULL, &rest);
+	/* whether MAIL says SMTPUTF8 is seen behind the path only */
+	unsigned utf8 = s->announced & SMTP_EXT_SMTPUTF8 ? SMTP_PATH_UTF8 : 0;
+	enum smtp_reply_id refusal = take_path(t, c, SLICE("FROM:"), SMTP_PATH_NULL | utf8, &rest);
 	if (refusal != SMTP_REPLY_NONE) {
 		smtp_server_offend(s, t, SMTP_OFFENCE_SYNTAX, c->line, refusal);
 		return;
 	}
 	enum smtp_params_result result = smtp_mail_params_parse(rest, s->announced, &t->ev->params);
+	set_utf8(s, t->ev->params.smtputf8);
 	if (result != SMTP_PARAMS_OK)
 		refuse_params(s, t, c, result);
+	else if (utf8 && !t->ev->params.smtputf8 && !is_ascii(t->ev->path.addr))
+		smtp_server_offend(s, t, SMTP_OFFENCE_SYNTAX, c->line, SMTP_REPLY_NOT_ASCII);
 	else if (s->config->size_max && t->ev->params.size > s->config->size_max)
 		smtp_server_say(s, SMTP_REPLY_SIZE);
 	else
@@ -119,14 +161,17 @@ static void run_mail(struct smtp_server *s, struct smtp_turn *t, const struct sm
 static void run_rcpt(struct smtp_server *s, struct smtp_turn *t, const struct smtp_command *c)
 {
 	struct slice rest;
-	enum smtp_reply_id refusal = take_path(s, t, c, SLICE("TO:"), SMTP_PATH_POSTMASTER, &rest);
+	bool mail_is_utf8 = s->flags & SMTP_SERVER_UTF8;
+	unsigned utf8 = mail_is_utf8 ? SMTP_PATH_UTF8 : 0;
+	unsigned ext = mail_is_utf8 ? s->announced : s->announced & ~(unsigned)SMTP_EXT_SMTPUTF8;
+	enum smtp_reply_id refusal = take_path(t, c, SLICE("TO:"), SMTP_PATH_POSTMASTER | utf8, &rest);
 	if (s->stage == SMTP_STAGE_MAIL)
 		s->stage = SMTP_STAGE_TRIED;
 	if (refusal != SMTP_REPLY_NONE) {
 		smtp_server_offend(s, t, SMTP_OFFENCE_SYNTAX, c->line, refusal);
 		return;
 	}
-	enum smtp_params_result result = smtp_rcpt_params_parse(rest, s->announced, &t->ev->params);
+	enum smtp_params_result result = smtp_rcpt_params_parse(rest, ext, &t->ev->params);
 	if (result != SMTP_PARAMS_OK)
 		refuse_params(s, t, c, result);
 	else if (s->config->recipients && s->rcpts >= s->config->recipients)
@@ -151,13 +196,6 @@ static void run_data(struct smtp_server *s, struct smtp_turn *t, const struct sm
 }
 
 /* Its payload is not understood, so what follows may be anything. */
-static void run_bdat(struct smtp_server *s, struct smtp_turn *t, const struct smtp_command *c)
-{
-	(void)c;
-	smtp_server_say(s, SMTP_REPLY_ABSENT);
-	smtp_server_data_refused(s, t->in->n > 0);
-}
-
 static void run_rset(struct smtp_server *s, struct smtp_turn *t, const struct smtp_command *c)
 {
 	(void)c;
@@ -173,10 +211,19 @@ static void run_noop(struct smtp_server *s, struct smtp_turn *t, const struct sm
 	smtp_server_say(s, SMTP_REPLY_OK);
 }
 
+/* RFC 6531 3.7.4.2: "VRFY string SMTPUTF8" */
+static bool vrfy_may_be_utf8(const struct smtp_server *s, struct slice arg)
+{
+	struct slice last = slice_skip(arg, slice_rfind(arg, ' ') + 1);
+	return s->announced & SMTP_EXT_SMTPUTF8 && slice_ieq(last, SLICE("SMTPUTF8")) && smtp_utf8_is_valid(arg);
+}
+
 static void run_vrfy(struct smtp_server *s, struct smtp_turn *t, const struct smtp_command *c)
 {
 	if (c->arg.n == 0)
 		smtp_server_offend(s, t, SMTP_OFFENCE_SYNTAX, c->line, SMTP_REPLY_VRFY_ARG);
+	else if (!is_ascii(c->arg) && !vrfy_may_be_utf8(s, c->arg))
+		smtp_server_offend(s, t, SMTP_OFFENCE_SYNTAX, c->line, SMTP_REPLY_NOT_ASCII);
 	else
 		smtp_server_say(s, SMTP_REPLY_VRFY);
 }
@@ -205,6 +252,17 @@ static void run_starttls(struct smtp_server *s, struct smtp_turn *t, const struc
 		smtp_server_end(s, SMTP_OFFENCE_INJECTION, SMTP_REPLY_INJECTION);
 	else
 		smtp_server_ask(s, t, SMTP_EV_STARTTLS);
+}
+
+static void run_xclient(struct smtp_server *s, struct smtp_turn *t, const struct smtp_command *c)
+{
+	if ((s->config->ext & SMTP_EXT_XCLIENT) == 0)
+		smtp_server_offend(s, t, SMTP_OFFENCE_ORDER, c->line, SMTP_REPLY_XCLIENT_DENIED);
+	else if (c->arg.n > sizeof t->ev->scratch.bytes ||
+		 !smtp_xclient_parse(c->arg, t->ev->scratch.bytes, &t->ev->xclient))
+		smtp_server_offend(s, t, SMTP_OFFENCE_SYNTAX, c->line, SMTP_REPLY_XCLIENT_ARG);
+	else
+		smtp_server_ask(s, t, SMTP_EV_XCLIENT);
 }
 
 static void run_absent(struct smtp_server *s, struct smtp_turn *t, const struct smtp_command *c)
@@ -236,25 +294,27 @@ static void (*const RUN[SMTP_VERBS])(struct smtp_server *, struct smtp_turn *, c
 	[SMTP_VERB_HELP] = run_help,
 	[SMTP_VERB_QUIT] = run_quit,
 	[SMTP_VERB_STARTTLS] = run_starttls,
-	[SMTP_VERB_BDAT] = run_bdat,
+	[SMTP_VERB_XCLIENT] = run_xclient,
 	[SMTP_VERB_ABSENT] = run_absent,
 	[SMTP_VERB_FOREIGN] = run_foreign,
 	[SMTP_VERB_UNKNOWN] = run_unknown,
 };
 
-/* A DATA or BDAT that is not run counts as refused, whatever the reason. */
+/* A DATA that is not run counts as refused, whatever the reason. */
 static void refuse(struct smtp_server *s, struct smtp_turn *t, const struct smtp_command *c,
 		   enum smtp_offence offence, enum smtp_reply_id id)
 {
 	smtp_server_offend(s, t, offence, c->line, id);
-	if (c->verb == SMTP_VERB_DATA || c->verb == SMTP_VERB_BDAT)
+	if (c->verb == SMTP_VERB_DATA)
 		smtp_server_data_refused(s, t->in->n > 0);
 }
 
 void smtp_server_run(struct smtp_server *s, struct smtp_turn *t, const struct smtp_command *c)
 {
 	enum smtp_reply_id wrong = ORDER[s->stage][c->verb];
-	if (wrong != SMTP_REPLY_NONE)
+	if (c->verb == SMTP_VERB_BDAT)
+		smtp_server_run_bdat(s, t, c, wrong);
+	else if (wrong != SMTP_REPLY_NONE)
 		refuse(s, t, c, SMTP_OFFENCE_ORDER, wrong);
 	else if (c->flags & SMTP_VERB_NO_ARG && c->arg.n)
 		refuse(s, t, c, SMTP_OFFENCE_SYNTAX, SMTP_REPLY_NO_ARG);

@@ -1,4 +1,5 @@
-/* smtp/server_core.h - what server.c, server_commands.c and server_answer.c share; private to the server core
+/* smtp/server_core.h - what server.c, server_commands.c, server_bdat.c and server_answer.c share; private to the
+ * server core
  *
  * A session is in one phase; within SMTP_PHASE_COMMAND its stage says which commands may come now. One
  * call of smtp_server_next() is one turn: it goes on until there is an event to tell.
@@ -16,6 +17,7 @@ enum smtp_phase {
 	SMTP_PHASE_SKIP,     /* the rest of a broken line comes next */
 	SMTP_PHASE_ASKED,    /* a question is open */
 	SMTP_PHASE_BODY,     /* after 354 */
+	SMTP_PHASE_CHUNK,    /* after a BDAT */
 	SMTP_PHASE_TLS,      /* after 220 to STARTTLS, until the handshake is done */
 	SMTP_PHASE_CLOSED,   /* the last word is written */
 };
@@ -27,6 +29,8 @@ enum smtp_stage {
 	SMTP_STAGE_MAIL,     /* MAIL was taken */
 	SMTP_STAGE_TRIED,    /* and RCPTs, none of them taken */
 	SMTP_STAGE_RCPT,     /* and at least one RCPT */
+	SMTP_STAGE_CHUNKS,   /* and a BDAT, its LAST is still to come */
+	SMTP_STAGE_DROPPED,  /* a BDAT was refused: the mail is gone, its other chunks may still come */
 	SMTP_STAGES
 };
 
@@ -38,6 +42,9 @@ enum smtp_server_flag {
 	SMTP_SERVER_BEHIND = 16,    /* input was seen behind the open DATA */
 	SMTP_SERVER_WARY = 32,      /* DATA was refused: a body may come although nobody asked */
 	SMTP_SERVER_TOO_LONG = 64,  /* the line being skipped has not been answered yet */
+	SMTP_SERVER_LAST_CHUNK = 128, /* of the BDAT that is taken or asked about */
+	SMTP_SERVER_CHUNKED = 256,  /* the open DATA question is BDAT */
+	SMTP_SERVER_UTF8 = 512,     /* this mail's MAIL said SMTPUTF8 */
 };
 
 /* One call of smtp_server_next(). */
@@ -63,6 +70,17 @@ void smtp_server_end(struct smtp_server *s, enum smtp_offence offence, enum smtp
 /* DATA (or BDAT) was just refused: a body in the input must not run as commands. */
 void smtp_server_data_refused(struct smtp_server *s, bool behind);
 void smtp_server_count_error(struct smtp_server *s);
+
+/* Sets up the core for a body, after 354. */
+void smtp_server_begin_body(struct smtp_server *s);
+/* SMTP_BODY_IN_DATA: tells SMTP_EV_BODY; _END: asks SMTP_EV_BODY_END; else nothing. */
+void smtp_server_tell_body(struct smtp_server *s, struct smtp_turn *t, enum smtp_body_in_result result);
+
+/* server_bdat.c. `wrong`: the command may not come now; its bytes are taken all the same. */
+void smtp_server_run_bdat(struct smtp_server *s, struct smtp_turn *t, const struct smtp_command *c,
+			  enum smtp_reply_id wrong);
+void smtp_server_answer_bdat(struct smtp_server *s, int code);
+void smtp_server_take_chunk(struct smtp_server *s, struct smtp_turn *t);
 
 /* Runs one whole, clean command line. */
 void smtp_server_run(struct smtp_server *s, struct smtp_turn *t, const struct smtp_command *c);

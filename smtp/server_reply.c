@@ -1,10 +1,5 @@
 #include "smtp/server_reply.h"
 
-#include "smtp/server.h"
-
-#include <inttypes.h>
-#include <stdio.h>
-
 const struct smtp_reply smtp_replies[SMTP_REPLIES] = {
 	[SMTP_REPLY_OK] = { 250, SLICE_INIT("2.0.0 Ok") },
 	[SMTP_REPLY_VRFY] = { 252, SLICE_INIT("2.1.5 Cannot VRFY user; try RCPT") },
@@ -20,10 +15,13 @@ const struct smtp_reply smtp_replies[SMTP_REPLIES] = {
 	[SMTP_REPLY_NO_ARG] = { 501, SLICE_INIT("5.5.4 This command takes no argument") },
 	[SMTP_REPLY_HELO_ARG] = { 501, SLICE_INIT("5.5.4 Syntax: EHLO hostname") },
 	[SMTP_REPLY_VRFY_ARG] = { 501, SLICE_INIT("5.5.4 Syntax: VRFY address") },
+	[SMTP_REPLY_BDAT_ARG] = { 501, SLICE_INIT("5.5.4 Syntax: BDAT count [LAST]") },
+	[SMTP_REPLY_XCLIENT_ARG] = { 501, SLICE_INIT("5.5.4 Syntax: XCLIENT attribute=value ...") },
 	[SMTP_REPLY_MAIL_ARG] = { 501, SLICE_INIT("5.5.4 Syntax: MAIL FROM:<address>") },
 	[SMTP_REPLY_RCPT_ARG] = { 501, SLICE_INIT("5.5.4 Syntax: RCPT TO:<address>") },
 	[SMTP_REPLY_SENDER] = { 501, SLICE_INIT("5.1.7 Bad sender address syntax") },
 	[SMTP_REPLY_RECIPIENT] = { 501, SLICE_INIT("5.1.3 Bad recipient address syntax") },
+	[SMTP_REPLY_NOT_ASCII] = { 553, SLICE_INIT("5.6.7 Address is not ASCII, and SMTPUTF8 was not asked for") },
 	[SMTP_REPLY_PARAM_UNKNOWN] = { 555, SLICE_INIT("5.5.4 Unsupported parameter") },
 	[SMTP_REPLY_PARAM_VALUE] = { 501, SLICE_INIT("5.5.4 Bad parameter value") },
 
@@ -35,6 +33,9 @@ const struct smtp_reply smtp_replies[SMTP_REPLIES] = {
 	[SMTP_REPLY_IN_MAIL] = { 503, SLICE_INIT("5.5.1 Not within a mail transaction") },
 	[SMTP_REPLY_REJECTED] = { 503, SLICE_INIT("5.5.1 No service here, please QUIT") },
 	[SMTP_REPLY_TLS_ACTIVE] = { 503, SLICE_INIT("5.5.1 TLS is already active") },
+	[SMTP_REPLY_IN_CHUNKS] = { 503, SLICE_INIT("5.5.1 BDAT has begun: BDAT or RSET comes next") },
+	[SMTP_REPLY_NEED_RSET] = { 503, SLICE_INIT("5.5.1 A BDAT of this mail was refused, RSET comes next") },
+	[SMTP_REPLY_XCLIENT_DENIED] = { 550, SLICE_INIT("5.7.1 XCLIENT is not allowed from here") },
 
 	[SMTP_REPLY_SIZE] = { 552, SLICE_INIT("5.3.4 Message size exceeds the limit") },
 	[SMTP_REPLY_RECIPIENTS] = { 452, SLICE_INIT("4.5.3 Too many recipients") },
@@ -44,6 +45,7 @@ const struct smtp_reply smtp_replies[SMTP_REPLIES] = {
 	[SMTP_REPLY_STRAYS] = { 421, SLICE_INIT("4.7.0 Lines must end with CR LF, closing") },
 	[SMTP_REPLY_ENDLESS] = { 421, SLICE_INIT("4.7.0 Line without end, closing") },
 	[SMTP_REPLY_REFUSED_DATA] = { 421, SLICE_INIT("4.7.0 Message sent though DATA was refused, closing") },
+	[SMTP_REPLY_CHUNK_LOST] = { 421, SLICE_INIT("4.7.0 Where this BDAT ends is not known, closing") },
 	[SMTP_REPLY_INJECTION] = { 421, SLICE_INIT("4.7.0 Clear text behind STARTTLS, closing") },
 	[SMTP_REPLY_NOT_SMTP] = { 421, SLICE_INIT("4.7.0 This is SMTP, closing") },
 };
@@ -97,20 +99,37 @@ bool smtp_reply_write(struct buf *out, int code, struct slice text, bool more)
 	}
 }
 
-bool smtp_reply_write_ehlo(struct buf *out, struct slice text, unsigned ext, uint64_t size_max)
+/* The word and the number, if there is one; it lies in `room`. */
+static struct slice with_number(struct slice word, uint64_t n, char *room)
 {
-	char size[sizeof "SIZE " + SLICE_DIGITS] = "SIZE ", digits[SLICE_DIGITS];
-	struct slice most = slice_number(size_max, digits);
-	memcpy(size + 5, most.p, most.n);
+	char digits[SLICE_DIGITS];
+	struct slice number = slice_number(n, digits);
+	if (n == 0)
+		return slice_trim(word);
+	memcpy(room, word.p, word.n);
+	memcpy(room + word.n, number.p, number.n);
+	return slice_of(room, word.n + number.n);
+}
+
+bool smtp_reply_write_ehlo(struct buf *out, struct slice text, unsigned ext, const struct smtp_server_config *c)
+{
+	enum { RCPTMAX = 999999 }; /* RFC 9422 3: six digits */
+	char size[32], most[48];
+	uint64_t rcpts = c->recipients < RCPTMAX ? c->recipients : RCPTMAX;
 	const struct {
 		unsigned bit;
 		struct slice line;
 	} lines[] = {
 		{ SMTP_EXT_PIPELINING, SLICE("PIPELINING") },
-		{ SMTP_EXT_SIZE, slice_of(size, size_max ? 5 + most.n : 4) },
+		{ SMTP_EXT_SIZE, with_number(SLICE("SIZE "), c->size_max, size) },
 		{ SMTP_EXT_STARTTLS, SLICE("STARTTLS") },
 		{ SMTP_EXT_ENHANCEDSTATUSCODES, SLICE("ENHANCEDSTATUSCODES") },
 		{ SMTP_EXT_8BITMIME, SLICE("8BITMIME") },
+		{ SMTP_EXT_DSN, SLICE("DSN") },
+		{ SMTP_EXT_SMTPUTF8, SLICE("SMTPUTF8") },
+		{ SMTP_EXT_CHUNKING, SLICE("CHUNKING") },
+		{ SMTP_EXT_LIMITS, with_number(SLICE("LIMITS RCPTMAX="), rcpts, most) },
+		{ SMTP_EXT_XCLIENT, SLICE("XCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT REVERSE_NAME") },
 	};
 	for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
 		if ((ext & lines[i].bit) == 0)

@@ -7,7 +7,7 @@
 
 #include "base/buf.h"
 #include "base/result.h"
-#include "smtp/ext.h"
+#include "smtp/server.h"
 
 enum smtp_reply_id {
 	SMTP_REPLY_NONE,
@@ -25,10 +25,13 @@ enum smtp_reply_id {
 	SMTP_REPLY_NO_ARG,
 	SMTP_REPLY_HELO_ARG,
 	SMTP_REPLY_VRFY_ARG,
+	SMTP_REPLY_BDAT_ARG,
+	SMTP_REPLY_XCLIENT_ARG,
 	SMTP_REPLY_MAIL_ARG,
 	SMTP_REPLY_RCPT_ARG,
 	SMTP_REPLY_SENDER,
 	SMTP_REPLY_RECIPIENT,
+	SMTP_REPLY_NOT_ASCII,
 	SMTP_REPLY_PARAM_UNKNOWN,
 	SMTP_REPLY_PARAM_VALUE,
 	/* order */
@@ -40,6 +43,9 @@ enum smtp_reply_id {
 	SMTP_REPLY_IN_MAIL,
 	SMTP_REPLY_REJECTED,
 	SMTP_REPLY_TLS_ACTIVE,
+	SMTP_REPLY_IN_CHUNKS,
+	SMTP_REPLY_NEED_RSET,
+	SMTP_REPLY_XCLIENT_DENIED,
 	/* limits */
 	SMTP_REPLY_SIZE,
 	SMTP_REPLY_RECIPIENTS,
@@ -49,6 +55,7 @@ enum smtp_reply_id {
 	SMTP_REPLY_STRAYS,
 	SMTP_REPLY_ENDLESS,
 	SMTP_REPLY_REFUSED_DATA,
+	SMTP_REPLY_CHUNK_LOST,
 	SMTP_REPLY_INJECTION,
 	SMTP_REPLY_NOT_SMTP,
 	SMTP_REPLIES
@@ -67,10 +74,12 @@ bool smtp_reply_write(struct buf *out, int code, struct slice text, bool more) M
 /* What the server speaks, so all that it may announce. */
 #define SMTP_REPLY_EHLO_EXTS                                                                             \
 	((unsigned)(SMTP_EXT_PIPELINING | SMTP_EXT_SIZE | SMTP_EXT_8BITMIME | SMTP_EXT_ENHANCEDSTATUSCODES | \
-		    SMTP_EXT_STARTTLS))
+		    SMTP_EXT_STARTTLS | SMTP_EXT_CHUNKING | SMTP_EXT_SMTPUTF8 | SMTP_EXT_DSN | SMTP_EXT_LIMITS |  \
+		    SMTP_EXT_XCLIENT))
 
-/* The answer to EHLO (RFC 5321 4.1.1.1): text, then a line for each of these extensions. size_max 0: "SIZE" without
- * a number. */
-bool smtp_reply_write_ehlo(struct buf *out, struct slice text, unsigned ext, uint64_t size_max) MUST_USE;
+/* The answer to EHLO (RFC 5321 4.1.1.1): text, then a line for each of these extensions, with the numbers of the
+ * config; size_max 0: "SIZE" without one. */
+bool smtp_reply_write_ehlo(struct buf *out, struct slice text, unsigned ext,
+			   const struct smtp_server_config *c) MUST_USE;
 
 #endif

@@ -105,7 +105,31 @@ static void log_path(struct driver *d, const char *what, const struct smtp_event
 {
 	must(buf_printf(&d->log, "%s ", what));
 	must(smtp_path_write(&ev->path, &d->log));
-	must(buf_printf(&d->log, " size=%llu body=%d\n", (unsigned long long)ev->params.size, (int)ev->params.body));
+	const struct smtp_params *p = &ev->params;
+	must(buf_printf(&d->log, " size=%llu body=%d", (unsigned long long)p->size, (int)p->body));
+	if (p->smtputf8)
+		must(buf_put(&d->log, SLICE(" utf8")));
+	if (p->seen)
+		must(buf_printf(&d->log, " ret=%d envid=%.*s notify=%u orcpt=%.*s", (int)p->mail.ret,
+				SLICE_ARG(p->mail.envid), p->rcpt.notify, SLICE_ARG(p->rcpt.orcpt)));
+	must(buf_put(&d->log, SLICE("\n")));
+}
+
+static void xclient(struct driver *d, const struct smtp_xclient *x)
+{
+	char ip[IP_TEXT], dest[IP_TEXT];
+	ip_format(&x->ip, ip);
+	ip_format(&x->dest, dest);
+	must(buf_printf(&d->log, "XCLIENT given=%x known=%x failed=%d esmtp=%d %s:%u %s:%u ", x->given, x->known,
+			x->name_failed, x->esmtp, ip, x->port, dest, x->dest_port));
+	must(buf_printf(&d->log, "name=%.*s reverse=%.*s helo=%.*s login=%.*s\n", SLICE_ARG(x->name),
+			SLICE_ARG(x->reverse), SLICE_ARG(x->helo), SLICE_ARG(x->login)));
+	if (slice_starts(x->name, SLICE("bad")))
+		answer(d, 554, SLICE("5.7.1 No service for you"));
+	else if (slice_starts(x->name, SLICE("odd")))
+		answer(d, 550, SLICE("5.7.1 Not believed"));
+	else
+		answer(d, 220, SLICE("mx.test ESMTP"));
 }
 
 static void on_event(struct driver *d, enum smtp_event_kind kind, const struct smtp_event *ev)
@@ -143,7 +167,11 @@ static void on_event(struct driver *d, enum smtp_event_kind kind, const struct s
 		must(buf_put(&d->log, SLICE("STARTTLS\n")));
 		answer(d, 220, SLICE("2.0.0 Ready"));
 		break;
+	case SMTP_EV_XCLIENT:
+		xclient(d, &ev->xclient);
+		break;
 	case SMTP_EV_RSET:
+		buf_clear(&d->body);
 		must(buf_put(&d->log, SLICE("RSET\n")));
 		break;
 	case SMTP_EV_QUIT:
@@ -179,7 +207,7 @@ void driver_feed(struct driver *d, struct slice bytes)
 		d->last = smtp_server_next(&d->s, &in, &ev);
 		on_event(d, d->last, &ev);
 	} while (d->last != SMTP_EV_MORE && d->last != SMTP_EV_WAIT && d->last != SMTP_EV_CLOSE);
-	if (d->last == SMTP_EV_MORE && in.n >= SMTP_LINE_MAX)
+	if (d->last == SMTP_EV_MORE && in.n >= (d->config.ext & SMTP_EXT_DSN ? SMTP_LINE_DSN_MAX : SMTP_LINE_MAX))
 		d->broken = true;
 	buf_consume(&d->held, all.n - in.n);
 	free(exact);

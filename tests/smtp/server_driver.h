@@ -3,6 +3,7 @@
  * Questions are answered at once: from the queue of scripted answers, else by what was asked:
  *   RCPT  local part begins with "no" 550, with "later" 450, else 250
  *   DATA  sender's local part begins with "nodata" 451, else 354
+ *   XCLIENT  name begins with "bad" 554, with "odd" 550, else 220
  *   BODY_END  the standard reply of the fault, else 250
  * The log has one line for each event, so two runs are compared as texts.
  */

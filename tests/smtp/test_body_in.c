@@ -303,6 +303,118 @@ static void random_bodies(void **state)
 	}
 }
 
+/* ---- chunks (BDAT): nothing in the bytes ends them ------------------------------------------- */
+
+static void take_chunks(struct slice in, size_t first, size_t step, enum smtp_stray stray, uint64_t max, struct got *g)
+{
+	struct smtp_body_in b;
+	struct smtp_body_scratch scratch;
+	struct slice data;
+	smtp_body_in_init(&b, stray, stray, max);
+	b.chunked = true;
+	*g = (struct got){ 0 };
+	for (size_t at = 0, n = first; at < in.n; at += n, n = step) {
+		n = in.n - at < n ? in.n - at : n;
+		char *exact = malloc(n ? n : 1);
+		assert_non_null(exact);
+		if (n)
+			memcpy(exact, in.p + at, n);
+		struct slice piece = slice_of(exact, n);
+		enum smtp_body_in_result r;
+		while ((r = smtp_body_in_next(&b, &piece, &scratch, &data)) == SMTP_BODY_IN_DATA)
+			assert_true(data.n > 0 && buf_put(&g->body, data));
+		assert_int_equal(r, SMTP_BODY_IN_MORE);
+		assert_int_equal(piece.n, 0);
+		free(exact);
+	}
+	if (smtp_body_in_end(&b, &scratch, &data) == SMTP_BODY_IN_DATA)
+		assert_true(data.n > 0 && buf_put(&g->body, data));
+	struct slice more = SLICE("x");
+	assert_int_equal(smtp_body_in_next(&b, &more, &scratch, &data), SMTP_BODY_IN_END);
+	assert_int_equal(smtp_body_in_end(&b, &scratch, &data), SMTP_BODY_IN_END);
+	g->ended = true;
+	g->fault = b.fault;
+	g->repaired = b.repaired;
+	g->eight_bit = b.eight_bit;
+}
+
+static const struct {
+	struct slice in, body;
+	enum smtp_fault strict;
+} CHUNKS[] = {
+	{ SLICE_INIT(""), SLICE_INIT(""), SMTP_FAULT_NONE },
+	{ SLICE_INIT("a"), SLICE_INIT("a\r\n"), SMTP_FAULT_NONE },
+	{ SLICE_INIT("a\r\n"), SLICE_INIT("a\r\n"), SMTP_FAULT_NONE },
+	{ SLICE_INIT(".\r\n"), SLICE_INIT(".\r\n"), SMTP_FAULT_NONE },
+	{ SLICE_INIT("."), SLICE_INIT(".\r\n"), SMTP_FAULT_NONE },
+	{ SLICE_INIT("\r\n.\r\n..\r\n.x\r\nQUIT\r\n"), SLICE_INIT("\r\n.\r\n..\r\n.x\r\nQUIT\r\n"), SMTP_FAULT_NONE },
+	{ SLICE_INIT("a\n"), SLICE_INIT("a\r\n"), SMTP_FAULT_BARE_LF },
+	{ SLICE_INIT("a\n.\n"), SLICE_INIT("a\r\n.\r\n"), SMTP_FAULT_BARE_LF },
+	{ SLICE_INIT("a\r"), SLICE_INIT("a\r\n"), SMTP_FAULT_BARE_CR },
+	{ SLICE_INIT("a\r\r"), SLICE_INIT("a\r\n\r\n"), SMTP_FAULT_BARE_CR },
+	{ SLICE_INIT("\r.\r\n"), SLICE_INIT("\r\n.\r\n"), SMTP_FAULT_BARE_CR },
+	{ SLICE_INIT("\xe4.\n\r"), SLICE_INIT("\xe4.\r\n\r\n"), SMTP_FAULT_BARE_LF },
+};
+
+static void chunks_in_every_cut(struct slice in, enum smtp_stray stray, uint64_t max, const struct got *whole)
+{
+	struct got g;
+	for (size_t first = 0; first <= in.n; first++) {
+		take_chunks(in, first, in.n, stray, max, &g);
+		same(whole, &g);
+		buf_release(&g.body);
+	}
+	for (size_t step = 1; step <= 70; step++) {
+		take_chunks(in, step, step, stray, max, &g);
+		same(whole, &g);
+		buf_release(&g.body);
+	}
+}
+
+/* Behind 0..130 clean bytes too, so that the fast way meets each of them. */
+static void chunks(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof CHUNKS / sizeof CHUNKS[0]; i++)
+		for (size_t before = 0; before <= 130; before += 1 + before % 5) {
+			struct buf in = { 0 }, want = { 0 };
+			for (size_t k = 0; k < before; k++)
+				assert_true(buf_put(&in, SLICE("z")));
+			assert_true(buf_put(&in, SLICE("\r\n")) && buf_put(&want, buf_slice(&in)));
+			assert_true(buf_put(&in, CHUNKS[i].in) && buf_put(&want, CHUNKS[i].body));
+			struct got g;
+			take_chunks(buf_slice(&in), buf_len(&in), 1, SMTP_STRAY_REPAIR, 0, &g);
+			assert_int_equal(g.fault, SMTP_FAULT_NONE);
+			assert_int_equal(g.repaired, CHUNKS[i].strict != SMTP_FAULT_NONE);
+			assert_true(slice_eq(buf_slice(&g.body), buf_slice(&want)));
+			assert_true(body_is_clean(buf_slice(&g.body)));
+			chunks_in_every_cut(buf_slice(&in), SMTP_STRAY_REPAIR, 0, &g);
+			buf_release(&g.body);
+			take_chunks(buf_slice(&in), buf_len(&in), 1, SMTP_STRAY_REFUSE, 0, &g);
+			assert_int_equal(g.fault, CHUNKS[i].strict);
+			chunks_in_every_cut(buf_slice(&in), SMTP_STRAY_REFUSE, 0, &g);
+			buf_release(&g.body);
+			buf_release(&in);
+			buf_release(&want);
+		}
+}
+
+static void chunks_with_faults(void **state)
+{
+	(void)state;
+	struct got g;
+	take_chunks(SLICE("a\r\0b"), 4, 4, SMTP_STRAY_REPAIR, 0, &g);
+	assert_int_equal(g.fault, SMTP_FAULT_NUL);
+	chunks_in_every_cut(SLICE("a\r\0b"), SMTP_STRAY_REPAIR, 0, &g);
+	buf_release(&g.body);
+	for (uint64_t max = 1; max < 12; max++) { /* nine bytes, and the end of their line */
+		take_chunks(SLICE("abcdefghi"), 9, 9, SMTP_STRAY_REPAIR, max, &g);
+		assert_int_equal(g.fault, max < 11 ? SMTP_FAULT_TOO_BIG : SMTP_FAULT_NONE);
+		chunks_in_every_cut(SLICE("abcdefghi"), SMTP_STRAY_REPAIR, max, &g);
+		buf_release(&g.body);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -310,6 +422,7 @@ int main(void)
 		cmocka_unit_test(nul),        cmocka_unit_test(one_byte_anywhere),
 		cmocka_unit_test(size_limit),
 		cmocka_unit_test(line_limit), cmocka_unit_test(random_bodies),
+		cmocka_unit_test(chunks),     cmocka_unit_test(chunks_with_faults),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -52,6 +52,21 @@ static void sizes(void **state)
 	assert_int_equal(parse("x\nSIZE  7 ").size, 7);
 }
 
+static void limits(void **state)
+{
+	(void)state;
+	struct smtp_caps c = parse("x\nLIMITS rcptmax=20 FOO=bar MAILMAX=5  RCPTDOMAINMAX=1 BAZ");
+	assert_int_equal(c.ext, SMTP_EXT_LIMITS);
+	assert_int_equal(c.rcpt_max, 20);
+	assert_int_equal(c.mail_max, 5);
+	assert_int_equal(parse("x\nLIMITS RCPTMAX=999999").rcpt_max, 999999);
+	static const char *const none[] = { "x\nLIMITS", "x\nLIMITS RCPTMAX=0", "x\nLIMITS RCPTMAX=05",
+		"x\nLIMITS RCPTMAX=",
+		"x\nLIMITS RCPTMAX", "x\nLIMITS RCPTMAX=1000000", "x\nLIMITS RCPTMAX=1x", "x\nDSN RCPTMAX=1" };
+	for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+		assert_int_equal(parse(none[i]).rcpt_max, 0);
+}
+
 static void unknown_and_alike_words_are_passed_over(void **state)
 {
 	(void)state;
@@ -71,6 +86,7 @@ int main(void)
 		cmocka_unit_test(postfix_is_understood),
 		cmocka_unit_test(the_first_line_is_a_name),
 		cmocka_unit_test(sizes),
+		cmocka_unit_test(limits),
 		cmocka_unit_test(unknown_and_alike_words_are_passed_over),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

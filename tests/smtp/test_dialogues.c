@@ -5,8 +5,10 @@
  *   A: 550 5.1.1 text   answers the next question that has no answer yet
  *   S: text   the next line of our reply, exactly
  *   E: name   the next offence
+ *   L: text   the next line of that kind (first word) in the driver's log, exactly
  *   X         the session is closed, nothing more was said
- *   O: name value   a setting: recipients errors junk size_max ext_off bare_cr bare_newline greet; before the first C
+ *   O: name value   a setting: recipients errors junk size_max ext_on ext_off bare_cr bare_newline; before the
+ *                   first C
  */
 #include "server_driver.h"
 
@@ -25,7 +27,7 @@ struct dialogue {
 	struct buf group;
 	const char *file;
 	size_t line, step;
-	size_t offences_seen; /* bytes of the log already looked at */
+	size_t offences_seen, told; /* bytes of the log already looked at, for E and for L */
 	bool whole;
 };
 
@@ -80,6 +82,18 @@ static void expect_offence(struct dialogue *g, struct slice want)
 	g->offences_seen = buf_len(&g->d.log) - rest.n;
 }
 
+/* The first line behind what was looked at that has the wanted one's first word. */
+static void expect_logged(struct dialogue *g, struct slice want)
+{
+	struct slice log = slice_skip(buf_slice(&g->d.log), g->told), line = slice_cut(&log, '\n'), kind = want;
+	kind = slice_cut(&kind, ' ');
+	while (log.n && !slice_eq(slice_of(line.p, slice_find(line, ' ')), kind))
+		line = slice_cut(&log, '\n');
+	if (!slice_eq(line, want))
+		fail_msg("%s:%zu: wanted \"%.*s\"; log:\n%s", g->file, g->line, SLICE_ARG(want), driver_log(&g->d));
+	g->told = buf_len(&g->d.log) - log.n;
+}
+
 static void expect_closed(struct dialogue *g)
 {
 	if (!g->d.closed || buf_len(&g->d.out))
@@ -104,6 +118,8 @@ static void option(struct dialogue *g, struct slice rest)
 		c->junk = (uint32_t)value;
 	else if (slice_eq(name, SLICE("size_max")))
 		c->size_max = value;
+	else if (slice_eq(name, SLICE("ext_on")))
+		c->ext |= (unsigned)value;
 	else if (slice_eq(name, SLICE("ext_off")))
 		c->ext &= ~(unsigned)value;
 	else if (slice_eq(name, SLICE("bare_cr")))
@@ -149,6 +165,9 @@ static void run_line(struct dialogue *g, struct slice line)
 		break;
 	case 'E':
 		expect_offence(g, rest);
+		break;
+	case 'L':
+		expect_logged(g, rest);
 		break;
 	case 'X':
 		expect_closed(g);

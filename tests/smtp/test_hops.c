@@ -40,8 +40,30 @@ static void vectors(void **state)
 			feed(VECTORS[i].text, step, VECTORS[i].count, VECTORS[i].header);
 }
 
+/* A byte above 127 anywhere in the header, and only there. */
+static void eight_bit(void **state)
+{
+	(void)state;
+	char text[] = "Subject: abcdefghijklmnopq\r\nX: y\r\n\r\nbody of the mail\r\n";
+	const size_t n = sizeof text - 1, header = 36;
+	for (size_t at = 0; at < n; at++) {
+		char was = text[at];
+		if (was == '\r' || was == '\n')
+			continue;
+		text[at] = (char)0xe4;
+		for (size_t step = 1; step < 70; step++) {
+			struct smtp_hops h = { 0 };
+			for (struct slice all = slice_of(text, n); all.n; all = slice_skip(all, step))
+				(void)smtp_hops_feed(&h, slice_of(all.p, all.n < step ? all.n : step));
+			assert_true(h.done);
+			assert_int_equal(h.eight_bit, at < header);
+		}
+		text[at] = was;
+	}
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(vectors) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(vectors), cmocka_unit_test(eight_bit) };
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -37,7 +37,7 @@ static void vectors(void **state)
 			struct slice in = slice_of(v->in.p, first), line = { 0 };
 			enum smtp_line_result result = SMTP_LINE_MORE;
 			for (; in.n <= v->in.n; in.n++) {
-				result = smtp_line_take(&in, &line);
+				result = smtp_line_take(&in, SMTP_LINE_MAX, &line);
 				if (result != SMTP_LINE_MORE)
 					break;
 				assert_ptr_equal(in.p, v->in.p);
@@ -55,7 +55,7 @@ static enum smtp_line_result take(size_t n, const char *end, size_t *left_r)
 	memset(text, 'x', sizeof text);
 	memcpy(text + n, end, strlen(end));
 	struct slice in = slice_of(text, n + strlen(end)), line;
-	enum smtp_line_result result = smtp_line_take(&in, &line);
+	enum smtp_line_result result = smtp_line_take(&in, SMTP_LINE_MAX, &line);
 	*left_r = in.n;
 	return result;
 }

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #define BEGIN "EHLO client.test\r\nMAIL FROM:<a@b.test> SIZE=9 BODY=8BITMIME\r\nRCPT TO:<c@d.test>\r\nDATA\r\n"
+#define ENVELOPE "EHLO client.test\r\nMAIL FROM:<a@b.test>\r\nRCPT TO:<c@d.test>\r\n"
 #define AGAIN "MAIL FROM:<evil@b.test>\r\nRCPT TO:<c@d.test>\r\nDATA\r\nsecond\r\n.\r\nQUIT\r\n"
 #define X100 "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
 #define X500 X100 X100 X100 X100 X100
@@ -41,8 +42,19 @@ static const struct {
 	{ SLICE_INIT("NOOP\0\r\n\r\nNO\x01OP\r\n\x16\x03"), 0 },
 	{ SLICE_INIT("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), 0 },
 	{ SLICE_INIT("\r\n\r\n\r\n \r\nfoo\r\nQUIT\r\nMAIL\r\n"), 0 },
+	/* chunks: their bytes never run */
+	{ SLICE_INIT(ENVELOPE "BDAT 8\r\nRSET\r\nx\rBDAT 9 LAST\r\n\nQUIT\r\n\r\nQUIT\r\n"), 1 },
+	{ SLICE_INIT(ENVELOPE "BDAT 501\r\n" X500 "\rBDAT 3 LAST\r\n\n.\nMAIL FROM:<a@b.test>\r\n"), 1 },
+	{ SLICE_INIT(ENVELOPE "BDAT 1\r\n\0BDAT 6 LAST\r\nQUIT\r\nNOOP\r\n"), 1 },
+	{ SLICE_INIT(ENVELOPE "BDAT 4\r\nabcdRSET\r\nBDAT 6 LAST\r\nQUIT\r\nMAIL FROM:<a@b.test>\r\n"), 0 },
+	{ SLICE_INIT("EHLO x\r\nBDAT 6\r\nQUIT\r\nMAIL FROM:<nodata@b>\r\nRCPT TO:<a@b>\r\nBDAT 6\r\nQUIT\r\n"
+		     "BDAT 6 LAST\r\nQUIT\r\nMAIL FROM:<a@b>\r\nRCPT TO:<a@b>\r\nBDAT 1 LAST\r\nx"), 1 },
+	{ SLICE_INIT("EHLO x\r\nBDAT 6x\r\nMAIL FROM:<a@b.test>\r\n"), 0 },
+	{ SLICE_INIT("XCLIENT NAME=a.test ADDR=192.0.2.1\r\nEHLO x\r\nXCLIENT NAME=bad.test\r\nNOOP\r\n"), 0 },
+	{ SLICE_INIT("EHLO x\r\nMAIL FROM:<\xc3\xa4@b> SMTPUTF8 RET=FULL\r\nRCPT TO:<\xe4@d> NOTIFY=NEVER\r\n"), 0 },
 	{ SLICE_INIT("EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<no@d>\r\nRCPT TO:<later@d>\r\nRSET\r\n"), 0 },
 };
+static const unsigned ADDED = SMTP_EXT_CHUNKING | SMTP_EXT_SMTPUTF8 | SMTP_EXT_DSN | SMTP_EXT_XCLIENT | SMTP_EXT_LIMITS;
 enum { COUNT = sizeof SESSIONS / sizeof SESSIONS[0] };
 
 static unsigned ended(struct driver *d)
@@ -57,6 +69,7 @@ static unsigned ended(struct driver *d)
 static void run(struct driver *d, struct slice in, size_t first, size_t step, bool refuse)
 {
 	driver_init(d);
+	d->config.ext |= ADDED;
 	d->config.bare_newline = refuse ? SMTP_STRAY_REFUSE : SMTP_STRAY_REPAIR;
 	driver_feed(d, slice_of(in.p, first));
 	driver_feed_cut(d, slice_skip(in, first), step);
@@ -100,6 +113,7 @@ static void random_cuts(void **state)
 		struct driver whole, cut;
 		run(&whole, in, in.n, 1, false);
 		driver_init(&cut);
+		cut.config.ext |= ADDED;
 		for (size_t at = 0, n; at < in.n; at += n) {
 			n = 1 + (size_t)rand() % 40;
 			n = in.n - at < n ? in.n - at : n;

@@ -27,6 +27,22 @@ static int value(char c)
 	return c <= '9' ? c - '0' : c - 'A' + 10;
 }
 
+static void what_is_no_xtext(void **state)
+{
+	(void)state;
+	static const char *const bad[] = { "a b", "=", "+", "+4", "+4g", "+g4", "+4a", "a+2B+", "\x7f", "\x80", "\t" };
+	char to[16];
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		assert_true(smtp_xtext_read(to, slice_str(bad[i])) == SIZE_MAX);
+		assert_false(smtp_xtext_is_printable(slice_str(bad[i])));
+	}
+	assert_int_equal(smtp_xtext_read(to, SLICE("")), 0);
+	assert_true(smtp_xtext_is_printable(SLICE("a+20b+2B~")));
+	assert_false(smtp_xtext_is_printable(SLICE("a+1Fb")));
+	assert_false(smtp_xtext_is_printable(SLICE("a+7F")));
+	assert_false(smtp_xtext_is_printable(SLICE("+C3+A4")));
+}
+
 /* RFC 3461 4, read back. */
 static size_t decode(struct slice s, char *to)
 {
@@ -54,6 +70,8 @@ static void every_byte_comes_back(void **state)
 	assert_true(n != SIZE_MAX);
 	assert_int_equal(decode(slice_of(out, n), back), 256);
 	assert_memory_equal(in, back, 256);
+	assert_int_equal(smtp_xtext_read(out, slice_of(out, n)), 256); /* in place */
+	assert_memory_equal(in, out, 256);
 }
 
 static void never_writes_past_its_room(void **state)
@@ -73,6 +91,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(vectors),
+		cmocka_unit_test(what_is_no_xtext),
 		cmocka_unit_test(every_byte_comes_back),
 		cmocka_unit_test(never_writes_past_its_room),
 	};
