@@ -244,6 +244,10 @@ struct relay_mail {
  * The code 421 may be among the backend's: it has closed its connection to us; the session need not. */
 bool relay_deliver(struct relay *r, const struct relay_mail *m, uint64_t now_ms) MUST_USE;
 
+/* The reply 2xx to this mail is known not to have reached its client (its connection was reset before it said anything
+ * more): the retry is answered from memory. *m as it was given to relay_deliver(), its body still there. */
+void relay_reply_lost(struct relay *r, const struct relay_mail *m);
+
 /* The client is gone. A question that waits is dropped; a delivery whose dot is not out is broken off, so that nothing
  * is delivered; one whose dot is out runs to its end without its owner and is popped as orphan: if it is taken, that
  * is remembered, since the client has not heard it and tries again. In every case the caller's memory is not touched
