@@ -21,6 +21,7 @@
 #define RELAY_BACKEND_H
 
 #include "relay/relay.h"
+#include "smtp/caps.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -127,7 +128,8 @@ unsigned relay_backend_rcpts(const struct relay_backend *b, uint64_t now_ms);
 void relay_backend_rcpts_found(struct relay_backend *b, unsigned n, uint64_t now_ms);
 /* One of its connections serves any client, or one alone. */
 void relay_backend_reuse(struct relay_backend *b, bool any);
-void relay_backend_heard(struct relay_backend *b, uint32_t exts, uint64_t size);
+/* What its EHLO offers; its recipient limit holds until the next one. */
+void relay_backend_heard(struct relay_backend *b, const struct smtp_caps *caps);
 void relay_backend_info(struct relay_backend *b, unsigned limit, uint64_t now_ms, struct relay_backend_info *info_r);
 
 #endif

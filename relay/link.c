@@ -296,7 +296,7 @@ static void on_hello(struct relay *r, struct relay_link *l, const struct smtp_cl
 		relay_link_unhealthy(r, l, slice_str(fault), now_ms);
 		return;
 	}
-	relay_backend_heard(b, l->client.caps.ext, l->client.caps.size);
+	relay_backend_heard(b, &l->client.caps);
 	atomic_fetch_add_explicit(&b->n.connects, 1, memory_order_relaxed);
 	if (relay_backend_up(b))
 		log_info("backend %s: works again", b->name);
