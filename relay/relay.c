@@ -126,6 +126,7 @@ void relay_free(struct relay **rp)
 			relay_link_close(r, p->links);
 		}
 		relay_permit_hunger(p->backend, r->worker, false);
+		net_tls_session_free(&p->tls);
 		mem_free(&p);
 	}
 	free_dead(r);

@@ -38,6 +38,7 @@
 #include "base/ip.h"
 #include "base/result.h"
 #include "net/loop.h"
+#include "net/tls.h"
 
 enum {
 	RELAY_BACKENDS_MAX = 16,
@@ -50,6 +51,9 @@ enum {
 /* ---- settings ---------------------------------------------------------------------------------- */
 
 enum relay_kind { RELAY_SMTP, RELAY_LMTP, RELAY_MAILDIR };
+/* MAY: where it is offered, whoever answers; REQUIRE: with a certificate that is verified, or no mail is given to it.
+ */
+enum relay_tls { RELAY_TLS_OFF, RELAY_TLS_MAY, RELAY_TLS_REQUIRE };
 enum relay_identity { RELAY_XCLIENT, RELAY_XFORWARD, RELAY_NONE };
 
 /* One backend as written in the settings. */
@@ -73,6 +77,9 @@ struct relay_config {
 		*backends; /* in order of preference: a later one is used while those before it are down */
 	size_t backends_n; /* 1..RELAY_BACKENDS_MAX */
 	enum relay_identity identity;
+	enum relay_tls tls;
+	struct net_tls_ctx *tls_ctx; /* unless RELAY_TLS_OFF: net_tls_client_ctx(); a reference is taken */
+	struct slice tls_name;	     /* that its certificate must have; empty: its address */
 	unsigned connections;	     /* at most, to each backend, over all workers; at least 1 */
 	uint64_t idle_ms;	     /* an unused connection is closed after this */
 	const struct slice *domains; /* ours, any case; none: the backend decides */
