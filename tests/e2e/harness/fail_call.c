@@ -1,7 +1,8 @@
 /* tests/e2e/harness/fail_call.c - loaded before the server's libraries: makes the nth call of one kind fail
  *
- * The test and the server share one small file, mapped by both: the test writes which kind of call shall fail, after how
- * many more, and with which errno; the server's calls count down. tests/e2e/test_faults.py holds the same numbers.
+ * The test and the server share one small file, mapped by both: the test writes which kind of call shall fail, after
+ * how many more, and with which errno; the server's calls count down. tests/e2e/test_faults.py holds the same
+ * numbers.
  * A call that only wakes a thread of our own (eventfd) is never failed: the kernel has no way to fail it.
  */
 #include <dlfcn.h>
@@ -17,22 +18,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum kind {
-	NONE,
-	ALLOCATE,
-	READ,
-	WRITE,
-	ACCEPT,
-	CONNECT,
-	SOCKET,
-	OPEN,
-	SYNC,
-	RENAME,
-	PREAD,
-	EPOLL,
-	TLS,
-	KINDS
-};
+enum kind { NONE, ALLOCATE, READ, WRITE, ACCEPT, CONNECT, SOCKET, OPEN, SYNC, RENAME, PREAD, EPOLL, TLS, KINDS };
 
 struct order {
 	_Atomic int kind;    /* that fails; NONE: none */
