@@ -28,7 +28,7 @@ help:
 	echo "make run               install what is missing, build, start the demo on 127.0.0.1:2525"
 	echo "make check             install what is missing, build, run every test"
 	echo "make fuzz TIME=60      each fuzz target for TIME seconds"
-	echo "make bench             SmtpGuard beside HAProxy, on this machine"
+	echo "make bench             SmtpGuard beside HAProxy, on this machine; bench/stores tells what the stores cost"
 	echo "make install           into PREFIX=/usr/local (below DESTDIR); settings to /etc/smtpguard"
 	echo "make deb               a Debian package, in build/deb"
 	echo "make release           build all, tests included; also: debug, asan, tsan"

@@ -50,7 +50,7 @@ static void put_line(struct buf *out, const struct replay_record *record, FILE *
 	buf_clear(out);
 }
 
-static void record(struct score_ruleset *set, const char *path, long records)
+static void record(struct score_ruleset *set, int fd, long records)
 {
 	static struct trace_world world;
 	static struct trace trace;
@@ -58,7 +58,7 @@ static void record(struct score_ruleset *set, const char *path, long records)
 	struct hash_key key = hash_key_random();
 	struct buf out = { 0 };
 	struct rusage before, after;
-	FILE *f = fopen(path, "w");
+	FILE *f = fdopen(dup(fd), "w");
 	world.set = set;
 	world.store = score_store_new(256u << 20, &key);
 	if (!f || !world.store || !set)
@@ -79,16 +79,18 @@ static void record(struct score_ruleset *set, const char *path, long records)
 		(double)bytes / (double)records);
 }
 
-static double replay(const char *ctl, const char *settings, const char *file)
+static double replay(const char *ctl, const char *settings, int fd)
 {
 	struct rusage used;
 	int status;
 	(void)fflush(stdout);
+	(void)lseek(fd, 0, SEEK_SET);
 	pid_t pid = fork();
 	if (pid == 0) {
 		int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 		(void)dup2(null, STDOUT_FILENO);
-		(void)execl(ctl, ctl, "replay", "--check-same", "--rules", settings, file, (char *)NULL);
+		(void)dup2(fd, STDIN_FILENO);
+		(void)execl(ctl, ctl, "replay", "--check-same", "--rules", settings, "-", (char *)NULL);
 		_exit(127);
 	}
 	if (pid < 0 || wait4(pid, &status, 0, &used) != pid || status != 0)
@@ -114,11 +116,10 @@ int main(int argc, char **argv)
 	int fd = mkstemp(path);
 	if (fd < 0)
 		fail("no temporary file");
-	(void)close(fd);
-	record(load(argv[2], &lists, &arena), path, records);
+	(void)unlink(path); /* smtpguardctl reads it as its standard input */
+	record(load(argv[2], &lists, &arena), fd, records);
 	for (unsigned i = 0; i < ROUNDS; i++)
-		took[i] = replay(argv[1], argv[2], path);
-	(void)unlink(path);
+		took[i] = replay(argv[1], argv[2], fd);
 	qsort(took, ROUNDS, sizeof *took, by_value);
 	printf("replayed, median of %d %7.2f s CPU, %.0f records/s\n", ROUNDS, took[ROUNDS / 2],
 		(double)records / took[ROUNDS / 2]);

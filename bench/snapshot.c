@@ -1,7 +1,8 @@
 /* bench/snapshot.c - what a snapshot of many entries costs, beside writing and flushing as many bytes; medians of five
  *
- * bench_snapshot FOLDER [MB] [ENTRIES]: where the file goes (on the disk that is meant), score.memory, and how many
- * records are made. Taken as USR1 takes it, restored with the file in the page cache.
+ * bench_snapshot FOLDER [MB] [ENTRIES [keep]]: where the file goes (on the disk that is meant), score.memory, how many
+ * records are made, and whether FOLDER/bench.snap is left there. Taken as USR1 takes it, restored with the file in the
+ * page cache.
  */
 #include <fcntl.h>
 #include <limits.h>
@@ -109,6 +110,7 @@ int main(int argc, char **argv)
 	keeper_free(&k);
 	score_store_free(&store);
 	bench_restore(path, memory);
-	(void)unlink(path);
+	if (argc <= 4)
+		(void)unlink(path);
 	return 0;
 }

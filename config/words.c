@@ -31,8 +31,8 @@ const struct word words_identity[] = {
 
 const struct word words_relay_tls[] = {
 	{ "off", SETTINGS_RELAY_TLS_OFF, false },
-	{ "may", SETTINGS_RELAY_TLS_MAY, NOT_BUILT },
-	{ "require", SETTINGS_RELAY_TLS_REQUIRE, NOT_BUILT },
+	{ "may", SETTINGS_RELAY_TLS_MAY, false },
+	{ "require", SETTINGS_RELAY_TLS_REQUIRE, false },
 	{ NULL, 0, false },
 };
 

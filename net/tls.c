@@ -160,6 +160,80 @@ bool net_tls_accept(struct net_conn *c, struct net_tls_ctx *ctx)
 	return true;
 }
 
+/* ---- toward a server ---- */
+
+struct net_tls_ctx *net_tls_client_ctx(bool verify, const char *ca, char error_r[256])
+{
+	struct net_tls_ctx *ctx = mem_zalloc(sizeof *ctx + sizeof ctx->ssl_ctx[0]);
+	SSL_CTX *c = ctx ? SSL_CTX_new(TLS_client_method()) : NULL;
+	if (!c) {
+		snprintf(error_r, 256, "out of memory for TLS");
+		mem_free(&ctx);
+		return NULL;
+	}
+	atomic_init(&ctx->refs, 1);
+	ctx->n = 1;
+	ctx->ssl_ctx[0] = c;
+	harden(c, false);
+	SSL_CTX_set_verify(c, verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
+	bool loaded =
+		!verify || (ca ? SSL_CTX_load_verify_locations(c, ca, NULL) : SSL_CTX_set_default_verify_paths(c));
+	if (loaded)
+		return ctx;
+	(void)fault(error_r, "certificates of authorities", ca ? ca : "of the system");
+	ctx_free(ctx);
+	return NULL;
+}
+
+static bool is_for(SSL *ssl, const char *name)
+{
+	X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
+	if (X509_VERIFY_PARAM_set1_ip_asc(param, name) == 1)
+		return true;
+	return SSL_set_tlsext_host_name(ssl, name) == 1 && SSL_set1_host(ssl, name) == 1;
+}
+
+bool net_tls_connect(struct net_conn *c, struct net_tls_ctx *ctx, const char *name, struct net_tls_session *session)
+{
+	struct net_tls *t = mem_zalloc(sizeof *t);
+	SSL *ssl = t ? SSL_new(ctx->ssl_ctx[0]) : NULL;
+	if (!ssl || SSL_set_fd(ssl, c->io.fd) != 1 || !is_for(ssl, name)) {
+		SSL_free(ssl);
+		mem_free(&t);
+		ERR_clear_error();
+		return false;
+	}
+	if (session)
+		SSL_set_session(ssl, (SSL_SESSION *)session);
+	SSL_set_connect_state(ssl);
+	t->ssl = ssl;
+	t->ctx = net_tls_ctx_ref(ctx);
+	c->tls = t;
+	c->readable = true;
+	return true;
+}
+
+struct net_tls_session *net_tls_session_take(struct net_tls *t)
+{
+	SSL_SESSION *s = t && SSL_is_init_finished(t->ssl) ? SSL_get1_session(t->ssl) : NULL;
+	if (s && !SSL_SESSION_is_resumable(s)) {
+		SSL_SESSION_free(s);
+		s = NULL;
+	}
+	return (struct net_tls_session *)s;
+}
+
+void net_tls_session_free(struct net_tls_session **s)
+{
+	SSL_SESSION_free((SSL_SESSION *)*s);
+	*s = NULL;
+}
+
+bool net_tls_resumed(const struct net_tls *t)
+{
+	return t && SSL_session_reused(t->ssl) == 1;
+}
+
 void net_tls_free(struct net_tls **t)
 {
 	if (!*t)

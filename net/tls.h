@@ -1,4 +1,4 @@
-/* net/tls.h - TLS over OpenSSL, for clients' STARTTLS now and for backends later
+/* net/tls.h - TLS over OpenSSL, for clients and toward backends
  *
  * TLS 1.2 and up, Mozilla "intermediate" ciphers, no compression, no renegotiation (RFC 9325).
  * A context is immutable and reference-counted: sessions keep the one they began with over a reload.
@@ -25,6 +25,21 @@ void net_tls_ctx_unref(struct net_tls_ctx **ctx);
 
 /* Begins a server handshake on the connection. False: memory. */
 bool net_tls_accept(struct net_conn *c, struct net_tls_ctx *ctx) MUST_USE;
+/* For connections that we make. `verify`: the peer's certificate must be signed by an authority in the PEM file `ca`
+ * (NULL: by one of the system's) and be good for the name given to net_tls_connect(). NULL: as above. */
+struct net_tls_ctx *net_tls_client_ctx(bool verify, const char *ca, char error_r[256]) MUST_USE;
+/* What a later connection to the same peer may resume (RFC 8446 2.2). */
+struct net_tls_session;
+/* Begins a client handshake. `name`: a host name (sent as SNI) or an address. `session` may be NULL; it stays the
+ * caller's. False: memory. */
+bool net_tls_connect(
+	struct net_conn *c, struct net_tls_ctx *ctx, const char *name, struct net_tls_session *session) MUST_USE;
+/* Of a connection that is about to be closed; NULL: it cannot be resumed. */
+struct net_tls_session *net_tls_session_take(struct net_tls *t);
+void net_tls_session_free(struct net_tls_session **s);
+/* The handshake resumed an earlier session. */
+bool net_tls_resumed(const struct net_tls *t);
+
 /* Goes on with the handshake: NET_OK it is done, NET_AGAIN, NET_FAILED (net_tls_error says why). */
 enum net_result net_tls_handshake(struct net_conn *c, struct net_loop *l) MUST_USE;
 void net_tls_free(struct net_tls **t);

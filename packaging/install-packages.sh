@@ -9,7 +9,8 @@ packages() {
 		libjansson-dev libncurses-dev libseccomp-dev ;;
 	run) echo curl ;;
 	deb) echo dpkg-dev adduser ;;
-	test) echo dpkg-dev adduser systemd util-linux libcmocka-dev binutils python3 python3-pytest postfix swaks curl openssl mandoc ;;
+	test) echo libcmocka-dev binutils python3 python3-pytest postfix dovecot-core dovecot-lmtpd swaks curl \
+		openssl mandoc dpkg-dev adduser systemd util-linux iproute2 ;;
 	fuzz) echo clang libclang-rt-14-dev llvm ;;
 	bench) echo python3 postfix haproxy ;;
 	*)
@@ -20,7 +21,7 @@ packages() {
 }
 
 # Daemons among the packages: the tests start their own copies in their own folders.
-SERVICES="postfix haproxy"
+SERVICES="postfix haproxy dovecot"
 
 is_installed() {
 	[ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]

@@ -156,10 +156,11 @@ void relay_backend_reuse(struct relay_backend *b, bool any)
 		atomic_store_explicit(&b->reuse, found, memory_order_relaxed);
 }
 
-void relay_backend_heard(struct relay_backend *b, uint32_t exts, uint64_t size)
+void relay_backend_heard(struct relay_backend *b, const struct smtp_caps *caps)
 {
-	atomic_store_explicit(&b->exts, exts, memory_order_relaxed);
-	atomic_store_explicit(&b->size, size, memory_order_relaxed);
+	atomic_store_explicit(&b->exts, caps->ext, memory_order_relaxed);
+	atomic_store_explicit(&b->size, caps->size, memory_order_relaxed);
+	atomic_store_explicit(&b->rcpt_said, caps->rcpt_max, memory_order_relaxed);
 	atomic_store_explicit(&b->heard, true, memory_order_release);
 }
 

@@ -21,6 +21,7 @@
 #define RELAY_BACKEND_H
 
 #include "relay/relay.h"
+#include "smtp/caps.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -30,6 +31,8 @@ enum {
 	RELAY_BACKOFF_MAX_MS = 5000,	    /* a backend that is back is in use again this soon */
 	RELAY_CEILING_MS = 5 * 60 * 1000,   /* a learned limit of connections holds so long, then more are tried */
 	RELAY_RCPT_MAX_MS = 60 * 60 * 1000, /* and one of recipients, when no LIMITS told it */
+	RELAY_PLAIN_MS =
+		5 * 60 * 1000, /* and so long one whose TLS failed is spoken to in the clear (relay.tls = "may") */
 	RELAY_FIRST_MS = 1000, /* at the start a mail waits so long for a preferred backend that was not heard yet */
 	RELAY_PATIENCE_MS = 10,
 	RELAY_LULL_MS = 10,
@@ -73,10 +76,11 @@ struct relay_backend {
 	/* recipients of a mail, as LIMITS says (0: it does not), and as a refusal showed, until then */
 	atomic_uint rcpt_said, rcpt_found;
 	atomic_ullong rcpt_until_ms;
-	atomic_ullong first_ms; /* when it was first to be used */
-	atomic_int reuse;	/* enum relay_reuse, as found last */
-	atomic_bool no_reuse;	/* it offered XCLIENT again and refused it: not believed until the next refresh */
-	atomic_bool heard;	/* exts and size are known */
+	atomic_ullong plain_until_ms; /* relay.tls = "may": its TLS failed, so it is not tried before */
+	atomic_ullong first_ms;	      /* when it was first to be used */
+	atomic_int reuse;	      /* enum relay_reuse, as found last */
+	atomic_bool no_reuse;	      /* it offered XCLIENT again and refused it: not believed until the next refresh */
+	atomic_bool heard;	      /* exts and size are known */
 	atomic_uint exts;
 	atomic_ullong size;
 	struct relay_counters n;
@@ -127,7 +131,8 @@ unsigned relay_backend_rcpts(const struct relay_backend *b, uint64_t now_ms);
 void relay_backend_rcpts_found(struct relay_backend *b, unsigned n, uint64_t now_ms);
 /* One of its connections serves any client, or one alone. */
 void relay_backend_reuse(struct relay_backend *b, bool any);
-void relay_backend_heard(struct relay_backend *b, uint32_t exts, uint64_t size);
+/* What its EHLO offers; its recipient limit holds until the next one. */
+void relay_backend_heard(struct relay_backend *b, const struct smtp_caps *caps);
 void relay_backend_info(struct relay_backend *b, unsigned limit, uint64_t now_ms, struct relay_backend_info *info_r);
 
 #endif

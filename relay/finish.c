@@ -104,13 +104,16 @@ static bool learn(struct relay *r, struct relay_job *job)
 	return d->bad_recipient;
 }
 
-/* All have it. A client that has gone will bring it again all the same: that is answered without the backend. */
-static void taken(struct relay *r, struct relay_job *job)
+/* All have it. A client that has gone will bring it again all the same: that is answered without the backend. True: the
+ * answer waits until that is on the disk. */
+static bool taken(struct relay *r, struct relay_job *job)
 {
 	if (job->mail)
-		relay_recall_over(r, job);
-	else if (!relay_remember(r, job, NULL, false))
-		log_warn("a mail was taken after its client had gone and is not remembered: it may come twice");
+		return false;
+	if (relay_remember(r, job, NULL, true))
+		return true;
+	log_warn("a mail was taken after its client had gone and is not remembered: it may come twice");
+	return false;
 }
 
 void relay_finish_reply(struct relay *r, struct relay_job *job, unsigned code, struct slice text, uint64_t now_ms)
@@ -122,8 +125,11 @@ void relay_finish_reply(struct relay *r, struct relay_job *job, unsigned code, s
 		count(&b->n.probed);
 	else if (b)
 		count(code < 300 ? &b->n.delivered : &b->n.refused);
-	if (!probe && code < 300)
-		taken(r, job);
+	if (!probe && code < 300 && taken(r, job)) {
+		off_link(r, job);
+		net_wheel_cancel(&r->wheel, &job->timer);
+		return;
+	}
 	finish(r, job, probe && learn(r, job), now_ms);
 }
 
@@ -194,7 +200,6 @@ void relay_finish_partly_taken(
 
 void relay_finish_recalled(struct relay *r, struct relay_job *job, uint64_t now_ms)
 {
-	relay_recall_over(r, job);
 	relay_answer_us(&job->done, 250, "2.0.0 Ok: delivered before");
 	job->done.cached = true;
 	give_out(r, job, now_ms);

@@ -4,7 +4,8 @@
  * is killed then leaves a note of each: fixed slots in a file that is mapped and shared, written and cleared by plain
  * stores, so that a mail costs no system call. They survive the end of the process, however it ends; they do NOT
  * survive the machine (nothing is flushed). The next start names them in the log and begins anew.
- * A slot is cleared a turn of the loop after its answer was popped: then the reply was given to the kernel.
+ * A slot is cleared a turn of the loop after its answer was popped: then the reply was given to the kernel. That of a
+ * mail in doubt stays some seconds longer, until the log has surely named it.
  *
  * Threads: each worker has slots of its own. Opening and closing: before and after them.
  */

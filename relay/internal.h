@@ -28,6 +28,11 @@ enum {
 /* Timers of the relay's wheel are told apart by kind. */
 enum { RELAY_TIMER_LINK, RELAY_TIMER_JOB, RELAY_TIMER_REFRESH };
 
+struct relay_over {
+	struct relay_intent *slot;
+	uint64_t due_ms;
+};
+
 struct relay {
 	struct relay_shared *shared;
 	struct relay_settings *settings;
@@ -48,9 +53,10 @@ struct relay {
 	struct relay_pool *pools; /* one for each backend that this worker ever had */
 	struct relay_save_box saves;
 	unsigned saves_out;	      /* SAVING jobs */
+	struct relay_save *served;    /* to be forgotten in the next turn */
 	struct relay_intent *intents; /* this worker's notes; NULL: none are made */
 	uint16_t free_intents[RELAY_INTENTS], free_intents_n;
-	struct relay_intent *over[RELAY_INTENTS]; /* answered in this turn: cleared in the next */
+	struct relay_over over[RELAY_INTENTS]; /* answered in this turn: cleared in the next, or later */
 	unsigned over_n;
 	struct relay_maildir_owner local_owner;
 	unsigned local_out;			       /* mails that a Maildir's thread has */

@@ -24,6 +24,8 @@ static const struct phase {
 	[RELAY_LINK_CONNECTING] = { "connecting", 30 * SECOND, 10 * SECOND, NULL },
 	[RELAY_LINK_GREETING] = { "waiting for the greeting", 5 * MINUTE, 10 * SECOND, on_greeting },
 	[RELAY_LINK_HELLO] = { "waiting for the reply to EHLO", 5 * MINUTE, 10 * SECOND, on_hello },
+	[RELAY_LINK_STARTTLS] = { "waiting for the reply to STARTTLS", 5 * MINUTE, 10 * SECOND, relay_tls_reply },
+	[RELAY_LINK_HANDSHAKE] = { "TLS handshake", 15 * SECOND, 10 * SECOND, NULL },
 	[RELAY_LINK_IDLE] = { "idle", 0, 0, NULL },
 	[RELAY_LINK_IDENTIFY] = { "waiting for the reply to XCLIENT", 5 * MINUTE, MINUTE, relay_xclient_reply },
 	[RELAY_LINK_REHELLO] = { "waiting for the reply to EHLO", 5 * MINUTE, MINUTE, relay_xclient_rehello },
@@ -93,6 +95,11 @@ void relay_link_close(struct relay *r, struct relay_link *l)
 	if (l->settled)
 		atomic_fetch_sub(&p->backend->settled, 1);
 	net_wheel_cancel(&r->wheel, &l->timer);
+	struct net_tls_session *session = l->settled ? net_tls_session_take(l->conn.tls) : NULL;
+	if (session) {
+		net_tls_session_free(&p->tls);
+		p->tls = session;
+	}
 	net_conn_close(&l->conn, r->loop);
 	relay_pool_forget(r, l);
 	l->state = RELAY_LINK_GONE;
@@ -115,7 +122,7 @@ bool relay_link_dot_is_out(const struct relay_link *l)
 
 /* ---- ends ---- */
 
-static void turned_away(
+void relay_link_turned_away(
 	struct relay *r, struct relay_link *l, enum relay_state state, struct slice why, uint64_t now_ms)
 {
 	struct relay_backend *b = l->pool->backend;
@@ -130,8 +137,8 @@ void relay_link_lost(struct relay *r, struct relay_link *l, const char *why, uin
 	if (l->state < RELAY_LINK_IDLE) {
 		char text[160];
 		int n = snprintf(text, sizeof text, "%s: %s", PHASES[l->state].name, why);
-		turned_away(r, l, RELAY_DOWN, slice_of(text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1),
-			now_ms);
+		relay_link_turned_away(r, l, RELAY_DOWN,
+			slice_of(text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1), now_ms);
 		return;
 	}
 	struct relay_job *job = l->job;
@@ -148,7 +155,7 @@ void relay_link_lost(struct relay *r, struct relay_link *l, const char *why, uin
 void relay_link_unhealthy(struct relay *r, struct relay_link *l, struct slice why, uint64_t now_ms)
 {
 	struct relay_job *job = l->job;
-	turned_away(r, l, RELAY_UNHEALTHY, why, now_ms);
+	relay_link_turned_away(r, l, RELAY_UNHEALTHY, why, now_ms);
 	if (job) {
 		l->job = NULL;
 		job->link = NULL;
@@ -159,7 +166,7 @@ void relay_link_unhealthy(struct relay *r, struct relay_link *l, struct slice wh
 static void garbage(struct relay *r, struct relay_link *l, struct slice what, uint64_t now_ms)
 {
 	if (l->state < RELAY_LINK_IDLE) {
-		turned_away(r, l, RELAY_DOWN, what, now_ms);
+		relay_link_turned_away(r, l, RELAY_DOWN, what, now_ms);
 		return;
 	}
 	if (l->job) {
@@ -212,7 +219,8 @@ static void flush(struct relay *r, struct relay_link *l, uint64_t now_ms)
 {
 	if (l->state == RELAY_LINK_BODY)
 		relay_body_go_on(r, l, now_ms);
-	else if (l->state != RELAY_LINK_GONE && net_conn_flush(&l->conn, r->loop) == NET_FAILED)
+	else if (l->state != RELAY_LINK_GONE && l->state != RELAY_LINK_HANDSHAKE &&
+		 net_conn_flush(&l->conn, r->loop) == NET_FAILED)
 		relay_link_broke(r, l, now_ms);
 }
 
@@ -245,6 +253,15 @@ void relay_link_release(struct relay *r, struct relay_link *l, bool reset, uint6
 
 /* ---- replies of the opening and closing states ---- */
 
+void relay_link_hello(struct relay *r, struct relay_link *l, uint64_t now_ms)
+{
+	if (!smtp_client_ehlo(&l->client, l->settings->c.hostname)) {
+		relay_link_close(r, l);
+		return;
+	}
+	relay_link_enter(r, l, RELAY_LINK_HELLO, now_ms);
+}
+
 static void on_greeting(struct relay *r, struct relay_link *l, const struct smtp_client_reply *reply, uint64_t now_ms)
 {
 	bool news;
@@ -258,14 +275,10 @@ static void on_greeting(struct relay *r, struct relay_link *l, const struct smtp
 	if (reply->code != 220) {
 		char text[160];
 		snprintf(text, sizeof text, "greeting refused: %u %.*s", reply->code, SLICE_ARG(reply->text));
-		turned_away(r, l, RELAY_DOWN, slice_str(text), now_ms);
+		relay_link_turned_away(r, l, RELAY_DOWN, slice_str(text), now_ms);
 		return;
 	}
-	if (!smtp_client_ehlo(&l->client, l->settings->c.hostname)) {
-		relay_link_close(r, l);
-		return;
-	}
-	relay_link_enter(r, l, RELAY_LINK_HELLO, now_ms);
+	relay_link_hello(r, l, now_ms);
 }
 
 /* NULL, or why this backend cannot be told the client as the settings want it. Without that it would take every client
@@ -288,15 +301,17 @@ static void on_hello(struct relay *r, struct relay_link *l, const struct smtp_cl
 	if (!relay_is_2xx(reply->code)) {
 		char text[160];
 		snprintf(text, sizeof text, "EHLO refused: %u %.*s", reply->code, SLICE_ARG(reply->text));
-		turned_away(r, l, RELAY_DOWN, slice_str(text), now_ms);
+		relay_link_turned_away(r, l, RELAY_DOWN, slice_str(text), now_ms);
 		return;
 	}
+	if (relay_tls_wanted(r, l, now_ms))
+		return;
 	const char *fault = identity_fault(l);
 	if (fault) {
 		relay_link_unhealthy(r, l, slice_str(fault), now_ms);
 		return;
 	}
-	relay_backend_heard(b, l->client.caps.ext, l->client.caps.size);
+	relay_backend_heard(b, &l->client.caps);
 	atomic_fetch_add_explicit(&b->n.connects, 1, memory_order_relaxed);
 	if (relay_backend_up(b))
 		log_info("backend %s: works again", b->name);
@@ -381,7 +396,7 @@ static void take_bytes(struct relay *r, struct relay_link *l, struct slice in, u
 
 static void read_all(struct relay *r, struct relay_link *l, uint64_t now_ms)
 {
-	while (l->state != RELAY_LINK_GONE) {
+	while (l->state != RELAY_LINK_GONE && l->state != RELAY_LINK_HANDSHAKE) {
 		size_t n;
 		switch (net_conn_read(&l->conn, r->scratch, sizeof r->scratch, &n)) {
 		case NET_OK:
@@ -412,7 +427,10 @@ void relay_link_on_io(struct relay *r, struct relay_link *l, unsigned events, ui
 		}
 		relay_link_enter(r, l, RELAY_LINK_GREETING, now_ms);
 	}
-	read_all(r, l, now_ms);
+	if (l->state != RELAY_LINK_HANDSHAKE)
+		read_all(r, l, now_ms);
+	if (l->state == RELAY_LINK_HANDSHAKE)
+		relay_tls_shake(r, l, now_ms);
 	flush(r, l, now_ms);
 }
 
@@ -424,6 +442,10 @@ void relay_link_on_time(struct relay *r, struct relay_link *l, uint64_t now_ms)
 	}
 	if (now_ms < l->due_ms && !relay_pool_other(r, l->pool, now_ms)) {
 		watch(r, l, now_ms);
+		return;
+	}
+	if (l->state == RELAY_LINK_HANDSHAKE) {
+		relay_tls_late(r, l, now_ms);
 		return;
 	}
 	struct relay_job *job = l->job;

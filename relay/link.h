@@ -1,6 +1,6 @@
 /* relay/link.h - one connection to a backend, as a state machine
  *
- *   CONNECTING -> GREETING -> HELLO -> IDLE
+ *   CONNECTING -> GREETING -> HELLO -> [STARTTLS -> HANDSHAKE -> HELLO ->] IDLE
  *   IDLE -> [IDENTIFY -> REHELLO ->] ENVELOPE -> [DATA ->] BODY -> DOT -> IDLE     a mail
  *   IDLE -> [IDENTIFY -> REHELLO ->] ENVELOPE -> IDLE                              a recipient question
  *   ENVELOPE, DATA -> RESET -> IDLE                                                after a refusal
@@ -25,6 +25,8 @@ enum relay_link_state {
 	RELAY_LINK_CONNECTING,
 	RELAY_LINK_GREETING,
 	RELAY_LINK_HELLO,
+	RELAY_LINK_STARTTLS,
+	RELAY_LINK_HANDSHAKE,
 	RELAY_LINK_IDLE,
 	RELAY_LINK_IDENTIFY,
 	RELAY_LINK_REHELLO,

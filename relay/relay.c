@@ -126,6 +126,7 @@ void relay_free(struct relay **rp)
 			relay_link_close(r, p->links);
 		}
 		relay_permit_hunger(p->backend, r->worker, false);
+		net_tls_session_free(&p->tls);
 		mem_free(&p);
 	}
 	free_dead(r);
@@ -327,6 +328,7 @@ void relay_on_time(struct relay *r, uint64_t now_ms)
 	r->now_ms = now_ms;
 	free_dead(r);
 	relay_notes_clear(r);
+	relay_recall_forget(r);
 	for (struct net_timer *t; (t = net_wheel_pop(&r->wheel, now_ms));) {
 		if (t->kind == RELAY_TIMER_LINK)
 			relay_link_on_time(r, container_of(t, struct relay_link, timer), now_ms);
@@ -356,8 +358,10 @@ int relay_sleep_ms(const struct relay *r, uint64_t now_ms)
 	if (r->jobs.done)
 		return 0;
 	int sleep = net_wheel_sleep_ms(&r->wheel, now_ms);
-	if (r->over_n && (sleep < 0 || sleep > NOTES_MS))
+	if (r->served && (sleep < 0 || sleep > NOTES_MS))
 		sleep = NOTES_MS;
+	if (r->over_n && (sleep < 0 || sleep > NOTES_MS))
+		sleep = r->over[0].due_ms ? NOTES_MS * 10 : NOTES_MS;
 	if (!r->look_ms)
 		return sleep;
 	int look = r->look_ms > now_ms ? (int)(r->look_ms - now_ms) : 0;
@@ -373,6 +377,7 @@ bool relay_pop(struct relay *r, struct relay_done *done_r)
 			memcpy(done_r->text, job->done.text, job->done.text_n);
 		}
 		relay_note_over(r, job);
+		relay_recall_over(r, job);
 		relay_job_free(&r->jobs, job);
 		if (wanted)
 			return true;

@@ -38,6 +38,7 @@
 #include "base/ip.h"
 #include "base/result.h"
 #include "net/loop.h"
+#include "net/tls.h"
 
 enum {
 	RELAY_BACKENDS_MAX = 16,
@@ -50,6 +51,9 @@ enum {
 /* ---- settings ---------------------------------------------------------------------------------- */
 
 enum relay_kind { RELAY_SMTP, RELAY_LMTP, RELAY_MAILDIR };
+/* MAY: where it is offered, whoever answers; REQUIRE: with a certificate that is verified, or no mail is given to it.
+ */
+enum relay_tls { RELAY_TLS_OFF, RELAY_TLS_MAY, RELAY_TLS_REQUIRE };
 enum relay_identity { RELAY_XCLIENT, RELAY_XFORWARD, RELAY_NONE };
 
 /* One backend as written in the settings. */
@@ -73,6 +77,9 @@ struct relay_config {
 		*backends; /* in order of preference: a later one is used while those before it are down */
 	size_t backends_n; /* 1..RELAY_BACKENDS_MAX */
 	enum relay_identity identity;
+	enum relay_tls tls;
+	struct net_tls_ctx *tls_ctx; /* unless RELAY_TLS_OFF: net_tls_client_ctx(); a reference is taken */
+	struct slice tls_name;	     /* that its certificate must have; empty: its address */
 	unsigned connections;	     /* at most, to each backend, over all workers; at least 1 */
 	uint64_t idle_ms;	     /* an unused connection is closed after this */
 	const struct slice *domains; /* ours, any case; none: the backend decides */
@@ -243,6 +250,10 @@ struct relay_mail {
  * - 451 4.4.2 by us: lost twice before the dot; or lost after it (doubtful).
  * The code 421 may be among the backend's: it has closed its connection to us; the session need not. */
 bool relay_deliver(struct relay *r, const struct relay_mail *m, uint64_t now_ms) MUST_USE;
+
+/* The reply 2xx to this mail is known not to have reached its client (its connection was reset before it said anything
+ * more): the retry is answered from memory. *m as it was given to relay_deliver(), its body still there. */
+void relay_reply_lost(struct relay *r, const struct relay_mail *m);
 
 /* The client is gone. A question that waits is dropped; a delivery whose dot is not out is broken off, so that nothing
  * is delivered; one whose dot is out runs to its end without its owner and is popped as orphan: if it is taken, that

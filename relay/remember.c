@@ -140,11 +140,20 @@ enum relay_recall relay_recall(struct relay *r, struct relay_job *job)
 
 void relay_recall_over(struct relay *r, struct relay_job *job)
 {
-	if (!job->had)
-		return;
 	struct relay_save *had = job->had;
+	if (!had || job->done.orphan || job->done.code / 100 != 2)
+		return;
 	job->had = NULL;
-	relay_memory_submit(r->shared->memory, had);
+	had->next = r->served;
+	r->served = had;
+}
+
+void relay_recall_forget(struct relay *r)
+{
+	for (struct relay_save *s; (s = r->served);) {
+		r->served = s->next;
+		relay_memory_submit(r->shared->memory, s);
+	}
 }
 
 /* ---- what is remembered ---- */
@@ -166,6 +175,13 @@ bool relay_remember_prepare(struct relay *r, struct relay_job *job)
 	for (size_t i = 0; i < n; i++)
 		job->save->records[i] = record_of(keys, job->mail, content, rcpts[i], until_s);
 	return true;
+}
+
+void relay_reply_lost(struct relay *r, const struct relay_mail *m)
+{
+	struct relay_job job = { .mail = m, .rcpts = m->rcpts, .rcpts_n = m->rcpts_n };
+	if (!relay_remember_prepare(r, &job) || !relay_remember(r, &job, NULL, false))
+		log_warn("a mail was taken and its client did not hear that; it is not remembered and may come twice");
 }
 
 bool relay_remember(struct relay *r, struct relay_job *job, const bool *took, bool wait)
@@ -212,5 +228,6 @@ void relay_remember_release(struct relay *r)
 			relay_job_free(&r->jobs, s->job);
 		mem_free(&s);
 	}
+	relay_recall_forget(r);
 	relay_save_box_clear(&r->saves);
 }

@@ -16,8 +16,11 @@ enum relay_recall {
 };
 /* Looks for the recipients of a delivery. */
 enum relay_recall relay_recall(struct relay *r, struct relay_job *job) MUST_USE;
-/* The retry was answered 2xx: what was remembered for it has served. */
+/* The retry's answer was popped. If it is a 2xx, what was remembered for it has served: it is forgotten by the next
+ * relay_recall_forget(), a turn of the loop later, when the answer is on its way. Before that a kill would leave
+ * neither. */
 void relay_recall_over(struct relay *r, struct relay_job *job);
+void relay_recall_forget(struct relay *r);
 
 /* Makes ready, while the mail is there, what will have to be remembered of its recipients (job->rcpts): then
  * relay_remember() needs no mail. False: memory, or the body cannot be read back. Once done it is not done again. */

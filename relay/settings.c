@@ -54,6 +54,9 @@ static bool copy_config(struct relay_settings *s, const struct relay_config *c)
 	s->c = *c;
 	s->c.hostname = arena_copy(a, c->hostname);
 	TRY(s->c.hostname.p);
+	s->c.tls_ctx = net_tls_ctx_ref(c->tls_ctx);
+	s->c.tls_name = arena_copy(a, c->tls_name);
+	TRY(s->c.tls_name.p);
 	TRY(copy_targets(a, c->backends, c->backends_n, &s->c.backends));
 	TRY(copy_slices(a, c->domains, c->domains_n, &s->c.domains));
 	TRY(copy_bytes(a, c->clients, c->clients_n * sizeof *c->clients, &s->c.clients));
@@ -88,6 +91,7 @@ void relay_settings_unref(struct relay_settings **s)
 	*s = NULL;
 	if (!old || atomic_fetch_sub_explicit(&old->refs, 1, memory_order_acq_rel) != 1)
 		return;
+	net_tls_ctx_unref(&old->c.tls_ctx);
 	arena_release(&old->memory);
 	mem_free(&old);
 }
@@ -117,6 +121,8 @@ const char *relay_config_fault(const struct relay_config *c)
 		return "relay.backends needs 1 to 16 entries";
 	if (c->connections == 0)
 		return "relay.connections must be at least 1";
+	if (c->tls != RELAY_TLS_OFF && !c->tls_ctx)
+		return "relay.tls cannot be set up";
 	if (c->domains_n)
 		return NULL;
 	if (c->identity != RELAY_XCLIENT)

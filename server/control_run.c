@@ -1,7 +1,7 @@
 /* config, reload, drain, snapshot; see ctl/commands.h */
 #include "server/control_inside.h"
 
-#include "server/daemon.h"
+#include "server/reload.h"
 #include "server/keeper.h"
 
 #include <unistd.h>
@@ -50,8 +50,8 @@ bool control_reload(void *arg, struct ctl_json args, struct ctl_json_doc *data_r
 	struct settings_faults faults = { 0 };
 	struct reload r = { 0 };
 	(void)args;
-	bool ok = daemon_reload(app, &faults, &r);
-	daemon_tell(&faults);
+	bool ok = reload_settings(app, &faults, &r);
+	reload_tell(&faults);
 	if (ok) {
 		struct ctl_json root = ctl_json_root_object(data_r);
 		put_names(ctl_json_put_array(root, "changed"), buf_slice(&r.changed));

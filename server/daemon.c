@@ -8,6 +8,7 @@
 #include "server/keeper.h"
 #include "server/decisions.h"
 #include "server/privileges.h"
+#include "server/reload.h"
 #include "server/replay_log.h"
 #include "server/sandbox.h"
 #include "server/seats.h"
@@ -23,102 +24,6 @@
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
-
-/* ---- settings ---- */
-
-void daemon_tell(const struct settings_faults *faults)
-{
-	struct buf line = { 0 };
-	for (size_t i = 0; i < faults->count; i++) {
-		buf_clear(&line);
-		if (settings_fault_format(&faults->items[i], &line))
-			log_msg(faults->items[i].severity == SETTINGS_ERROR ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, "%.*s",
-				SLICE_ARG(buf_slice(&line)));
-	}
-	buf_release(&line);
-}
-
-static struct log_config log_config_of(const struct settings *s)
-{
-	return (struct log_config){
-		.to = s->log.to, .level = (enum log_level)s->log.level, .format = (enum log_format)s->log.format
-	};
-}
-
-/* What the settings and the descriptors leave of sessions and of bodies in files. */
-static void set_seats(struct app *app, const struct settings *s)
-{
-	struct seats_plan plan = seats_plan(s, app->descriptors);
-	seats_tell(s, app->descriptors);
-	atomic_store(&app->sessions_limit, plan.sessions);
-	atomic_store(&app->spool.max_files, plan.bodies);
-	atomic_store(&app->spool.max_memory, s->relay.memory);
-}
-
-void reload_release(struct reload *r)
-{
-	buf_release(&r->changed);
-	buf_release(&r->needs_restart);
-}
-
-/* A server that cannot trace its rules is still worth having. */
-static void open_replay(struct app *app, const struct generation *g)
-{
-	const char *path = g->settings->log.replay;
-	struct replay_log_info info;
-	if (replay_log_open(app->replay, path, g->rules))
-		return;
-	const char *why = strerror(errno);
-	replay_log_info(app->replay, &info);
-	log_warn("log.replay = \"%s\": %s; %s", path, why,
-		info.on ? "what was open stays in use" : "no decisions are recorded");
-}
-
-static bool compare(const struct settings *old, const struct settings *fresh, struct reload *r)
-{
-	return settings_changed(old, fresh, &r->changed) && settings_needs_restart(old, fresh, &r->needs_restart);
-}
-
-bool daemon_reload(struct app *app, struct settings_faults *faults, struct reload *reload_r)
-{
-	pthread_mutex_lock(&app->lock);
-	struct generation *old = app->generation;
-	struct generation *g = generation_load(app->settings_path, &app->needs, old, faults);
-	bool ok = g && compare(old->settings, g->settings, reload_r) && relay_shared_configure(app->relay, &g->relay);
-	if (ok) {
-		struct log_config log = log_config_of(g->settings);
-		if (!log_reopen(&log))
-			log_warn("log.to = \"%s\": %s; the log stays where it was", log.to, strerror(errno));
-		open_replay(app, g);
-		set_seats(app, g->settings);
-		score_store_hide(app->store, g->settings->log.addresses != SETTINGS_ADDRESSES_PLAIN);
-		keeper_configure(app->keeper, g->settings->score.snapshot, g->settings->score.snapshot_every_ms);
-		for (unsigned i = 0; i < app->workers_n; i++)
-			worker_take_generation(&app->workers[i], g);
-		app->generation = g;
-		generation_unref(&old);
-	} else {
-		generation_unref(&g);
-	}
-	pthread_mutex_unlock(&app->lock);
-	return ok;
-}
-
-static void reload_by_signal(struct app *app)
-{
-	struct settings_faults faults = { 0 };
-	struct reload r = { 0 };
-	bool ok = daemon_reload(app, &faults, &r);
-	daemon_tell(&faults);
-	if (!ok)
-		log_error("reload: %s has faults, the old settings stay in use", app->settings_path);
-	else if (buf_len(&r.needs_restart))
-		log_warn("reload: done; these changes need a restart: %.*s", SLICE_ARG(buf_slice(&r.needs_restart)));
-	else
-		log_info("reload: done");
-	settings_faults_release(&faults);
-	reload_release(&r);
-}
 
 /* ---- start ---- */
 
@@ -150,7 +55,7 @@ static bool make_shared(struct app *app)
 	if (!app->clients || !app->alerts || !app->keeper || !app->relay || !app->decisions || !app->replay ||
 		!app->workers || !app->transcripts || app->commands < 0)
 		return fail("cannot start: out of memory (score.memory is reserved at the start)");
-	set_seats(app, s);
+	seats_apply(app, s);
 	return true;
 }
 
@@ -385,7 +290,7 @@ static bool prepare(struct app *app, struct ctl_server **ctl_r)
 		return fail(why);
 	if (!log_start())
 		return fail("cannot start: no thread for the log");
-	open_replay(app, app->generation);
+	reload_open_replay(app, app->generation);
 	struct seats_plan plan = seats_plan(s, app->descriptors);
 	if (!spool_room_open(&app->spool, s->server.spool, plan.bodies, s->relay.memory))
 		return fail_path("server.spool", s->server.spool);
@@ -456,12 +361,14 @@ int daemon_run(const char *settings_path, const char *hostname)
 	app.log_key = hash_key_random();
 	pthread_mutex_init(&app.lock, NULL);
 	app.generation = generation_load(settings_path, &app.needs, NULL, &faults);
-	struct log_config log = app.generation ? log_config_of(app.generation->settings) : (struct log_config){ 0 };
+	struct log_config log = app.generation ? reload_log_config(app.generation->settings) : (struct log_config){ 0 };
 	if (app.generation && !log_open(&log)) {
 		fprintf(stderr, "smtpguardd: log.to %s: %s\n", log.to, strerror(errno));
 		generation_unref(&app.generation);
 	}
-	daemon_tell(&faults);
+	reload_tell(&faults);
+	if (!app.generation && faults.count == 0)
+		fputs("smtpguardd: cannot start: out of memory\n", stderr);
 	settings_faults_release(&faults);
 	app.first = app.generation ? generation_ref(app.generation) : NULL;
 	if (app.generation && signals >= 0 && prepare(&app, &ctl))

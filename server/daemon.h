@@ -12,20 +12,8 @@
 /* Runs until a signal ends it. Returns the exit code: 0 clean end, 1 fault. */
 int daemon_run(const char *settings_path, const char *hostname);
 
-/* Names of settings, "a.b, c.d". */
-struct reload {
-	struct buf changed, needs_restart;
-};
-/* Reads the settings anew and hands them to the workers. False: nothing has changed, `faults` says why. Main and
- * control thread. */
-bool daemon_reload(struct app *app, struct settings_faults *faults, struct reload *reload_r) MUST_USE;
-void reload_release(struct reload *r);
-
 /* Warns on stderr when log.replay cannot be written by the account that the server will run as: for --check. The
  * process becomes that account, so it comes last. */
 void daemon_check_replay(const struct settings *s);
-
-/* Logs each fault as FILE:LINE: message. */
-void daemon_tell(const struct settings_faults *faults);
 
 #endif

@@ -131,6 +131,23 @@ static bool fill_relay_lists(struct generation *g)
 	return true;
 }
 
+static bool fill_relay_tls(struct generation *g, const char *path, struct settings_faults *faults)
+{
+	static const enum relay_tls TLS[] = { [SETTINGS_RELAY_TLS_OFF] = RELAY_TLS_OFF,
+		[SETTINGS_RELAY_TLS_MAY] = RELAY_TLS_MAY,
+		[SETTINGS_RELAY_TLS_REQUIRE] = RELAY_TLS_REQUIRE };
+	const struct settings_relay *r = &g->settings->relay;
+	char why[256];
+	g->relay.tls = TLS[r->tls];
+	g->relay.tls_name = slice_str(r->tls_name);
+	if (r->tls == SETTINGS_RELAY_TLS_OFF)
+		return true;
+	g->relay.tls_ctx = net_tls_client_ctx(r->tls == SETTINGS_RELAY_TLS_REQUIRE, *r->tls_ca ? r->tls_ca : NULL, why);
+	if (!g->relay.tls_ctx)
+		settings_fault_add(faults, SETTINGS_ERROR, path, 0, "relay.tls_ca: %s", why);
+	return g->relay.tls_ctx != NULL;
+}
+
 static bool fill_relay(struct generation *g, const char *path, struct settings_faults *faults)
 {
 	const struct settings_relay *r = &g->settings->relay;
@@ -145,7 +162,7 @@ static bool fill_relay(struct generation *g, const char *path, struct settings_f
 		.recipient_ok_ms = r->recipient_ok_for_ms,
 		.recipient_bad_ms = r->recipient_bad_for_ms,
 	};
-	TRY(fill_targets(g, path, faults));
+	TRY(fill_targets(g, path, faults) && fill_relay_tls(g, path, faults));
 	TRY(fill_relay_lists(g));
 	const char *fault = relay_config_fault(&g->relay);
 	if (fault)
@@ -205,6 +222,7 @@ void generation_unref(struct generation **p)
 	score_rules_free(&g->rules);
 	rulebook_free_lists(&g->lists);
 	net_tls_ctx_unref(&g->tls);
+	net_tls_ctx_unref(&g->relay.tls_ctx);
 	settings_free(&g->settings);
 	arena_release(&g->arena);
 	mem_free(&g);

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "server/daemon.h"
 #include "server/privileges.h"
+#include "server/reload.h"
 #include "server/seats.h"
 #include "server/version.h"
 

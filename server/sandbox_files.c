@@ -105,6 +105,8 @@ static bool leave_for_reading(struct wall *w, const struct settings *s, const ch
 	for (size_t i = 0; i < sizeof SYSTEM / sizeof *SYSTEM; i++)
 		TRY(leave(w, SYSTEM[i], READ));
 	TRY(leave_folder_of(w, settings_path, READ));
+	if (s->relay.tls_ca && *s->relay.tls_ca)
+		TRY(leave_folder_of(w, s->relay.tls_ca, READ));
 	for (size_t i = 0; i < s->lists.count; i++)
 		TRY(leave_folder_of(w, s->lists.items[i].path, READ));
 	for (size_t i = 0; i < s->rules.count; i++)

@@ -58,6 +58,15 @@ void seats_tell(const struct settings *s, uint64_t descriptors)
 		(unsigned long long)descriptors, plan.sessions, s->limits.sessions, plan.bodies, s->relay.open_bodies);
 }
 
+void seats_apply(struct app *app, const struct settings *s)
+{
+	struct seats_plan plan = seats_plan(s, app->descriptors);
+	seats_tell(s, app->descriptors);
+	atomic_store(&app->sessions_limit, plan.sessions);
+	atomic_store(&app->spool.max_files, plan.bodies);
+	atomic_store(&app->spool.max_memory, s->relay.memory);
+}
+
 /* A worker that has nothing to do would not see it for minutes. */
 static void tell_workers(struct app *app)
 {

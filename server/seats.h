@@ -35,6 +35,8 @@ enum { SEATS_MIN = 16 };
 struct seats_plan seats_plan(const struct settings *s, uint64_t descriptors);
 /* One warning when it is less than what is set. */
 void seats_tell(const struct settings *s, uint64_t descriptors);
+/* Puts the plan into effect, at the start and at a reload, and tells it. */
+void seats_apply(struct app *app, const struct settings *s);
 /* server.workers, or one for each core. */
 unsigned seats_workers(const struct settings *s);
 

@@ -66,8 +66,10 @@ enum smtp_body_out_result smtp_body_out_write(
 		if (at != AT_FAULT) {
 			if (!buf_reserve(out, n + stuff))
 				return SMTP_BODY_OUT_NO_MEMORY;
-			if (!buf_put(out, slice_of(".", stuff)) || !buf_put(out, slice_of(chunk->p, n)))
-				return SMTP_BODY_OUT_NO_MEMORY;
+			char *to = out->data + out->end;
+			to[0] = '.';
+			memcpy(to + stuff, chunk->p, n);
+			buf_grew(out, n + stuff);
 			*chunk = slice_skip(*chunk, n);
 		}
 		w->at = (uint8_t)at;

@@ -46,11 +46,9 @@ static void tell_offence(struct smtp_turn *t, enum smtp_offence offence, struct 
 void smtp_server_offend(struct smtp_server *s, struct smtp_turn *t, enum smtp_offence offence, struct slice line,
 			enum smtp_reply_id id)
 {
-	if (id != SMTP_REPLY_NONE)
-		smtp_server_say(s, id);
+	smtp_server_say(s, id);
 	tell_offence(t, offence, line, smtp_replies[id].code);
-	if (smtp_replies[id].code >= 500)
-		smtp_server_count_error(s);
+	smtp_server_count_error(s);
 }
 
 void smtp_server_end(struct smtp_server *s, enum smtp_offence offence, enum smtp_reply_id id)
@@ -212,7 +210,7 @@ static void wait_for_answer(struct smtp_server *s, struct smtp_turn *t)
 		smtp_server_end(s, SMTP_OFFENCE_INJECTION, SMTP_REPLY_INJECTION);
 		return;
 	}
-	if (t->in->n && s->question == SMTP_EV_DATA && (s->flags & SMTP_SERVER_CHUNKED) == 0)
+	if (t->in->n && s->question == SMTP_EV_DATA)
 		s->flags |= SMTP_SERVER_BEHIND;
 	smtp_server_tell(t, SMTP_EV_WAIT);
 }

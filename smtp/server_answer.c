@@ -87,8 +87,6 @@ static void take_answer(struct smtp_server *s, enum smtp_event_kind question, in
 	} else if (question == SMTP_EV_RCPT && taken) {
 		s->stage = SMTP_STAGE_RCPT;
 		s->rcpts++;
-	} else if (question == SMTP_EV_RCPT && s->stage == SMTP_STAGE_MAIL) {
-		s->stage = SMTP_STAGE_TRIED;
 	} else if (question == SMTP_EV_DATA) {
 		answer_data(s, code);
 	} else if (question == SMTP_EV_BODY_END) {

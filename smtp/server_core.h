@@ -62,7 +62,7 @@ void smtp_server_ask(struct smtp_server *s, struct smtp_turn *t, enum smtp_event
 void smtp_server_written(struct smtp_server *s, bool ok);
 void smtp_server_reply(struct smtp_server *s, int code, struct slice text);
 void smtp_server_say(struct smtp_server *s, enum smtp_reply_id reply);
-/* Says the reply and tells the offence; a 5xx counts as an error. */
+/* Says the reply, a 5xx, tells the offence and counts it as an error. */
 void smtp_server_offend(struct smtp_server *s, struct smtp_turn *t, enum smtp_offence offence, struct slice line,
 			enum smtp_reply_id reply);
 /* Says the reply and closes; the offence is told before SMTP_EV_CLOSE. */

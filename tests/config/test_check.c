@@ -110,8 +110,6 @@ static void test_rest(void **state)
 static void test_not_built(void **state)
 {
 	static const char *const texts[] = {
-		"relay = { tls = \"require\"; };",
-		"relay = { tls = \"may\"; };",
 		"relay = { identity = \"proxy\"; };",
 		"relay = { groups = ( { name = \"g\"; backends = \"smtp://127.0.0.1:25\"; } ); };",
 		"listeners = ( { tls = \"implicit\"; } );",

@@ -103,3 +103,16 @@ def test_without_a_sandbox(guard, backend):
     g = guard(backend(), server={"sandbox": False})
     assert status(g.pid)["Seccomp"] == "0"
     assert mails.send(g.port, "x").code == 250
+
+
+def test_a_reload_that_names_a_folder_outside_the_sandbox_says_what_to_do(guard, backend, folder):
+    g = guard(backend())
+    other = folder / "elsewhere"
+    other.mkdir()
+    (other / "people.list").write_text("192.0.2.1\n")
+    g.configure(lists={"people": str(other / "people.list")})
+    g.reload()
+    g.said("restart")
+    g.stop()
+    g.start()
+    assert mails.send(g.port, "x").code == 250

@@ -72,16 +72,19 @@ static bool ruled(struct conn *c, const char *line)
 
 static void ehlo(struct conn *c)
 {
-	char text[512];
+	char text[512], limits[64] = "";
 	const char *x = "";
+	if (c->f->says_limits)
+		snprintf(limits, sizeof limits, "250-LIMITS RCPTMAX=%d\r\n", c->f->max_rcpts);
 	if (c->f->xclient == FAKE_XCLIENT_NO_ADDR)
 		x = "250-XCLIENT NAME\r\n";
 	else if (c->f->xclient == FAKE_XCLIENT_ANY || c->f->xclient == FAKE_XCLIENT_LIES ||
 		 (c->f->xclient == FAKE_XCLIENT_ONCE && !c->xclient_done))
 		x = "250-XCLIENT NAME ADDR PROTO HELO PORT LOGIN\r\n";
 	snprintf(text, sizeof text,
-		"250-fake\r\n%s%s250-XFORWARD NAME ADDR PROTO HELO SOURCE PORT\r\n250-SIZE 1000000\r\n250 8BITMIME\r\n",
-		c->f->no_pipelining ? "" : "250-PIPELINING\r\n", x);
+		"250-fake\r\n%s%s%s250-XFORWARD NAME ADDR PROTO HELO SOURCE PORT\r\n250-SIZE 1000000\r\n"
+		"250 8BITMIME\r\n",
+		c->f->no_pipelining ? "" : "250-PIPELINING\r\n", x, limits);
 	say(c, text);
 }
 

@@ -37,6 +37,7 @@ struct fake {
 	bool no_pipelining;
 	bool lmtp;			/* answers each recipient behind the dot: rules for it begin with ".<" */
 	atomic_int max_open, max_rcpts; /* connections, recipients of a mail: beyond it 421, 452; 0: any number */
+	bool says_limits; /* max_rcpts is told by LIMITS (RFC 9422) */
 	bool down;			/* accepts nothing: the port is closed */
 	struct fake_rule rules[8];
 	pthread_t thread;

@@ -99,8 +99,10 @@ struct relay_done rig_wait(struct rig *g, uint64_t ticket)
 	struct relay_done d;
 	for (uint64_t end = clock_mono_ms() + 10000; clock_mono_ms() < end; rig_turn(g, 20))
 		while (relay_pop(g->relay, &d))
-			if (d.ticket == ticket)
+			if (d.ticket == ticket) {
+				relay_on_time(g->relay, clock_mono_ms()); /* the turn in which the client hears it */
 				return d;
+			}
 	fail_msg("no answer");
 	return d;
 }

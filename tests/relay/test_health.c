@@ -203,6 +203,20 @@ static void its_own_limit_of_recipients_is_learned(void **state)
 	rig_stop(&g);
 }
 
+/* RFC 9422: told, it need not be found out at a mail's expense, and it holds as long as it is told. */
+static void its_limit_of_recipients_is_told(void **state)
+{
+	(void)state;
+	begin_one();
+	g.fake->max_rcpts = 2;
+	g.fake->says_limits = true;
+	rig_start(&g);
+	assert_int_equal(rig_deliver(&g, "192.0.2.1", "a@example.test").code, 250);
+	assert_int_equal(relay_rcpt_max(g.relay, clock_mono_ms()), 2);
+	assert_int_equal(relay_rcpt_max(g.relay, clock_mono_ms() + 3700 * 1000), 2);
+	rig_stop(&g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -214,6 +228,7 @@ int main(void)
 		cmocka_unit_test(turned_away_with_none_open_it_is_down),
 		cmocka_unit_test(our_own_shortage_is_not_its_fault),
 		cmocka_unit_test(its_own_limit_of_recipients_is_learned),
+		cmocka_unit_test(its_limit_of_recipients_is_told),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -102,7 +102,8 @@ static void write_and_read_are_one(void **state)
 	char bytes[RELAY_STATE_HEAD], out[RELAY_STATE_RECORD];
 	relay_state_write_head(&head, bytes);
 	assert_true(relay_state_read_head(slice_of(bytes, sizeof bytes), &got));
-	assert_memory_equal(&got, &head, sizeof head);
+	assert_memory_equal(got.keys, head.keys, sizeof head.keys);
+	assert_int_equal(got.crc, head.crc);
 	assert_false(relay_state_read_head(slice_of(bytes, sizeof bytes - 1), &got));
 	for (size_t i = 0; i < sizeof bytes; i++) {
 		bytes[i] ^= 1;
@@ -140,7 +141,7 @@ static void it_outlives_the_process(void **state)
 	struct relay_state_head keys = *relay_memory_keys(m);
 	/* without an end, as after kill -9: what was collected is on the disk */
 	struct relay_memory *again = opened(100, NULL);
-	assert_memory_equal(relay_memory_keys(again), &keys, sizeof keys);
+	assert_memory_equal(relay_memory_keys(again)->keys, keys.keys, sizeof keys.keys);
 	assert_int_equal(relay_memory_count(again), 4);
 	assert_true(has(again, 1) && !has(again, 2) && has(again, 3) && has(again, 4) && has(again, 5));
 	struct relay_state_record r = rec(1);

@@ -202,6 +202,23 @@ static void an_answer_that_was_not_fetched(void **state)
 	rig_stop(&g);
 }
 
+static void a_reply_that_the_server_knows_to_be_lost(void **state)
+{
+	(void)state;
+	begin(false, NO_RULE);
+	struct relay_mail *m = rig_mail(&g, "192.0.2.1", "from@a.test", THREE, "Subject: x\r\n\r\nreset\r\n");
+	assert_true(relay_deliver(g.relay, m, clock_mono_ms()));
+	assert_int_equal(rig_wait(&g, m->ticket).code, 250);
+	relay_reply_lost(g.relay, m);
+	mem_fail_after(0);
+	relay_reply_lost(g.relay, m);
+	mem_fail_after(-1);
+	assert_true(relay_deliver(g.relay, m, clock_mono_ms()));
+	assert_true(rig_wait(&g, m->ticket).cached);
+	assert_int_equal(fake_mails(g.fake), 1);
+	rig_stop(&g);
+}
+
 /* The same words of another sender, to another recipient, or of another content are other mails. */
 static void only_the_same_mail_is_a_retry(void **state)
 {
@@ -316,6 +333,7 @@ int main(void)
 		TEST(lost_between_two_replies),
 		TEST(a_reply_that_nobody_heard),
 		TEST(an_answer_that_was_not_fetched),
+		TEST(a_reply_that_the_server_knows_to_be_lost),
 		TEST(only_the_same_mail_is_a_retry),
 		TEST(a_body_in_a_file_is_the_same_body),
 		TEST(without_a_memory),

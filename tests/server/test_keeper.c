@@ -165,7 +165,7 @@ static void the_clock_asks_too(void **state)
 	end(&k);
 }
 
-/* 16 MB, which nobody waits for, takes a second at the least; and somebody who asks meanwhile is answered. */
+/* 16 MB, which nobody waits for, takes more than a second; and somebody who asks meanwhile is answered. */
 static void one_that_nobody_waits_for_is_paced(void **state)
 {
 	(void)state;

@@ -41,8 +41,12 @@ static int in_a_sandbox(void (*act)(void))
 	assert_true(pid >= 0);
 	if (pid == 0) {
 		char why[SANDBOX_WHY] = "";
-		struct settings s = { .server.spool = spool, .server.control = control, .score.snapshot = "",
-			.relay.state = "", .log.to = "stderr", .log.replay = "" };
+		struct settings s = { .server.spool = spool,
+			.server.control = control,
+			.score.snapshot = "",
+			.relay.state = "",
+			.log.to = "stderr",
+			.log.replay = "" };
 		int fd = open(said, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 		dup2(fd, STDERR_FILENO);
 		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
@@ -125,8 +129,12 @@ static bool has_landlock(void)
 {
 	int known, status;
 	char why[SANDBOX_WHY];
-	struct settings s = { .server.spool = spool, .server.control = control, .score.snapshot = "", .relay.state = "",
-		.log.to = "stderr", .log.replay = "" };
+	struct settings s = { .server.spool = spool,
+		.server.control = control,
+		.score.snapshot = "",
+		.relay.state = "",
+		.log.to = "stderr",
+		.log.replay = "" };
 	pid_t pid = fork();
 	if (pid == 0) {
 		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
@@ -167,8 +175,12 @@ static void no_port_is_bound(void **state)
 	int known, status;
 	char why[SANDBOX_WHY];
 	(void)state;
-	struct settings s = { .server.spool = spool, .server.control = control, .score.snapshot = "", .relay.state = "",
-		.log.to = "stderr", .log.replay = "" };
+	struct settings s = { .server.spool = spool,
+		.server.control = control,
+		.score.snapshot = "",
+		.relay.state = "",
+		.log.to = "stderr",
+		.log.replay = "" };
 	pid_t pid = fork();
 	if (pid == 0) {
 		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);

@@ -1,0 +1,29 @@
+/* server/reload.h - what the process itself takes on of the settings: at the start, and anew at each reload
+ *
+ * Main thread at the start; later main and control thread, under app.lock. Workers are handed the new generation and
+ * take it on by themselves.
+ */
+#ifndef SERVER_RELOAD_H
+#define SERVER_RELOAD_H
+
+#include "base/log.h"
+#include "server/app.h"
+
+/* Names of settings, "a.b, c.d". */
+struct reload {
+	struct buf changed, needs_restart;
+};
+/* Reads the settings anew and hands them to the workers. False: nothing has changed, `faults` says why. Main and
+ * control thread. */
+bool reload_settings(struct app *app, struct settings_faults *faults, struct reload *reload_r) MUST_USE;
+void reload_release(struct reload *r);
+/* The same for HUP: the log says what became of it. */
+void reload_by_signal(struct app *app);
+
+/* Logs each fault as FILE:LINE: message. */
+void reload_tell(const struct settings_faults *faults);
+struct log_config reload_log_config(const struct settings *s);
+/* Opens log.replay, or says why not: a server that cannot trace its rules is still worth having. */
+void reload_open_replay(struct app *app, const struct generation *g);
+
+#endif

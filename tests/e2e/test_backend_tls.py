@@ -1,0 +1,127 @@
+"""TLS toward the backend: whenever it is offered, or verified and nothing else."""
+import socket
+import ssl
+import threading
+
+import pytest
+
+from harness import certs, mails, wait
+
+
+class Mta(threading.Thread):
+    """A small SMTP server with STARTTLS; `behind` is sent in one write with its 220."""
+
+    def __init__(self, cert, key, offers=True, behind=b"", breaks=False):
+        super().__init__(daemon=True)
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(cert, key)
+        self.offers, self.behind, self.breaks = offers, behind, breaks
+        self.mails, self.resumed, self.names = [], 0, []
+        self.context.sni_callback = lambda sock, name, context: self.names.append(name)
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.port = self.listener.getsockname()[1]
+        self.start()
+
+    def run(self):
+        while True:
+            try:
+                sock = self.listener.accept()[0]
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(sock,), daemon=True).start()
+
+    def serve(self, sock):
+        try:
+            sock.sendall(b"220 mta ESMTP\r\n")
+            self.talk(sock, sock.makefile("rb"), "clear")
+        except (OSError, ssl.SSLError):
+            pass
+        finally:
+            sock.close()
+
+    def talk(self, sock, lines, how):
+        for line in lines:
+            verb = line[:4].upper()
+            if verb == b"EHLO":
+                offer = b"250-STARTTLS\r\n" if self.offers and how == "clear" else b""
+                sock.sendall(b"250-mta\r\n" + offer + b"250 PIPELINING\r\n")
+            elif verb == b"STAR":
+                sock.sendall(b"220 go\r\n" + self.behind)
+                if self.breaks:
+                    return
+                inner = self.context.wrap_socket(sock, server_side=True)
+                self.resumed += inner.session_reused
+                self.talk(inner, inner.makefile("rb"), inner.version())
+                return
+            elif verb == b"DATA":
+                sock.sendall(b"354 go\r\n")
+                body = b"".join(iter(lines.readline, b".\r\n"))
+                self.mails.append((how, body))
+                sock.sendall(b"250 2.0.0 taken\r\n")
+            else:
+                sock.sendall(b"221 bye\r\n" if verb == b"QUIT" else b"250 2.0.0 ok\r\n")
+                if verb == b"QUIT":
+                    return
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory):
+    return certs.make(tmp_path_factory.mktemp("backend-certs"), "backend.example.test")
+
+
+def settings(pair, tls="require", name="backend.example.test", ca=True):
+    return {"relay": {"identity": "none", "recipients": "none", "tls": tls, "tls_name": name, "idle": "200ms",
+                      **({"tls_ca": pair[0]} if ca else {})}}
+
+
+def test_verified(guard, pair):
+    mta = Mta(*pair)
+    g = guard(mta.port, **settings(pair))
+    for _ in range(3):
+        assert mails.send(g.port, mails.marker()).code == 250
+        wait.until(lambda: g.ctl_json("backend")["backends"][0]["connections"]["open"] == 0, 10, "the idle end")
+    assert {how for how, _ in mta.mails} == {"TLSv1.3"}
+    assert set(mta.names) == {"backend.example.test"}
+    assert mta.resumed, "no session was resumed"
+
+
+@pytest.mark.parametrize("how", ["name", "authority"])
+def test_require_means_verified(guard, pair, how):
+    mta = Mta(*pair)
+    wrong = settings(pair, name="other.example.test") if how == "name" else settings(pair, ca=False)
+    g = guard(mta.port, **wrong)
+    assert mails.send(g.port, mails.marker()).code == 451
+    g.said("UNHEALTHY: TLS failed")
+    assert not mta.mails
+
+
+def test_require_and_not_offered(guard, pair):
+    mta = Mta(*pair, offers=False)
+    g = guard(mta.port, **settings(pair))
+    assert mails.send(g.port, mails.marker()).code == 451
+    g.said("does not offer STARTTLS")
+    assert not mta.mails
+
+
+def test_bytes_behind_its_220(guard, pair):
+    """What was sent in the clear behind the 220 is an injection: no word of that connection is believed."""
+    mta = Mta(*pair, behind=b"250 2.0.0 injected\r\n")
+    g = guard(mta.port, **settings(pair))
+    assert mails.send(g.port, mails.marker()).code == 451
+    assert not mta.mails and not mta.names
+
+
+def test_may(guard, pair):
+    """Whoever answers; in the clear where it is not offered, or does not work."""
+    for mta, wanted in ((Mta(*pair), "TLSv1.3"), (Mta(*pair, offers=False), "clear"),
+                        (Mta(*pair, breaks=True), "clear")):
+        g = guard(mta.port, **settings(pair, tls="may", name="other.example.test", ca=False))
+        wait.until(lambda: mails.send(g.port, mails.marker()).code == 250, 10, "a mail")
+        assert mta.mails[0][0] == wanted
+
+
+def test_unreadable_authorities(guard, pair, tmp_path):
+    from harness import guard as guards
+    g = guard(1, start=False, relay={"tls": "require", "tls_ca": str(tmp_path / "none.pem")})
+    done = guards.run_guard("--check", "-c", g.config)
+    assert done.returncode == 1 and "tls_ca" in done.stdout + done.stderr

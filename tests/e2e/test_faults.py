@@ -1,0 +1,184 @@
+"""Every call that can fail is made to fail, the first, the second, ... the last of a whole transaction.
+
+Whatever fails: no crash, no stall, no leak, no false 250 and nothing delivered that was refused. harness/fail_call.c
+is loaded before the server's libraries and is told here what shall fail. Allocations are those of mimalloc: a server
+that is built without it, as the sanitized ones are, has them failed by tests/server/test_session.c.
+"""
+import errno
+import mmap
+import os
+import signal
+import ssl
+import struct
+import subprocess
+
+import pytest
+
+from harness import certs, guard as guarded, mails, ports, wait
+from harness.backend import CLOSE
+from harness.client import Client, Closed
+
+SHIM = os.environ.get("SMTPGUARD_FAIL_CALL", "")
+KINDS = {name: n for n, name in enumerate(
+    "none allocate read write accept connect socket open sync rename pread epoll tls".split())}
+# the same order as struct order
+ORDER = struct.Struct("=ii q q i")
+ERRORS = {"read": errno.ECONNRESET, "write": errno.EPIPE, "accept": errno.EMFILE, "connect": errno.ENETUNREACH,
+          "socket": errno.EMFILE, "open": errno.ENOSPC, "sync": errno.EIO, "rename": errno.EIO, "pread": errno.EIO,
+          "epoll": errno.ENOSPC, "tls": errno.ECONNRESET, "allocate": errno.ENOMEM}
+# more than any transaction, or start, makes: an end for a test that never ends
+CALLS_MAX, STARTS_MAX = 400, 2000
+BUILT = [k for k in KINDS if k != "none" and (k != "allocate" or os.environ.get("SMTPGUARD_FAIL_ALLOCATE") == "1")]
+
+
+class Faults:
+    def __init__(self, path):
+        path.write_bytes(bytes(64))
+        self.file = open(path, "r+b")
+        self.map = mmap.mmap(self.file.fileno(), 64)
+
+    def order(self, kind, after=0, whole=False):
+        # the kind last: from then on calls count
+        self.map[:ORDER.size] = ORDER.pack(0, ERRORS.get(kind, 0), after, 0, whole)
+        self.map[:4] = struct.pack("=i", KINDS[kind])
+
+    def end(self):
+        """How many calls failed."""
+        self.map[:4] = bytes(4)
+        return ORDER.unpack(self.map[:ORDER.size])[3]
+
+
+@pytest.fixture
+def faults(folder, monkeypatch):
+    assert os.path.exists(SHIM), "SMTPGUARD_FAIL_CALL must name the library that makes calls fail"
+    one = Faults(folder / "order")
+    monkeypatch.setenv("FAIL_CALL_ORDER", str(folder / "order"))
+    monkeypatch.setenv("LD_PRELOAD", SHIM)
+    return one
+
+
+@pytest.fixture
+def served(faults, guard, backend, folder, monkeypatch):
+    cert, key = certs.make(folder)
+    b = backend()
+    g = guard(b, start=False)
+    g.configure(server={"workers": 1}, relay={"memory_per_message": "64k", "recipients": ["none"]},
+                listeners=({"name": "mx", "address": [f"127.0.0.1:{g.port}"], "tls": "starttls"},),
+                tls={"certificates": ({"cert": cert, "key": key},)},
+                rules=({"name": "many", "when": "count(recipients by client, 1h) > 1000000", "charge": 1},))
+    g.start()
+    monkeypatch.delenv("LD_PRELOAD")
+    g.backend, g.faults = b, faults
+    wait.until(lambda: mails.send(g.port, "first").code == 250, 10, "a first mail")
+    return g
+
+
+def transaction(port, mark, tls):
+    """The code of the reply to the mail; None: the connection ended before it."""
+    try:
+        with Client(port, timeout=15) as c:
+            c.ehlo()
+            if tls:
+                if c.cmd("STARTTLS").code != 220:
+                    return 454
+                context = ssl._create_unverified_context()
+                c.sock = context.wrap_socket(c.sock)
+                c.ehlo()
+            return c.mail(mails.big(mark, 150_000), rcpts=["a@example.test", "b@example.test"]).code
+    except (Closed, ConnectionError, ssl.SSLError):
+        return None
+
+
+def delivered(g, mark):
+    return [m for m in g.backend.taken if m.body and mark.encode() in m.body]
+
+
+def is_doubtful(g):
+    return sum("sent whole" in m for m in g.messages())
+
+
+def check(g, kind, n, code, mark, doubts):
+    what = f"{kind} {n}: the client heard {code}"
+    copies = len(delivered(g, mark))
+    if code == 250:
+        assert copies == 1, f"{what}, the backend has {copies}"
+    elif code is not None:
+        # what was refused is not there, unless the backend's answer was what got lost
+        assert code >= 400, what
+        if copies:
+            wait.until(lambda: is_doubtful(g) > doubts, 5, f"a word about the doubt ({what})")
+    else:
+        assert copies <= 1, f"{what}, the backend has {copies}"
+    assert g.process.poll() is None, f"{what}, and the server is gone: {g.told()}"
+
+
+def settles(g):
+    mark = mails.marker()
+    wait.until(lambda: mails.send(g.port, mark).code == 250, 15, "a clean mail after the fault")
+
+
+@pytest.mark.parametrize("kind, tls", [
+    (k, tls) for k in BUILT if k not in ("rename", "sync") for tls in (False, True) if tls or k != "tls"])
+def test_each_call_of_a_transaction_fails_once(served, kind, tls):
+    g = served
+    if kind in ("connect", "socket"):
+        g.backend.script["dot"] = ["250 2.0.0 Ok", CLOSE]  # each mail needs a connection of its own
+    transaction(g.port, mails.marker(), tls)
+    settles(g)
+    before, n = g.descriptors(), 0
+    for n in range(CALLS_MAX):
+        mark, doubts = mails.marker(), is_doubtful(g)
+        g.faults.order(kind, after=n)
+        code = transaction(g.port, mark, tls)
+        failed = g.faults.end()
+        check(g, kind, n, code, mark, doubts)
+        if not failed:
+            break
+        settles(g)
+    assert 0 < n < CALLS_MAX - 1, f"{n} calls of this kind were seen"
+    # connections to the backend may be more or fewer; sessions, bodies and the rest are given back
+    wait.until(lambda: g.descriptors() <= before + 10, 15, "descriptors given back")
+    assert g.ctl_json("stats")["open_bodies"] == 0
+
+
+@pytest.mark.parametrize("kind", ["open", "pread", "sync", "rename"])
+def test_a_disk_that_does_not_take_or_give_anything(served, kind):
+    """Spool, snapshot: 4xx and one clear line, never a 250 for what is not there; afterwards all is well again."""
+    g = served
+    mark = mails.marker()
+    g.faults.order(kind, whole=True)
+    code, snapshot = transaction(g.port, mark, False), g.ctl("snapshot")
+    failed = g.faults.end()
+    assert failed > 0
+    assert snapshot.returncode == (1 if kind != "pread" else 0), snapshot
+    if kind in ("open", "pread"):
+        assert code is not None and 400 <= code < 500 and not delivered(g, mark), code
+    else:
+        assert code == 250
+    settles(g)
+    assert g.ctl("snapshot").returncode == 0
+
+
+@pytest.mark.parametrize("kind", [k for k in BUILT if k in ("allocate", "open", "socket", "epoll", "read")])
+def test_each_call_of_the_start_fails_once(faults, guard, backend, kind):
+    """It runs, or it ends with code 1 and says why; it never crashes and never runs deaf."""
+    g = guard(backend(), start=False)
+    g.configure(server={"workers": 1}, score={"memory": "1M"})
+    for n in range(STARTS_MAX):
+        faults.order(kind, after=n)
+        process = subprocess.Popen([guarded.program("SMTPGUARDD"), "-c", g.config], stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        try:
+            wait.until(lambda: process.poll() is not None or ports.listening(g.port), 20, "the server up or ended")
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+            told = process.communicate(timeout=20)[0]
+        finally:
+            process.kill()
+        failed = faults.end()
+        logged = g.told() + "".join(g.messages())
+        assert process.returncode == 0 or (process.returncode == 1 and (told or logged)), (n, process.returncode, told)
+        if not failed:
+            break
+        (g.folder / "journal").unlink(missing_ok=True)
+    assert 0 < n < STARTS_MAX - 1, f"{n} calls of this kind were seen"
