@@ -21,7 +21,7 @@ static void tell_logs(const struct session *s, const struct score_verdict *v, st
 		ip_format(&s->peer.ip, ip);
 		log_info("rule %s: client %.*s helo %.*s id %.*s score %.0f",
 			score_rule_name(s->generation->rules, v->logs[i]), SLICE_ARG(shown(s, slice_str(ip))),
-			SLICE_ARG(session_helo(s)), SLICE_ARG(id), v->score);
+			SLICE_ARG(shown(s, session_helo(s))), SLICE_ARG(id), v->score);
 	}
 }
 
