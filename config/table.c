@@ -249,7 +249,8 @@ static const struct row rows_log[] = {
 	{ .name = "format", .kind = KIND_WORD, AT(log, format), .preset = "logfmt", .words = words_log_format,
 	  .help = "of the log and the journal" },
 	{ .name = "addresses", .kind = KIND_WORD, AT(log, addresses), .preset = "plain",
-	  .words = words_log_addresses, .help = "how mail addresses are shown in the journal" },
+	  .words = words_log_addresses, .help = "how addresses of clients, senders and recipients are shown in "
+		  "journal, decisions and snapshot, also within replies and HELO" },
 	{ .name = "decisions", .kind = KIND_COUNT, AT(log, decisions), .flags = ROW_RESTART, .max = 10000000,
 	  .preset = "100000", .help = "decision records kept in memory for smtpguardctl explain" },
 	{ .name = "replay", .kind = KIND_PATH, AT(log, replay), .preset = "",

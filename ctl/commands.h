@@ -28,6 +28,7 @@
  *     "waiting": 0,                                            sessions held in a delay now
  *     "stress": 0.25,                                          the largest used share of what is limited, 0..1
  *     "load": 0.5,                                             of the machine, for each core
+ *     "patterns_gave_up": 0,                                   tests in which a pattern took too many steps
  *     "open_bodies": 0,                                        bodies in unlinked files now
  *     "body_memory_bytes": 0,                                  bodies in memory now, of relay.memory
  *     "log_dropped": 0,                                        lines the log destination did not take

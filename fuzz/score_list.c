@@ -26,9 +26,10 @@ static void look_up_each_line(const struct score_list *l, struct slice s)
 	while (s.n) {
 		struct slice line = slice_trim(slice_cut(&s, '\n'));
 		struct ip_prefix p;
-		(void)score_list_has_name(l, line);
+		struct score_effort effort = { 0 };
+		(void)score_list_has_name(l, line, &effort);
 		if (ip_prefix_parse(line, &p) && slice_find(line, '#') == line.n)
-			require(score_list_has_ip(l, &p.addr));
+			require(score_list_has_ip(l, &p.addr, &effort) == SCORE_MATCH_YES);
 	}
 }
 

@@ -3,6 +3,12 @@
 #include "score/judge.h"
 #include "score/tape.h"
 
+static const struct score_verdict nothing_yet = { .now = { SCORE_NONE, SCORE_NO_RULE },
+	.would = { SCORE_NONE, SCORE_NO_RULE },
+	.ok_rule = SCORE_NO_RULE,
+	.alarm_rule = SCORE_NO_RULE,
+	.gave_up_rule = SCORE_NO_RULE };
+
 const uint8_t judge_stage_scope[SCORE_STAGES] = {
 	[SCORE_CONNECT] = SCORE_OF_SESSION,
 	[SCORE_GREET] = SCORE_OF_SESSION,
@@ -173,12 +179,20 @@ static void feed_distincts(struct judge *j)
 	}
 }
 
+static bool holds(struct judge *j, unsigned rule)
+{
+	bool yes = score_rule_holds(j->set, rule, &j->look);
+	if (j->look.effort.gave_up && j->verdict->gave_up_rule == SCORE_NO_RULE)
+		j->verdict->gave_up_rule = (int)rule;
+	return yes;
+}
+
 static bool test_stage(struct judge *j)
 {
 	const struct score_stage_rules *s = &j->set->stages[j->stage];
 	for (unsigned i = 0; i < s->n && s->rules[i] < case_limit(j->set, j->c, j->ok); i++) {
 		unsigned rule = s->rules[i];
-		if (score_rule_holds(j->set, rule, &j->look) && judge_takes_part(j, &j->set->rules[rule]))
+		if (holds(j, rule) && judge_takes_part(j, &j->set->rules[rule]))
 			TRY(fire(j, &j->set->rules[rule], rule));
 	}
 	return true;
@@ -187,15 +201,12 @@ static bool test_stage(struct judge *j)
 void judge_begin(struct judge *j, const struct score_ruleset *set, const struct score_facts *f, struct score_case *c,
 	struct score_store *store, uint64_t now_ms, struct score_verdict *verdict_r)
 {
-	static const struct score_decision nothing = { SCORE_NONE, SCORE_NO_RULE };
-	*verdict_r = (struct score_verdict){
-		.now = nothing, .would = nothing, .ok_rule = SCORE_NO_RULE, .alarm_rule = SCORE_NO_RULE
-	};
+	*verdict_r = nothing_yet;
 	j->set = set;
 	j->c = c;
 	j->stage = (enum score_stage)c->stage;
 	j->ok = case_ok(c);
-	j->found = j->observed = nothing;
+	j->found = j->observed = nothing_yet.now;
 	memset(j->wait_ms, 0, sizeof j->wait_ms);
 	j->wait_rule = j->alarm_rule = SCORE_NO_RULE;
 	j->in_percent = c->tape && c->tape->drift ? c->tape->place : 100;
@@ -212,10 +223,7 @@ bool score_rules_eval(const struct score_ruleset *set, enum score_stage stage, c
 	struct judge j;
 	c->stage = (uint8_t)stage;
 	if (set->n == 0) {
-		static const struct score_decision nothing = { SCORE_NONE, SCORE_NO_RULE };
-		*verdict_r = (struct score_verdict){
-			.now = nothing, .would = nothing, .ok_rule = SCORE_NO_RULE, .alarm_rule = SCORE_NO_RULE
-		};
+		*verdict_r = nothing_yet;
 		return true;
 	}
 	judge_begin(&j, set, f, c, store, now_ms, verdict_r);
@@ -239,8 +247,7 @@ static bool tell_late(struct judge *j, enum score_scope scope)
 	for (unsigned i = 0; i < s->n && s->rules[i] < case_limit(j->set, j->c, j->ok); i++) {
 		unsigned rule = s->rules[i];
 		const struct score_rule *r = &j->set->rules[rule];
-		if (r->scope != scope || !is_told(r) || !score_rule_holds(j->set, rule, &j->look) ||
-			!judge_takes_part(j, r))
+		if (r->scope != scope || !is_told(r) || !holds(j, rule) || !judge_takes_part(j, r))
 			continue;
 		TRY(case_reserve(j->set, j->c));
 		if (case_mark(j->set, j->c, SCORE_SET_FIRED + scope, rule))
@@ -253,7 +260,7 @@ bool score_rules_tell(const struct score_ruleset *set, enum score_scope scope, c
 	struct score_case *c, struct score_store *store, uint64_t now_ms, struct score_verdict *verdict_r)
 {
 	struct judge j;
-	*verdict_r = (struct score_verdict){ .ok_rule = SCORE_NO_RULE, .alarm_rule = SCORE_NO_RULE };
+	*verdict_r = nothing_yet;
 	if (!c->late || !(set->actions & (1u << SCORE_LOG | 1u << SCORE_MAIL_ALERT)))
 		return true;
 	judge_begin(&j, set, f, c, store, now_ms, verdict_r);

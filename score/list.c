@@ -352,27 +352,32 @@ static bool has_below(const struct score_list *l, struct slice domain)
 	return false;
 }
 
-static bool has_pattern(const struct score_list *l, struct slice s)
+static enum score_match has_pattern(const struct score_list *l, struct slice s, struct score_effort *e)
 {
 	struct score_regex *const *r = (struct score_regex *const *)(const void *)l->patterns.items;
-	for (size_t i = 0; i < l->patterns.n; i++)
-		if (score_regex_match(r[i], s) == SCORE_MATCH_YES)
-			return true;
-	return false;
+	enum score_match all = SCORE_MATCH_NO;
+	for (size_t i = 0; i < l->patterns.n; i++) {
+		enum score_match one = score_regex_match(r[i], s, e);
+		if (one == SCORE_MATCH_YES)
+			return one;
+		if (one == SCORE_MATCH_GAVE_UP)
+			all = one;
+	}
+	return all;
 }
 
-bool score_list_has_name(const struct score_list *l, struct slice name)
+enum score_match score_list_has_name(const struct score_list *l, struct slice name, struct score_effort *e)
 {
 	size_t at = slice_rfind(name, '@');
 	struct slice domain = at < name.n ? slice_skip(name, at + 1) : name;
 	if (l->names.n && name.n) {
 		if (name.p[0] != '.' && has_hash(&l->names, name_hash(l, name)))
-			return true;
+			return SCORE_MATCH_YES;
 		if (domain.n && domain.p[0] != '.' &&
 			(has_hash(&l->names, name_hash(l, domain)) || has_below(l, domain)))
-			return true;
+			return SCORE_MATCH_YES;
 	}
-	return has_pattern(l, name);
+	return has_pattern(l, name, e);
 }
 
 static bool has_v4(const struct vec *v, uint32_t ip)
@@ -404,16 +409,16 @@ static bool has_v6(const struct vec *v, const struct ip *ip)
 	return low > 0 && is_within(ip, &r[low - 1]);
 }
 
-bool score_list_has_ip(const struct score_list *l, const struct ip *ip)
+enum score_match score_list_has_ip(const struct score_list *l, const struct ip *ip, struct score_effort *e)
 {
 	if (ip_is_v4(ip) && has_v4(&l->v4, v4_of(ip)))
-		return true;
+		return SCORE_MATCH_YES;
 	if (has_v6(&l->v6, ip))
-		return true;
+		return SCORE_MATCH_YES;
 	if (l->patterns.n == 0)
-		return false;
+		return SCORE_MATCH_NO;
 	char text[IP_TEXT];
-	return has_pattern(l, slice_of(text, ip_format(ip, text)));
+	return has_pattern(l, slice_of(text, ip_format(ip, text)), e);
 }
 
 size_t score_list_entries(const struct score_list *l)

@@ -19,8 +19,9 @@
 #include "base/hash.h"
 #include "base/ip.h"
 #include "base/result.h"
+#include "score/regex.h"
 
-/* A pattern is tried against every value: a thousand cost about as much as a mail may take. */
+/* A pattern is tried against every value; what they may take together is SCORE_REGEX_EFFORT. */
 enum { SCORE_LIST_PATTERNS = 1000 };
 /* What follows is a fault: a list takes at most 160 MB of names, 340 MB of IPv6 nets, and twice that for a moment when
  * it is sorted, or when a reload reads the next generation beside the old one. */
@@ -41,9 +42,10 @@ bool score_list_feed(struct score_list *l, struct slice bytes, struct buf *fault
  * returned true; false when memory is out. */
 bool score_list_finish(struct score_list *l, struct buf *faults) MUST_USE;
 
-/* Only on a finished list. */
-bool score_list_has_ip(const struct score_list *l, const struct ip *ip);
-bool score_list_has_name(const struct score_list *l, struct slice name);
+/* Only on a finished list. SCORE_MATCH_GAVE_UP: not among the entries that were compared, but a pattern took too
+ * many steps to say. */
+enum score_match score_list_has_ip(const struct score_list *l, const struct ip *ip, struct score_effort *e);
+enum score_match score_list_has_name(const struct score_list *l, struct slice name, struct score_effort *e);
 
 size_t score_list_entries(const struct score_list *l); /* as written, doubles included */
 size_t score_list_faults(const struct score_list *l);

@@ -16,6 +16,7 @@ void score_look_init(struct score_look *l, const struct score_ruleset *set, cons
 	l->tape = NULL;
 	l->now_ms = now_ms;
 	l->points = 0;
+	l->effort = (struct score_effort){ 0 };
 	l->keys_known = l->keys_none = 0;
 	memset(l->slots_known, 0, sizeof l->slots_known);
 	memset(l->outcome, 0, set->programs_n * sizeof *l->outcome);

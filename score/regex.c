@@ -52,6 +52,22 @@ static void scratch_key_make(void)
 	(void)pthread_key_create(&scratch_key, scratch_free);
 }
 
+/* What one match has left, and what each of its steps costs. */
+struct purse {
+	uint32_t left, price;
+};
+
+/* PCRE2 calls this before each item of the pattern, at each place where it tries it. */
+static int pay(pcre2_callout_block *unused, void *arg)
+{
+	struct purse *p = arg;
+	(void)unused;
+	if (p->left < p->price)
+		return PCRE2_ERROR_CALLOUT;
+	p->left -= p->price;
+	return 0;
+}
+
 static struct scratch *scratch_get(void)
 {
 	if (scratch)
@@ -77,7 +93,8 @@ static struct scratch *scratch_get(void)
 struct score_regex *score_regex_new(struct slice pattern, bool fold, size_t *at_r, char *text_r, size_t n)
 {
 	/* \C and switching to UTF would let a pattern read beyond what it was given or fail on plain bytes */
-	uint32_t options = PCRE2_NEVER_UTF | PCRE2_NEVER_UCP | PCRE2_NEVER_BACKSLASH_C | PCRE2_DOLLAR_ENDONLY;
+	uint32_t options =
+		PCRE2_NEVER_UTF | PCRE2_NEVER_UCP | PCRE2_NEVER_BACKSLASH_C | PCRE2_DOLLAR_ENDONLY | PCRE2_AUTO_CALLOUT;
 	int code = 0;
 	size_t at = 0;
 	*at_r = 0;
@@ -108,14 +125,27 @@ void score_regex_free(struct score_regex **r)
 	mem_free(r);
 }
 
-enum score_match score_regex_match(const struct score_regex *r, struct slice subject)
+static int match(const struct score_regex *r, struct scratch *s, struct slice subject, struct purse *p)
+{
+	PCRE2_SPTR text = (PCRE2_SPTR)(subject.p ? subject.p : "");
+	if (pay(NULL, p) != 0) /* that it is looked at: not every text gets as far as an item */
+		return PCRE2_ERROR_CALLOUT;
+	(void)pcre2_set_callout(s->limits, pay, p);
+	return pcre2_match(r->code, text, subject.n, 0, 0, s->data, s->limits);
+}
+
+enum score_match score_regex_match(const struct score_regex *r, struct slice subject, struct score_effort *e)
 {
 	struct scratch *s = scratch_get();
-	if (!s)
-		return SCORE_MATCH_GAVE_UP;
-	PCRE2_SPTR text = (PCRE2_SPTR)(subject.p ? subject.p : "");
-	int got = pcre2_match(r->code, text, subject.n, 0, 0, s->data, s->limits);
+	uint32_t most = SCORE_REGEX_EFFORT - e->spent;
+	most = most < SCORE_REGEX_STEPS ? most : SCORE_REGEX_STEPS;
+	struct purse p = { most, (uint32_t)(1 + subject.n / SCORE_REGEX_STRIDE) };
+	int got = s ? match(r, s, subject, &p) : PCRE2_ERROR_NOMEMORY;
+	e->spent += most - p.left;
+	if (got >= 0)
+		return SCORE_MATCH_YES;
 	if (got == PCRE2_ERROR_NOMATCH)
 		return SCORE_MATCH_NO;
-	return got >= 0 ? SCORE_MATCH_YES : SCORE_MATCH_GAVE_UP;
+	e->gave_up++;
+	return SCORE_MATCH_GAVE_UP;
 }

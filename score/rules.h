@@ -175,6 +175,7 @@ struct score_verdict {
 	int ok_rule;			 /* the `ok` that is in force, or SCORE_NO_RULE */
 	bool held;			 /* `now` was found at an earlier stage */
 	int alarm_rule;			 /* its reject or block became a defer: known good; or SCORE_NO_RULE */
+	int gave_up_rule;		 /* the first whose patterns took too many steps; or SCORE_NO_RULE */
 	uint32_t wait_ms;		 /* with SCORE_WAIT: how long, before limits.delay */
 	uint64_t hold_ms;		 /* with SCORE_BLOCK: how long new connections of the client are refused */
 	uint64_t rate;			 /* bytes a second, the lowest `throttle` in force; 0: none */

@@ -188,7 +188,8 @@ struct score_look {
 	struct score_readings *readings;
 	struct score_tape *tape;
 	uint64_t now_ms;
-	double points; /* so far; set by score_look_points() */
+	double points;		    /* so far; set by score_look_points() */
+	struct score_effort effort; /* of all its patterns */
 	uint32_t keys_known, keys_none;
 	struct score_key keys[SCORE_KEYSPECS_MAX];
 	uint64_t slots_known[SCORE_SLOT_WORDS];

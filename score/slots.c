@@ -115,6 +115,37 @@ static uint8_t log2_up(uint64_t n)
 	return bits;
 }
 
+/* slot_tag() the other way, but for two tags of 2^64. */
+static uint64_t untag(uint64_t tag, uint64_t purpose)
+{
+	uint64_t x = tag ^ tag >> 33;
+	x *= 0x9cb4b2f8129337dbu, x ^= x >> 33;
+	x *= 0x4f74430c22a54005u, x ^= x >> 33;
+	return x ^ purpose;
+}
+
+void slot_hide(struct slot_head *e)
+{
+	static const uint64_t purpose_of[] = {
+		[SLOT_RECORD] = RECORD_PURPOSE, [SLOT_KNOWN] = KNOWN_PURPOSE, [SLOT_HOLD] = HOLD_PURPOSE
+	};
+	uint64_t purpose = purpose_of[e->kind], digest = purpose ? untag(e->tag, purpose) : e->tag;
+	char bits = (char)key_bits(e->key_len, e->key);
+	bool address = e->key_kind == SCORE_KEY_CLIENT || e->key_kind == SCORE_KEY_NET;
+	if (e->key_len == 0)
+		return;
+	e->key_len = 0;
+	memset(e->key, 0, sizeof e->key);
+	memcpy(e->key, &digest, KEY_DIGEST);
+	if (address)
+		e->key[KEY_DIGEST] = bits;
+}
+
+static bool is_hidden(const struct score_store *s)
+{
+	return atomic_load_explicit(&s->hide, memory_order_relaxed);
+}
+
 void *slot_make(struct score_store *s, struct score_table *t, struct score_shard *shard, const struct slot_wanted *w)
 {
 	struct slot_head *e = slot_find(t, shard, w->tag);
@@ -130,6 +161,8 @@ void *slot_make(struct score_store *s, struct score_table *t, struct score_shard
 		e->key_kind = w->key->kind;
 		e->key_len = w->key->len;
 		memcpy(e->key, w->key->bytes, sizeof e->key);
+		if (is_hidden(s)) /* the key may have been made just before */
+			slot_hide(e);
 		e->life = log2_up(w->life_ms / 1000 + 1);
 		e->first_s = e->last_s = now_s;
 	}
@@ -182,7 +215,8 @@ union any_slot {
 };
 
 /* Under the lock. */
-static bool put(struct score_table *t, struct score_shard *shard, const struct slot_head *from, uint32_t now_s)
+static bool put(struct score_store *s, struct score_table *t, struct score_shard *shard, const struct slot_head *from,
+	uint32_t now_s)
 {
 	struct slot_head *to = slot_find(t, shard, from->tag);
 	uint64_t least;
@@ -199,6 +233,8 @@ static bool put(struct score_table *t, struct score_shard *shard, const struct s
 	}
 	slot_mark(t, shard, to, from->tag);
 	memcpy((void *)to, (const void *)from, t->slot_bytes);
+	if (is_hidden(s))
+		slot_hide(to);
 	return true;
 }
 
@@ -220,7 +256,7 @@ uint64_t slot_put_all(struct score_store *s, enum score_table_name table, const 
 				slot_unlock(shard);
 			shard = slot_lock(t, from->tag);
 		}
-		if (!put(t, shard, from, now_s))
+		if (!put(s, t, shard, from, now_s))
 			continue;
 		kept++;
 		if (from->kind == SLOT_HOLD)

@@ -178,6 +178,9 @@ struct slot_wanted {
 	bool unbudgeted; /* the administrator's, or from a snapshot: no origin's budget is asked */
 };
 void *slot_make(struct score_store *s, struct score_table *t, struct score_shard *shard, const struct slot_wanted *w);
+/* Keeps a digest instead of the key's text: the one that a hidden key has from the start where it can be had back from
+ * the tag (records, what made a client known good, holds), else the tag. Under the lock. */
+void slot_hide(struct slot_head *e);
 /* Removes an entry; takes the lock itself. False: there was no such entry. */
 bool slot_delete(struct score_table *t, uint64_t tag);
 

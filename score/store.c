@@ -46,7 +46,13 @@ struct hash_key score_store_key(const struct score_store *s)
 
 void score_store_hide(struct score_store *s, bool hide)
 {
-	atomic_store_explicit(&s->hide, hide, memory_order_relaxed);
+	if (atomic_exchange_explicit(&s->hide, hide, memory_order_relaxed) || !hide)
+		return;
+	for (unsigned t = 0; t < STORE_TABLES; t++) {
+		struct slot_walk walk = { .table = &s->tables[t] };
+		for (struct slot_head *e; (e = slot_walk_next(&walk));)
+			slot_hide(e);
+	}
 }
 
 const char *score_table_name_of(enum score_table_name table)

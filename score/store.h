@@ -55,7 +55,8 @@ enum score_table_name {
 struct score_store *score_store_new(uint64_t memory, const struct hash_key *key) MUST_USE;
 void score_store_free(struct score_store **s);
 struct hash_key score_store_key(const struct score_store *s);
-/* With log.addresses = "hash": entries made from now on keep a digest instead of the key's text. */
+/* With log.addresses = "hash" or "none": every entry keeps a digest instead of the key's text; those that there are get
+ * one now, what a snapshot brings gets one as it is put back. Turned off, new entries keep their text again. */
 void score_store_hide(struct score_store *s, bool hide);
 
 /* --- keys --- */

@@ -84,12 +84,22 @@ static enum score_tri compare(const struct score_op *ops, const struct score_op 
 	return tri(holds((enum score_compare)op->sub, a.number, b.number));
 }
 
-static enum score_tri match(const struct score_op *op, const struct score_value *v)
+static enum score_tri matched(enum score_match m, bool negated)
 {
-	if (v->kind == SCORE_V_NONE)
-		return tri(op->negated);
-	enum score_match m = score_regex_match(op->u.regex, v->text);
-	return m == SCORE_MATCH_GAVE_UP ? SCORE_UNKNOWN : tri((m == SCORE_MATCH_YES) != op->negated);
+	return m == SCORE_MATCH_GAVE_UP ? SCORE_UNKNOWN : tri((m == SCORE_MATCH_YES) != negated);
+}
+
+static enum score_tri match(const struct score_op *op, const struct score_value *v, struct score_effort *e)
+{
+	return v->kind == SCORE_V_NONE ? tri(op->negated)
+				       : matched(score_regex_match(op->u.regex, v->text, e), op->negated);
+}
+
+static enum score_tri in_list(const struct score_list *list, const struct score_value *v, struct score_effort *e)
+{
+	return matched(
+		v->kind == SCORE_V_IP ? score_list_has_ip(list, v->ip, e) : score_list_has_name(list, v->text, e),
+		false);
 }
 
 static enum score_tri in_set(const struct score_op *ops, const struct score_op *op, const struct score_value *v)
@@ -128,14 +138,13 @@ static enum score_tri ask(const struct score_op *ops, const struct score_op *op,
 	if (v.kind == SCORE_V_UNKNOWN)
 		return SCORE_UNKNOWN;
 	if (op->code == SCORE_OP_MATCH)
-		return match(op, &v);
+		return match(op, &v, &l->effort);
 	if (v.kind == SCORE_V_NONE)
 		return SCORE_FALSE;
 	if (op->code == SCORE_OP_IN_NET)
 		return tri(ip_prefix_has(&op->u.prefix, v.ip));
 	if (op->code == SCORE_OP_IN_LIST)
-		return tri(v.kind == SCORE_V_IP ? score_list_has_ip(op->u.list, v.ip)
-						: score_list_has_name(op->u.list, v.text));
+		return in_list(op->u.list, &v, &l->effort);
 	return in_set(ops, op, &v);
 }
 
@@ -191,8 +200,12 @@ static enum score_tri test(const struct score_op *ops, unsigned i, struct score_
 
 struct score_head score_program_head(const struct score_program *p)
 {
-	static const uint8_t holds_for[] = { [SCORE_EQ] = 2, [SCORE_NE] = 1 | 4, [SCORE_LT] = 1, [SCORE_LE] = 1 | 2,
-		[SCORE_GT] = 4, [SCORE_GE] = 2 | 4 };
+	static const uint8_t holds_for[] = { [SCORE_EQ] = 2,
+		[SCORE_NE] = 1 | 4,
+		[SCORE_LT] = 1,
+		[SCORE_LE] = 1 | 2,
+		[SCORE_GT] = 4,
+		[SCORE_GE] = 2 | 4 };
 	const struct score_op *ops = p->ops, *a = &ops[1];
 	if (ops[0].code != SCORE_OP_COMPARE || ops[a->next].code != SCORE_OP_NUMBER)
 		return (struct score_head){ 0 };

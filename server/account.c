@@ -181,6 +181,17 @@ static bool put_address(const struct record *r, struct buf *b, enum decision_key
 	return ok;
 }
 
+/* A text that may hold addresses. */
+static void put_words(const struct record *r, struct buf *b, enum decision_key key, struct slice value)
+{
+	struct buf shown = { 0 };
+	if (r->addresses == SETTINGS_ADDRESSES_PLAIN)
+		text(b, key, value);
+	else if (record_format_words(r, &shown, value))
+		text(b, key, buf_slice(&shown));
+	buf_release(&shown);
+}
+
 static void put_client(struct buf *b, const struct session *s)
 {
 	char ip[IP_TEXT];
@@ -190,7 +201,7 @@ static void put_client(struct buf *b, const struct session *s)
 	text(b, DECISION_LISTENER, slice_str(app_listener(s->worker->app, s->peer.listener)->name));
 	(void)!put_address(&s->worker->record, b, DECISION_CLIENT, slice_str(ip));
 	number(b, DECISION_PORT, s->peer.port);
-	text(b, DECISION_HELO, slice_of(s->helo, s->helo_n > 255 ? 255 : s->helo_n));
+	put_words(&s->worker->record, b, DECISION_HELO, slice_of(s->helo, s->helo_n > 255 ? 255 : s->helo_n));
 	text(b, DECISION_TLS, slice_str(net_tls_version(s->conn.tls)));
 	number(b, DECISION_OFFENCES, s->tally.offences);
 	number(b, DECISION_WAITED, s->tally.waited_ms);
@@ -288,9 +299,9 @@ void account_mail(struct session *s, const struct score_verdict *v, const char *
 	text(&b, DECISION_VERDICT, slice_str(verdict));
 	text(&b, DECISION_BY, o->by.n ? o->by : SLICE("client"));
 	number(&b, DECISION_CODE, o->code);
-	text(&b, DECISION_REPLY, o->reply);
+	put_words(&s->worker->record, &b, DECISION_REPLY, o->reply);
 	text(&b, DECISION_BACKEND, o->backend);
-	text(&b, DECISION_BACKEND_REPLY, o->backend_reply);
+	put_words(&s->worker->record, &b, DECISION_BACKEND_REPLY, o->backend_reply);
 	number(&b, DECISION_BACKEND_MS, o->backend_ms);
 	number(&b, DECISION_TOTAL, s->worker->now_ms - m->started_ms);
 	put_judgement(&b, s, v);
@@ -315,7 +326,7 @@ void account_session(struct session *s, const char *verdict)
 	text(&b, DECISION_VERDICT, slice_str(verdict));
 	text(&b, DECISION_BY, t->by.n ? t->by : SLICE("client"));
 	number(&b, DECISION_CODE, t->code);
-	text(&b, DECISION_REPLY, t->why);
+	put_words(&s->worker->record, &b, DECISION_REPLY, t->why);
 	number(&b, DECISION_TOTAL, s->worker->now_ms - s->opened_ms);
 	put_judgement(&b, s, &v);
 	keep(s->worker, s->id, &b);
@@ -330,7 +341,7 @@ void account_orphan(struct worker *w, uint64_t id, const struct relay_done *d, c
 	text(&b, DECISION_VERDICT, slice_str(verdict));
 	text(&b, DECISION_BY, SLICE("backend"));
 	number(&b, DECISION_CODE, d->code);
-	text(&b, DECISION_REPLY, slice_of(d->text, d->text_n));
+	put_words(&w->record, &b, DECISION_REPLY, slice_of(d->text, d->text_n));
 	text(&b, DECISION_BACKEND, slice_str(d->backend));
 	text(&b, DECISION_NOTE, SLICE("the client had left when the body was out"));
 	keep(w, id, &b);
@@ -352,7 +363,7 @@ void account_away(struct worker *w, uint64_t id, const struct peer *peer, struct
 	text(&b, DECISION_VERDICT, SLICE("deferred"));
 	text(&b, DECISION_BY, by);
 	number(&b, DECISION_CODE, code);
-	text(&b, DECISION_REPLY, reply);
+	put_words(&w->record, &b, DECISION_REPLY, reply);
 	number(&b, DECISION_CONNECTIONS, times);
 	keep(w, id, &b);
 }

@@ -21,7 +21,7 @@ static void tell_logs(const struct session *s, const struct score_verdict *v, st
 		ip_format(&s->peer.ip, ip);
 		log_info("rule %s: client %.*s helo %.*s id %.*s score %.0f",
 			score_rule_name(s->generation->rules, v->logs[i]), SLICE_ARG(shown(s, slice_str(ip))),
-			SLICE_ARG(session_helo(s)), SLICE_ARG(id), v->score);
+			SLICE_ARG(shown(s, session_helo(s))), SLICE_ARG(id), v->score);
 	}
 }
 
@@ -109,6 +109,16 @@ static void tell(struct session *s, const struct score_facts *f, const struct sc
 	buf_release(&fired);
 }
 
+/* The client's text is not written: it is in the decision's record, and may be long. */
+static void tell_gave_up(struct session *s, unsigned rule)
+{
+	stat_add(&s->worker->stats, STAT_GAVE_UP, 1);
+	if (rule_count_may_tell(s->generation->counts[rule], s->worker->now_ms))
+		log_warn("rule %s: its patterns took too many steps for what a client sent, so that what they ask "
+			 "is unknown (told once a minute)",
+			score_rule_name(s->generation->rules, rule));
+}
+
 void act_tell(struct session *s, const struct score_facts *f, const struct score_verdict *v)
 {
 	char text[ID_TEXT];
@@ -119,6 +129,8 @@ void act_tell(struct session *s, const struct score_facts *f, const struct score
 		tell(s, f, v, v->mails[i], false, id);
 	if (v->alarm_rule != SCORE_NO_RULE)
 		tell(s, f, v, (unsigned)v->alarm_rule, true, id);
+	if (v->gave_up_rule != SCORE_NO_RULE)
+		tell_gave_up(s, (unsigned)v->gave_up_rule);
 }
 
 void act_on(struct session *s, const struct score_facts *f, const struct score_verdict *v)

@@ -160,6 +160,7 @@ bool control_stats(void *arg, struct ctl_json args, struct ctl_json_doc *data_r,
 	ctl_json_put_count(root, "waiting", atomic_load(&app->waiting));
 	put_stress(root, app, g->settings->limits.waiting);
 	ctl_json_put_count(root, "waits_skipped", control_sum(app, STAT_WAITS_SKIPPED));
+	ctl_json_put_count(root, "patterns_gave_up", control_sum(app, STAT_GAVE_UP));
 	ctl_json_put_count(root, "open_bodies", atomic_load(&app->spool.files));
 	ctl_json_put_count(root, "body_memory_bytes", atomic_load(&app->spool.memory));
 	ctl_json_put_count(root, "log_dropped", log_dropped());

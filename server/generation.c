@@ -10,7 +10,8 @@ static bool resolve_recipients(struct generation *g)
 {
 	const struct settings_recipients *steps = &g->settings->relay.recipients;
 	g->recipients = arena_alloc(&g->arena, steps->count * sizeof *g->recipients);
-	if (!g->recipients)
+	g->recipients_told = rule_counts_new();
+	if (!g->recipients || !g->recipients_told)
 		return false;
 	g->recipients_n = steps->count;
 	for (size_t i = 0; i < steps->count; i++)
@@ -219,6 +220,7 @@ void generation_unref(struct generation **p)
 	if (!g || atomic_fetch_sub_explicit(&g->refs, 1, memory_order_acq_rel) != 1)
 		return;
 	drop_counts(g);
+	rule_counts_unref(&g->recipients_told);
 	score_rules_free(&g->rules);
 	rulebook_free_lists(&g->lists);
 	net_tls_ctx_unref(&g->tls);

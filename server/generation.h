@@ -19,15 +19,16 @@
 struct generation {
 	atomic_uint refs;
 	struct settings *settings;
-	struct rulebook_lists lists; /* each of settings.lists, read */
-	struct score_ruleset *rules; /* each at its place in settings->rules */
-	struct rule_counts **counts; /* of each rule */
-	uint64_t rules_hash; /* score_rules_hash() */
+	struct rulebook_lists lists;	      /* each of settings.lists, read */
+	struct score_ruleset *rules;	      /* each at its place in settings->rules */
+	struct rule_counts **counts;	      /* of each rule */
+	uint64_t rules_hash;		      /* score_rules_hash() */
 	const struct score_list **recipients; /* of each step of relay.recipients; NULL where it is no list */
 	size_t recipients_n;
-	struct net_tls_ctx *tls;       /* NULL: STARTTLS is not announced */
-	struct relay_config relay;     /* points into `arena` and the settings */
-	struct slice hostname, banner; /* "HOSTNAME ESMTP SmtpGuard" */
+	struct rule_counts *recipients_told; /* that their patterns took too many steps */
+	struct net_tls_ctx *tls;	     /* NULL: STARTTLS is not announced */
+	struct relay_config relay;	     /* points into `arena` and the settings */
+	struct slice hostname, banner;	     /* "HOSTNAME ESMTP SmtpGuard" */
 	struct arena arena;
 };
 

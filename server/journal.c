@@ -28,7 +28,7 @@ static void put_id(struct record *r, const char *name, uint64_t id)
 static void put_optional(struct record *r, const char *name, struct slice value)
 {
 	if (value.n)
-		record_text(r, name, value);
+		record_words(r, name, value);
 }
 
 static void put_count(struct record *r, const char *name, uint64_t value)
@@ -118,7 +118,7 @@ static void put_outcome(struct record *r, const struct mail *m)
 	record_text(r, "verdict", slice_str(VERDICT[o->verdict]));
 	record_text(r, "by", o->by.n ? o->by : SLICE("client"));
 	record_number(r, "code", o->code);
-	record_text(r, "reply", o->reply);
+	record_words(r, "reply", o->reply);
 	if (o->doubtful)
 		record_text(r, "doubtful", SLICE("the body was out and no reply came: the mail may come twice"));
 }
@@ -144,7 +144,7 @@ static void write_mail(struct session *s)
 	put_outcome(r, m);
 	put_judgement(r, s, &v);
 	record_text(r, "backend", m->outcome.backend);
-	record_text(r, "backend_reply", m->outcome.backend_reply);
+	record_words(r, "backend_reply", m->outcome.backend_reply);
 	record_number(r, "waited_ms", s->tally.waited_ms);
 	record_number(r, "backend_ms", m->outcome.backend_ms);
 	record_number(r, "total_ms", w->now_ms - m->started_ms);
@@ -217,7 +217,7 @@ void journal_orphan(struct worker *w, uint64_t id, const struct relay_done *d)
 	record_text(r, "verdict", slice_str(VERDICT[v]));
 	record_text(r, "by", SLICE("backend"));
 	record_number(r, "code", d->code);
-	record_text(r, "reply", slice_of(d->text, d->text_n));
+	record_words(r, "reply", slice_of(d->text, d->text_n));
 	record_text(r, "backend", slice_str(d->backend));
 	if (d->doubtful)
 		record_text(r, "doubtful", SLICE("no reply came to the body"));
@@ -241,6 +241,6 @@ void journal_turned_away(
 	record_text(r, "verdict", SLICE("deferred"));
 	record_text(r, "by", by);
 	record_number(r, "code", code);
-	record_text(r, "reply", words);
+	record_words(r, "reply", words);
 	record_end(r);
 }

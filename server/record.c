@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/escape.h"
+#include "base/ip.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -65,6 +66,60 @@ bool record_format_address(const struct record *r, struct buf *out, struct slice
 	if (r->addresses == SETTINGS_ADDRESSES_NONE)
 		return buf_put(out, SLICE("-"));
 	return buf_printf(out, "%016" PRIx64, hash_bytes(r->key, value));
+}
+
+/* What may be part of a mail address or of an IP address; both are told from other words when the word is whole. */
+static bool is_of_address(char c)
+{
+	return (unsigned char)c > ' ' && !memchr("<>()[]\",;'", c, sizeof "<>()[]\",;'" - 1);
+}
+
+static bool is_address(struct slice word)
+{
+	struct ip_prefix p;
+	return slice_find(word, '@') < word.n || ip_prefix_parse(word, &p);
+}
+
+static bool format_word(const struct record *r, struct buf *out, struct slice word)
+{
+	struct slice end = slice_of(word.p + word.n, 0);
+	while (word.n && (word.p[word.n - 1] == '.' || word.p[word.n - 1] == ':')) /* of the sentence */
+		word.n--, end.p--, end.n++;
+	/* of an address literal */
+	struct slice tag = SLICE("IPv6:");
+	size_t skip = slice_istarts(word, tag) ? tag.n : 0;
+	if (!is_address(slice_skip(word, skip)))
+		return buf_puts(out, word, end);
+	return record_format_address(r, out, slice_skip(word, skip)) && buf_put(out, end);
+}
+
+bool record_format_words(const struct record *r, struct buf *out, struct slice text)
+{
+	if (r->addresses == SETTINGS_ADDRESSES_PLAIN)
+		return buf_put(out, text);
+	while (text.n) {
+		size_t n = 0;
+		while (n < text.n && is_of_address(text.p[n]))
+			n++;
+		TRY(format_word(r, out, slice_of(text.p, n)));
+		text = slice_skip(text, n);
+		n = text.n > 0;
+		TRY(buf_put(out, slice_of(text.p, n)));
+		text = slice_skip(text, n);
+	}
+	return true;
+}
+
+void record_words(struct record *r, const char *name, struct slice text)
+{
+	if (r->addresses == SETTINGS_ADDRESSES_PLAIN) {
+		record_text(r, name, text);
+		return;
+	}
+	struct buf shown = { 0 };
+	note(r, record_format_words(r, &shown, text));
+	record_text(r, name, buf_slice(&shown));
+	buf_release(&shown);
 }
 
 void record_address(struct record *r, const char *name, struct slice value)

@@ -23,6 +23,8 @@ void record_begin(struct record *r, uint64_t wall_ms, const char *event);
 void record_text(struct record *r, const char *name, struct slice value);
 /* An address of a client, sender or recipient: shown, hashed or left out, as log.addresses says. */
 void record_address(struct record *r, const char *name, struct slice value);
+/* Text from outside, or of ours about it, that may hold addresses: a reply, a HELO. They are treated as above. */
+void record_words(struct record *r, const char *name, struct slice text);
 void record_number(struct record *r, const char *name, uint64_t value);
 void record_decimal(struct record *r, const char *name, double value);
 /* A list of texts. */
@@ -31,6 +33,8 @@ void record_item(struct record *r, struct slice value);
 void record_list_end(struct record *r);
 /* The same treatment of an address, for a part of an item. */
 bool record_format_address(const struct record *r, struct buf *out, struct slice value);
+/* Of a whole text: whatever looks like an address in it. */
+bool record_format_words(const struct record *r, struct buf *out, struct slice text);
 /* Hands the line to the log. */
 void record_end(struct record *r);
 

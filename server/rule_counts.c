@@ -14,6 +14,7 @@ union stripe {
 
 struct rule_counts {
 	atomic_uint refs;
+	_Atomic uint64_t told_until_ms;
 	union stripe stripes[RULE_COUNT_STRIPES];
 };
 
@@ -50,4 +51,11 @@ int64_t rule_count_sum(const struct rule_counts *c, enum rule_count which)
 	for (unsigned i = 0; i < RULE_COUNT_STRIPES; i++)
 		n += atomic_load_explicit(&c->stripes[i].v[which], memory_order_relaxed);
 	return n;
+}
+
+bool rule_count_may_tell(struct rule_counts *c, uint64_t now_ms)
+{
+	uint64_t until = atomic_load_explicit(&c->told_until_ms, memory_order_relaxed);
+	return now_ms >= until && atomic_compare_exchange_strong_explicit(&c->told_until_ms, &until,
+					  now_ms + RULE_TELL_EVERY_MS, memory_order_relaxed, memory_order_relaxed);
 }

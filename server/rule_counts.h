@@ -11,6 +11,7 @@
 
 #include "base/result.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum { RULE_COUNT_STRIPES = 16 };
@@ -34,5 +35,9 @@ void rule_counts_unref(struct rule_counts **c);
 
 void rule_count_add(struct rule_counts *c, unsigned worker, enum rule_count which, int64_t n);
 int64_t rule_count_sum(const struct rule_counts *c, enum rule_count which);
+
+/* May it be said now that the rule's patterns took too many steps? Once in RULE_TELL_EVERY_MS, of all who ask. */
+enum { RULE_TELL_EVERY_MS = 60000 };
+bool rule_count_may_tell(struct rule_counts *c, uint64_t now_ms) MUST_USE;
 
 #endif

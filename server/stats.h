@@ -36,6 +36,7 @@ enum statistic {
 	STAT_BLOCKS,	    /* clients blocked by a rule */
 	STAT_BLOCKED,	    /* connections turned away by a block */
 	STAT_ALERTS,	    /* mails to the administrator */
+	STAT_GAVE_UP,	    /* tests of a stage, and of a recipient, in which a pattern took too many steps */
 	STAT_COUNT
 };
 

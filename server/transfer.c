@@ -69,15 +69,36 @@ static void refuse_unknown(struct session *s)
 	talk_answer_rcpt(s, 550, judge_sign(s, SLICE("5.1.1 Recipient address rejected: user unknown")), SLICE("list"));
 }
 
+/* A list whose patterns did not come to an end: neither "known" nor "unknown" would be true. */
+static void defer_unsure(struct session *s, const char *list)
+{
+	struct worker *w = s->worker;
+	stat_add(&w->stats, STAT_GAVE_UP, 1);
+	if (rule_count_may_tell(s->generation->recipients_told, w->now_ms))
+		log_warn("list %s: its patterns took too many steps for a recipient, who is deferred (told once a "
+			 "minute)",
+			list);
+	talk_answer_rcpt(
+		s, 450, judge_sign(s, SLICE("4.3.0 Recipient could not be checked, try later")), SLICE("list"));
+}
+
 /* relay.recipients, in order: the first source that knows the recipient decides. */
 static void ask_sources(struct session *s)
 {
 	const struct generation *g = s->generation;
 	struct slice rcpt = mail_last_rcpt(s->mail)->address;
+	struct score_effort effort = { 0 };
 	for (size_t i = 0; i < g->recipients_n; i++) {
 		const struct settings_recipients_step *step = &g->settings->relay.recipients.items[i];
-		if (step->source == SETTINGS_SOURCE_LIST && !score_list_has_name(g->recipients[i], rcpt))
+		enum score_match in_list = SCORE_MATCH_YES;
+		if (step->source == SETTINGS_SOURCE_LIST)
+			in_list = score_list_has_name(g->recipients[i], rcpt, &effort);
+		if (in_list == SCORE_MATCH_NO)
 			continue;
+		if (in_list == SCORE_MATCH_GAVE_UP) {
+			defer_unsure(s, step->list);
+			return;
+		}
 		if (step->source == SETTINGS_SOURCE_LIST && g->relay.ask_backend) {
 			talk_answer_rcpt(s, 250, SLICE("2.1.5 Ok"), SLICE("list"));
 			return;

@@ -84,6 +84,8 @@ static const struct metric {
 	{ "smtpguard_waiting", NULL, NULL, "waiting", "Sessions held in a delay.", GAUGE, false },
 	{ "smtpguard_waits_skipped_total", NULL, NULL, "waits_skipped", "Delays left out for lack of room.", COUNTER,
 		false },
+	{ "smtpguard_patterns_gave_up_total", NULL, NULL, "patterns_gave_up",
+		"Tests in which a pattern took too many steps.", COUNTER, false },
 	{ "smtpguard_open_bodies", NULL, NULL, "open_bodies", "Bodies in unlinked files.", GAUGE, false },
 	{ "smtpguard_body_memory_bytes", NULL, NULL, "body_memory_bytes", "Bodies in memory.", GAUGE, false },
 	{ "smtpguard_log_dropped_total", NULL, NULL, "log_dropped", "Lines that the log did not take.", COUNTER,

@@ -1,10 +1,11 @@
 """One line for each session and one for each mail attempt, with all that an administrator asks later."""
+import contextlib
 import datetime
 import json
 import re
 
 from harness import mails, wait
-from harness.client import Client
+from harness.client import Client, Closed
 
 FIELDS = {
     "session": "time event id session listener client port verdict total_ms",
@@ -132,3 +133,79 @@ def test_hidden_addresses(guard, backend):
         text = json.dumps(g.journal())
         assert "127.12.4.1" not in text and "who@client.test" not in text and "good@example.test" not in text
         assert records[0].get("client") == records[1].get("client")
+
+
+SEEN = ("127.55.0.8", "secret-sender", "secret-rcpt", "hidden.test", "guess-")
+
+
+def on_disk(g):
+    return b"".join(p.read_bytes() for p in g.folder.rglob("*") if p.is_file() and not p.name.endswith(".cfg"))
+
+
+def seen_in_clear(text):
+    return [word for word in SEEN if (word.encode() if isinstance(text, bytes) else word) in text]
+
+
+def busy(g, mailing=True):
+    """A mail, guesses that the backend's and our replies name, an alert: all of SEEN is heard."""
+    with Client(g.port, "127.55.0.8") as c:
+        c.ehlo("[127.55.0.8]")
+        c.cmd("MAIL FROM:<secret-sender@hidden.test>")
+        for n in range(4):
+            c.cmd(f"RCPT TO:<guess-{n}@hidden.test>")
+    if mailing:
+        reply = mails.send(g.port, "x", source="127.55.0.8", sender="secret-sender@hidden.test",
+                           rcpts=["secret-rcpt@hidden.test"])
+        assert reply.code == 250
+
+
+HEARD = ({"name": "guessing", "when": "count(bad_recipients by client, 10m) > 0", "charge": 10, "do": "mail"},
+         {"name": "sender", "when": "count(messages by sender, 10m) > 0", "charge": 10, "do": "log"},
+         {"name": "domain", "when": "count(recipients by recipient.domain, 10m) > 0", "charge": 1},
+         {"name": "rcpt", "when": "count(recipients by recipient, 10m) > 0", "charge": 1},
+         {"name": "faces", "when": "distinct(sender by helo, 10m) > 0 and spike(messages by sender.domain) > 0",
+          "charge": 1, "to": "domain"},
+         {"name": "later", "when": "count(bad_recipients by client, 10m) > 6", "do": "defer",
+          "reply": "450 4.7.1 Too many from {client}"},
+         {"name": "end", "when": "count(deferred by client, 10m) > 0", "do": "block", "hold": "1h"})
+
+
+def hiding(guard, backend, mode):
+    b = backend({"RCPT": lambda c, line: f"550 5.1.1 {line.split(':')[1]}: nobody" if "guess-" in line else None})
+    return guard(b, rules=HEARD, relay={"domains": ["hidden.test"]}, log={"addresses": mode})
+
+
+def test_hidden_addresses_stand_nowhere(guard, backend):
+    """Snapshot, journal, decision records and lists name nobody; who knows an address finds what is kept of it."""
+    g = hiding(guard, backend, "hash")
+    busy(g)
+    busy(g, mailing=False)
+    with contextlib.suppress(Closed):
+        busy(g, mailing=False)
+    wait.until(lambda: g.ctl_json("list", "--kind", "block")["entries"], 10, "the block")
+    g.ctl_json("snapshot")
+    told = "".join(g.ctl(*words).stdout for words in (["list"], ["list", "--kind", "block"], ["--json", "last", "100"]))
+    for entry in g.ctl_json("last", "100")["decisions"]:
+        told += g.ctl("--json", "explain", entry["id"]).stdout
+    assert "guessing" in told and seen_in_clear(told) == [] and seen_in_clear(on_disk(g)) == []
+    assert g.ctl("explain", "--client", "127.55.0.8").returncode == 0
+    for known in ("127.55.0.8", "secret-sender@hidden.test", "hidden.test"):
+        assert g.ctl("show", known).returncode == 0, known
+        assert g.ctl_json("delete", known)["deleted"] >= 1, known
+    g.configure(log={"addresses": "hash", "replay": str(g.folder / "replay")})
+    refused = g.ctl("reload")
+    assert refused.returncode == 1 and "log.addresses" in refused.stderr and seen_in_clear(refused.stderr) == []
+
+
+def test_a_switch_to_hidden_addresses_leaves_none_in_the_snapshot(guard, backend):
+    g = hiding(guard, backend, "plain")
+    busy(g)
+    g.ctl_json("snapshot")
+    snapshot = g.folder / "state.snap"
+    assert set(seen_in_clear(snapshot.read_bytes())) >= {"secret-sender", "secret-rcpt"}
+    g.configure(rules=HEARD, log={"addresses": "hash"})
+    g.reload()
+    g.ctl_json("snapshot")
+    assert seen_in_clear(snapshot.read_bytes()) == [] and seen_in_clear(g.ctl("list").stdout) == []
+    shown = g.ctl_json("show", "secret-sender@hidden.test")["entries"][0]
+    assert shown["points"] >= 10 and shown["key"] in [e["key"] for e in g.ctl_json("list")["entries"]]

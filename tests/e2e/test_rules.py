@@ -1,7 +1,7 @@
 """`smtpguardctl rules`: how often each rule fired, decided and charged, over a reload too."""
 import re
 
-from harness import wait
+from harness import mails, wait
 from harness.client import Client
 
 RULES = ({"name": "guessing", "when": "count(bad_recipients by client, 10m) > 0", "charge": 10.5},
@@ -66,3 +66,31 @@ def test_a_reload_keeps_the_counters_of_the_same_name(guard, backend):
     assert g.ctl("reload").returncode == 0
     assert rules(g)["spam"]["fired"] == 3
     assert rules(g)["slow"]["fired"] == 0  # it was gone in between
+
+
+def test_a_pattern_that_gives_up_is_told_once_and_counted(guard, backend, folder):
+    """The sender makes the pattern explode: the rule does not fire, the list is not known, nobody is held up."""
+    (folder / "bad.list").write_text("/^(b+)+[cd]/\n")
+    g = guard(backend(), lists={"bad": str(folder / "bad.list")},
+              rules=({"name": "explodes", "when": "sender =~ /^(a+)+[bc]/", "do": "reject"},
+                     {"name": "listed", "when": "sender in list(\"bad\")", "do": "reject"}))
+    for letter in "aab":
+        assert mails.send(g.port, "x", sender=letter * 60 + "@client.test").code == 250
+    assert g.said("rule explodes: its patterns took too many steps")
+    assert g.said("rule listed: its patterns took too many steps")
+    assert (g.folder / "journal").read_text().count("took too many steps") == 2
+    assert g.ctl_json("stats")["patterns_gave_up"] >= 3
+    assert re.search(r"^smtpguard_patterns_gave_up_total [1-9]", g.ctl("stats", "--prometheus").stdout, re.M)
+
+
+def test_a_recipient_that_a_list_cannot_say_is_deferred(guard, backend, folder):
+    (folder / "users.list").write_text("/^(a+)+[bc]/\nuser@example.test\n")
+    g = guard(backend(), relay={"recipients": ["list:users"]}, lists={"users": str(folder / "users.list")})
+    with Client(g.port) as c:
+        c.ehlo()
+        c.cmd("MAIL FROM:<a@b.test>")
+        assert c.cmd("RCPT TO:<user@example.test>").code == 250
+        assert c.cmd("RCPT TO:<nobody@example.test>").code == 550
+        reply = c.cmd("RCPT TO:<" + "a" * 60 + "@example.test>")
+        assert reply.code == 450 and "4.3.0" in reply.text
+    assert g.said("list users: its patterns took too many steps")

@@ -1,6 +1,10 @@
 """HUP, USR1, TERM and INT: what each changes, and that no mail suffers from it."""
 import re
 import signal
+import threading
+import time
+
+import pytest
 
 import pytest
 
@@ -67,6 +71,49 @@ def test_a_reload_brings_rules_and_lists(guard, backend, folder):
     g.reload()
     assert mails.send(g.port, "x", sender="one@client.test").code == 250
     assert mails.send(g.port, "x", sender="two@client.test").code == 550
+
+
+CLIENTS, MAILS_EACH, CHARGE = 12, 25, 3
+
+
+def send_many(g, source, failures):
+    """MAILS_EACH mails in one session, then one in a session of its own that must be one too many."""
+    try:
+        with Client(g.port, source) as c:
+            c.ehlo()
+            codes = []
+            for _ in range(MAILS_EACH):
+                codes.append(c.mail().code)
+                time.sleep(0.02)  # so that reloads fall between mails
+        codes.append(mails.send(g.port, "x", source=source).code)
+        if codes != [250] * MAILS_EACH + [450]:
+            failures.append((source, codes))
+    except Exception as failure:
+        failures.append((source, repr(failure)))
+
+
+def test_reloads_under_load_drop_no_session_and_no_counter(guard, backend):
+    """Rules come and go while mails are counted: nobody is thrown out, and the 26th mail of each is still the 26th."""
+    rules = ({"name": "many", "when": f"count(messages by client, 1h) > {MAILS_EACH}", "do": "defer"},
+             {"name": "each", "when": "count(messages by client, 1d) > 0", "charge": CHARGE})
+    other = ({"name": "other", "when": "count(recipients by sender, 10m) > 1000000", "charge": 1}, *rules)
+    g = guard(backend(), rules=rules, score={"half_life": "30d"})
+    failures, sources = [], [f"127.0.3.{n}" for n in range(1, CLIENTS + 1)]
+    clients = [threading.Thread(target=send_many, args=(g, source, failures)) for source in sources]
+    for one in clients:
+        one.start()
+    reloads = 0
+    while any(one.is_alive() for one in clients):
+        g.configure(rules=(other, rules)[reloads % 2], score={"half_life": "30d"})
+        g.reload()
+        reloads += 1
+    for one in clients:
+        one.join()
+    assert not failures, failures
+    assert reloads >= 3, "the reloads came while mails were sent"
+    for source in sources:
+        points = g.ctl_json("show", source)["entries"][0]["points"]
+        assert points == pytest.approx(CHARGE * (MAILS_EACH + 1), rel=1e-3), source
 
 
 def test_what_needs_a_restart_is_named(guard, backend):

@@ -39,12 +39,12 @@ static bool has_ip(const struct score_list *l, const char *text)
 {
 	struct ip ip;
 	assert_true(ip_parse(slice_str(text), &ip));
-	return score_list_has_ip(l, &ip);
+	return score_list_has_ip(l, &ip, &(struct score_effort){ 0 }) == SCORE_MATCH_YES;
 }
 
 static bool has(const struct score_list *l, const char *name)
 {
-	return score_list_has_name(l, slice_str(name));
+	return score_list_has_name(l, slice_str(name), &(struct score_effort){ 0 }) == SCORE_MATCH_YES;
 }
 
 static void every_entry_form_is_found(void **state)
@@ -212,7 +212,7 @@ static void nets_of_ipv6_are_found_like_one_by_one(void **state)
 			seed = seed * 1103515245u + 12345u, ip.b[b] = (uint8_t)((seed >> 16) % 4 * (b < 6 ? 0x55 : 1));
 		for (unsigned n = 0; n < NETS; n++)
 			in |= ip_prefix_has(&nets[n], &ip);
-		assert_int_equal(score_list_has_ip(l, &ip), in);
+		assert_int_equal(score_list_has_ip(l, &ip, &(struct score_effort){ 0 }) == SCORE_MATCH_YES, in);
 		inside += in;
 	}
 	assert_in_range(inside, 1, ASKED - 1);

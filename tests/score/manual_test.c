@@ -151,8 +151,8 @@ static void limits(void **state)
 {
 	(void)state;
 	static const unsigned bounds[] = { SCORE_RULES_MAX, SCORE_EXPR_LENGTH, SCORE_EXPR_NODES, SCORE_EXPR_DEPTH,
-		SCORE_STRING_LENGTH, SCORE_REGEX_LENGTH, SCORE_REGEX_STEPS, SCORE_CALL_KEYS, SCORE_PROBES_MAX - 1,
-		SCORE_KEYSPECS_MAX - 1, SCORE_REPLY_TEXT, SCORE_LIST_PATTERNS, SCORE_LIST_LINE };
+		SCORE_STRING_LENGTH, SCORE_REGEX_LENGTH, SCORE_REGEX_STEPS, SCORE_REGEX_EFFORT, SCORE_CALL_KEYS,
+		SCORE_PROBES_MAX - 1, SCORE_KEYSPECS_MAX - 1, SCORE_REPLY_TEXT, SCORE_LIST_PATTERNS, SCORE_LIST_LINE };
 	char *text = section("LIMITS"), item[80];
 	assert_int_equal(items(text), sizeof bounds / sizeof *bounds);
 	for (unsigned i = 0; i < sizeof bounds / sizeof *bounds; i++) {

@@ -77,7 +77,9 @@ static void good_settings_give_all_of_it(void **state)
 	assert_true(slice_eq(g->hostname, SLICE("mx.example.test")));
 	assert_true(slice_eq(g->banner, SLICE("mx.example.test ESMTP SmtpGuard")));
 	assert_int_equal(g->lists.n, 1);
-	assert_true(score_list_has_name(g->lists.items[0].list, SLICE("good@example.test")));
+	struct score_effort effort = { 0 };
+	assert_int_equal(
+		score_list_has_name(g->lists.items[0].list, SLICE("good@example.test"), &effort), SCORE_MATCH_YES);
 	assert_string_equal(score_rule_name(g->rules, 0), "r");
 	assert_true(g->relay.ask_backend);
 	assert_int_equal(g->relay.backends_n, 1);
@@ -196,8 +198,9 @@ static void memory_that_ends_anywhere_is_no_crash(void **state)
 	(void)state;
 	char told[2048];
 	write_file(list, "good@example.test\n192.0.2.0/24\n");
-	const char *text = "lists = { people = \"people.list\"; };\n" TLS("one.test.pem", "one.test.key")
-		"rules = ( { name = \"r\"; when = \"sender in list('people') and helo =~ /x/\"; points = 1; } );\n";
+	const char *text = "lists = { people = \"people.list\"; };\n" TLS(
+		"one.test.pem", "one.test.key") "rules = ( { name = \"r\"; when = \"sender in list('people') and helo "
+						"=~ /x/\"; points = 1; } );\n";
 	struct generation *g = load(text, NULL, told);
 	assert_non_null(g);
 	generation_unref(&g);

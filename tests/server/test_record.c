@@ -67,12 +67,34 @@ static void a_hashed_address_is_the_same_each_time_and_not_the_address(void **st
 	buf_release(&other);
 }
 
+static void an_address_within_words_is_treated_as_one(void **state)
+{
+	(void)state;
+	static const char *const told[][2] = { { "5.1.1 <Joe@a.test>: User unknown, client 192.0.2.7.",
+						       "5.1.1 <->: User unknown, client -." },
+		{ "[192.0.2.7]", "[-]" }, { "[IPv6:2001:db8::1]", "[-]" },
+		{ "from=<joe+x@a.test> to=b@c", "from=<-> -" },
+		{ "4.7.1 Too many from 2001:db8::7, wait 10:30", "4.7.1 Too many from -, wait 10:30" },
+		{ "2.0.0 Ok: queued as 12", "2.0.0 Ok: queued as 12" }, { "mx.a.test", "mx.a.test" }, { "", "" } };
+	for (unsigned i = 0; i < sizeof told / sizeof *told; i++) {
+		struct record r = { .addresses = SETTINGS_ADDRESSES_NONE }, plain = { 0 };
+		struct buf out = { 0 }, same = { 0 };
+		assert_true(record_format_words(&r, &out, slice_str(told[i][0])) && buf_put(&out, slice_of("", 1)));
+		assert_string_equal(out.data + out.start, told[i][1]);
+		assert_true(record_format_words(&plain, &same, slice_str(told[i][0])));
+		assert_true(slice_eq(buf_slice(&same), slice_str(told[i][0])));
+		buf_release(&out);
+		buf_release(&same);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(logfmt_is_one_line),
 		cmocka_unit_test(json_is_one_object),
 		cmocka_unit_test(a_hashed_address_is_the_same_each_time_and_not_the_address),
+		cmocka_unit_test(an_address_within_words_is_treated_as_one),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
