@@ -1,6 +1,6 @@
 # A thin front for the CMake presets (CMakePresets.json). `make help` says what there is.
 JOBS ?= $(shell nproc)
-TIME ?= 60
+COUNT ?= 300
 PREFIX ?= /usr/local
 DESTDIR ?=
 
@@ -9,7 +9,7 @@ INSTALL_PACKAGES = packaging/install-packages.sh
 # gcc 12's ThreadSanitizer cannot start where the kernel randomises addresses by more than 28 bits
 STEADY = $(shell setarch -R true 2>/dev/null && echo setarch -R)
 
-.PHONY: programs release debug asan tsan run check fuzz bench install deb clean help
+.PHONY: programs release debug asan tsan run check fuzz fuzz-corpus soak kill coverage bench install deb clean help
 .SILENT: help
 
 # What users need; the tests need more packages.
@@ -27,7 +27,10 @@ help:
 	echo "make                   build the two programs, below build/release"
 	echo "make run               install what is missing, build, start the demo on 127.0.0.1:2525"
 	echo "make check             install what is missing, build, run every test"
-	echo "make fuzz TIME=60      each fuzz target for TIME seconds"
+	echo "make fuzz TIME=60      each fuzz target for TIME seconds; make fuzz-corpus brings what it found into fuzz/corpus"
+	echo "make soak TIME=1200    good, bad and broken clients, restarts, reloads; SANITIZE=asan or tsan at a lower rate"
+	echo "make kill COUNT=300    kill -9 at random moments under load: nothing lost, nothing twice without a word"
+	echo "make coverage          every test once more, and which lines and branches they reach"
 	echo "make bench             SmtpGuard beside HAProxy, on this machine; bench/stores tells what the stores cost"
 	echo "make install           into PREFIX=/usr/local (below DESTDIR); settings to /etc/smtpguard"
 	echo "make deb               a Debian package, in build/deb"
@@ -52,7 +55,36 @@ check:
 	$(MAKE) --no-print-directory build-fuzz
 	ctest --preset fuzz -j $(JOBS)
 
+# A sanitized server is slower; its memory is not judged.
+SANITIZE ?=
+SOAK_OPTIONS = --rate 60 --sessions 400
+ifneq ($(SANITIZE),)
+SOAK_OPTIONS = --rate 15 --sessions 120 --sanitized
+export SMTPGUARD_TEST_PATIENCE = 4
+endif
+SOAKED = $(or $(SANITIZE),release)
+PROGRAMS_OF = SMTPGUARDD=$(CURDIR)/build/$(1)/server/smtpguardd SMTPGUARDCTL=$(CURDIR)/build/$(1)/tools/smtpguardctl
+
+build-soaked:
+	$(INSTALL_PACKAGES) build test
+	cmake --preset $(SOAKED) $(WERROR) --log-level=NOTICE
+	cmake --build --preset $(SOAKED) -j $(JOBS) --target smtpguardd smtpguardctl
+
+soak: TIME ?= 1200
+soak: build-soaked
+	$(call PROGRAMS_OF,$(SOAKED)) $(STEADY) python3 tests/soak/soak.py --time $(TIME) $(SOAK_OPTIONS)
+
+kill: build-soaked
+	$(call PROGRAMS_OF,$(SOAKED)) $(STEADY) python3 tests/soak/kill.py --count $(COUNT)
+
+# Fails when a test does, or below 90 % of the lines. What a killed process has reached is not counted.
+coverage: build-coverage
+	$(INSTALL_PACKAGES) build test
+	find build/coverage -name '*.gcda' -delete
+	ctest --preset coverage -j $(JOBS); tests=$$?; python3 cmake/coverage.py build/coverage --least 90 && exit $$tests
+
 # What is newly found goes to build/fuzz/found; a crash stops the run and leaves its input there.
+fuzz: TIME ?= 60
 fuzz:
 	$(INSTALL_PACKAGES) build fuzz
 	$(MAKE) --no-print-directory build-fuzz
@@ -62,6 +94,14 @@ fuzz:
 		echo "== $$name"; \
 		build/fuzz/fuzz/fuzz_$$name -max_total_time=$(TIME) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
 			$$dict -artifact_prefix=$$found- $$found $$corpus; \
+	done
+
+# Of what was found only inputs that reach something new, the smallest of each; they are for committing.
+fuzz-corpus: build-fuzz
+	set -e; for corpus in fuzz/corpus/*/; do \
+		name=$$(basename $$corpus); mkdir -p build/fuzz/found/$$name; \
+		build/fuzz/fuzz/fuzz_$$name -merge=1 -timeout=10 $$corpus build/fuzz/found/$$name 2>&1 | tail -n 1; \
+		rm -rf build/fuzz/found/$$name; \
 	done
 
 bench:

@@ -16,6 +16,12 @@ if(SG_SANITIZE)
   endif()
 endif()
 
+# Not atomic: a count may come out too small between threads, but not as zero.
+if(SG_COVERAGE)
+  add_compile_options(--coverage -O1)
+  add_link_options(--coverage)
+endif()
+
 set(SG_HARDENING -fstack-protector-strong -fstack-clash-protection -fcf-protection=full)
 if(CMAKE_C_COMPILER_ID STREQUAL "Clang" AND CMAKE_C_COMPILER_VERSION VERSION_LESS 16)
   list(APPEND SG_HARDENING -ftrivial-auto-var-init=pattern)

@@ -75,6 +75,8 @@ void relay_look_at(struct relay *r, uint64_t due_ms);
  * relay_notes_clear(). */
 void relay_note_dot(struct relay *r, struct relay_job *job, const char *backend);
 void relay_note_over(struct relay *r, struct relay_job *job);
+/* In the turn of its end, which nobody has heard: its note stays for some seconds. */
+void relay_note_longer(struct relay *r, struct slice id);
 void relay_notes_clear(struct relay *r);
 /* relay.c; NULL: no memory when it was to be made. */
 struct relay_pool *relay_pool_of(struct relay *r, struct relay_backend *b);

@@ -25,6 +25,13 @@ void relay_note_over(struct relay *r, struct relay_job *job)
 	job->intent = NULL;
 }
 
+void relay_note_longer(struct relay *r, struct slice id)
+{
+	for (unsigned i = 0; i < r->over_n; i++)
+		if (slice_eq(slice_str(r->over[i].slot->id), id))
+			r->over[i].due_ms = r->now_ms + DOUBT_MS;
+}
+
 void relay_notes_clear(struct relay *r)
 {
 	unsigned kept = 0;

@@ -327,8 +327,10 @@ void relay_on_time(struct relay *r, uint64_t now_ms)
 {
 	r->now_ms = now_ms;
 	free_dead(r);
-	relay_notes_clear(r);
-	relay_recall_forget(r);
+	if (r->over_n)
+		relay_notes_clear(r);
+	if (r->served)
+		relay_recall_forget(r);
 	for (struct net_timer *t; (t = net_wheel_pop(&r->wheel, now_ms));) {
 		if (t->kind == RELAY_TIMER_LINK)
 			relay_link_on_time(r, container_of(t, struct relay_link, timer), now_ms);

@@ -180,6 +180,8 @@ bool relay_remember_prepare(struct relay *r, struct relay_job *job)
 void relay_reply_lost(struct relay *r, const struct relay_mail *m)
 {
 	struct relay_job job = { .mail = m, .rcpts = m->rcpts, .rcpts_n = m->rcpts_n };
+	relay_note_longer(r, m->id); /* the disk is not waited for: a kill before it has this must leave the note */
+	relay_recall_forget(r);	     /* what has served is forgotten before it is remembered anew */
 	if (!relay_remember_prepare(r, &job) || !relay_remember(r, &job, NULL, false))
 		log_warn("a mail was taken and its client did not hear that; it is not remembered and may come twice");
 }

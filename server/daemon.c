@@ -288,6 +288,8 @@ static bool prepare(struct app *app, struct ctl_server **ctl_r)
 	privileges_harden();
 	if (s->server.sandbox && !sandbox_close(s, app->settings_path, why))
 		return fail(why);
+	/* while lines are written at once: mails in doubt are named before the notes of them are made anew */
+	relay_shared_open(app->relay, s->relay.state, app->workers_n);
 	if (!log_start())
 		return fail("cannot start: no thread for the log");
 	reload_open_replay(app, app->generation);
@@ -314,7 +316,6 @@ static void tell_ready(const struct app *app)
 static int serve_until_end(struct app *app, struct ctl_server *ctl, int signals)
 {
 	pthread_t control;
-	relay_shared_open(app->relay, app->generation->settings->relay.state, app->workers_n);
 	atomic_store(&app->workers_running, app->workers_n);
 	tell_ready(app); /* before there is a thread that a reload could come from */
 	if (!keeper_start(app->keeper))

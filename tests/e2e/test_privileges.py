@@ -93,7 +93,7 @@ def test_no_core_and_no_new_rights(guard, backend):
 
 
 def test_every_thread_is_in_the_sandbox(guard, backend):
-    g = guard(backend())
+    g = guard(backend(), server={"sandbox": True})
     g.said("sandbox: closed")
     for task in tasks(g.pid):
         assert status(f"{g.pid}/task/{task}")["Seccomp"] == "2", "2: a filter is in force"
@@ -106,11 +106,11 @@ def test_without_a_sandbox(guard, backend):
 
 
 def test_a_reload_that_names_a_folder_outside_the_sandbox_says_what_to_do(guard, backend, folder):
-    g = guard(backend())
+    g = guard(backend(), server={"sandbox": True})
     other = folder / "elsewhere"
     other.mkdir()
     (other / "people.list").write_text("192.0.2.1\n")
-    g.configure(lists={"people": str(other / "people.list")})
+    g.configure(server={"sandbox": True}, lists={"people": str(other / "people.list")})
     g.reload()
     g.said("restart")
     g.stop()

@@ -72,7 +72,8 @@ class Dovecot:
             os.chown(home, mail.pw_uid, mail.pw_gid)
         extra = {"full": "userdb_quota_rule=*:bytes=1"}
         (self.folder / "users").write_text("".join(
-            f"{n}@example.test::{mail.pw_uid}:{mail.pw_gid}::{self.folder}/home/{n}::{extra.get(n, '')}\n" for n in USERS))
+            f"{n}@example.test::{mail.pw_uid}:{mail.pw_gid}::{self.folder}/home/{n}::{extra.get(n, '')}\n"
+            for n in USERS))
         self.config = self.folder / "dovecot.conf"
         self.config.write_text(CONFIG.format(d=self.folder, port=self.port, me=me.pw_name,
                                              group=grp.getgrgid(me.pw_gid).gr_name))
@@ -86,7 +87,8 @@ class Dovecot:
         return [f"lmtp://127.0.0.1:{self.port}", f"lmtp+unix://{self.folder}/lmtp"]
 
     def told(self):
-        return "".join(p.read_text(errors="replace") for p in (self.folder / "stderr", self.folder / "log") if p.exists())
+        files = (self.folder / "stderr", self.folder / "log")
+        return "".join(p.read_text(errors="replace") for p in files if p.exists())
 
     def mails(self, name):
         return [p.read_bytes() for p in sorted((self.folder / "home" / name / "Maildir/new").glob("*"))]
