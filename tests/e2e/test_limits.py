@@ -112,6 +112,87 @@ def test_the_session_time(guard, backend):
     b.one_mail()
 
 
+def test_the_hard_stop(guard, backend):
+    """limits.session_end: a body as well, however fast it comes; nothing of it is delivered."""
+    b = backend()
+    g = guard(b, limits={"session_time": "500ms", "session_end": "2s"})
+    with Client(g.port) as c:
+        c.ehlo()
+        c.envelope()
+        c.cmd("DATA")
+        start = time.monotonic()
+        try:
+            while time.monotonic() - start < 10:
+                c.send(b"x" * 3000 + b"\r\n")
+                if not c.silent(0.05):
+                    break
+        except (ConnectionError, BrokenPipeError):
+            pass
+        assert 1.5 < time.monotonic() - start < 8
+    assert not b.taken
+    assert g.journaled("mail", by="limit", code=421)
+    with Client(g.port) as c:
+        c.ehlo()
+        seconds, codes = elapsed(lambda: c.replies_at_end(10))
+    assert codes == [421] and 1 < seconds < 8
+
+
+def test_after_the_session_time_only_a_fast_body_goes_on(guard, backend):
+    """10 kB/s from then on; the same body within the session time may be as slow as min_data_rate."""
+    b = backend()
+    limits = {"min_data_rate": 10, "data_timeout": "1s", "session_time": "2s"}
+    g = guard(b, limits=limits)
+    with Client(g.port, timeout=40) as c:
+        c.ehlo()
+        c.envelope()
+        c.cmd("DATA")
+        start = time.monotonic()
+        try:
+            while time.monotonic() - start < 20 * wait.PATIENCE:
+                c.send(b"a slow line\r\n")
+                if not c.silent(0.1):
+                    break
+        except (ConnectionError, BrokenPipeError):
+            pass
+        assert 3 < time.monotonic() - start < 18 * wait.PATIENCE
+    assert not b.taken
+
+
+def test_time_that_we_throttle_is_not_the_client_s(guard, backend):
+    """A body that we read at 2 kB/s, with a floor of 4 kB/s: only the client's own slowness counts."""
+    b = backend()
+    rules = ({"name": "brake", "when": "client.ip in 127.0.0.7/32", "do": "throttle", "rate": "2k"},)
+    g = guard(b, limits={"min_data_rate": 4000, "data_timeout": "2s"}, rules=rules)
+    with Client(g.port, "127.0.0.7", timeout=60) as c:
+        c.ehlo()
+        seconds, reply = elapsed(lambda: c.mail(b"Subject: braked\r\n\r\n" + (b"x" * 98 + b"\r\n") * 240))
+    assert reply.code == 250 and seconds > 8
+    b.one_mail()
+
+
+def test_one_who_goes_on_talking_after_its_dot(guard, backend):
+    """While the backend is asked nothing more is read: what comes waits in the kernel, not with us."""
+    b = backend({"dot": [2, "250 2.0.0 Ok"]})
+    g = guard(b, server={"drain": "1s"})
+    with Client(g.port, timeout=30) as c:
+        c.ehlo()
+        c.envelope()
+        c.cmd("DATA")
+        c.send(b"Subject: x\r\n\r\nx\r\n.\r\n")
+        wait.until(lambda: b.taken, 10, "the mail at the backend")
+        c.sock.setblocking(False)
+        pushed, end, before = 0, time.monotonic() + 1, g.cpu_ms()
+        while time.monotonic() < end:
+            try:
+                pushed += c.sock.send(b"NOOP\r\n" * 1000)
+            except BlockingIOError:
+                time.sleep(0.01)
+        assert pushed < 30_000_000
+        assert g.cpu_ms() - before < 300
+        c.sock.settimeout(10)
+        assert c.reply().code == 250
+
+
 def test_waiting_sessions_are_capped(guard, backend):
     """limits.waiting: who would be one more in a delay is not held; he passes or is sent away at once."""
     rules = ({"name": "slow", "when": "client.ip in 127.9.0.0/16", "do": "wait", "delay": "5s"},)
