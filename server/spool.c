@@ -117,12 +117,21 @@ static enum spool_result keep(struct spool *s, struct slice bytes)
 	return buf_put(&s->mem, bytes) ? SPOOL_OK : failed(s, ENOMEM);
 }
 
+/* What a file gathers must not take the room of bodies that have no file: then it would take ever more files. */
+static bool may_gather(struct spool *s, struct spool_room *r, size_t more)
+{
+	uint64_t now = atomic_load_explicit(&r->memory, memory_order_relaxed);
+	bool plenty = now < atomic_load_explicit(&r->max_memory, memory_order_relaxed) / 2;
+	return buf_len(&s->mem) + more <= STAGE && plenty && claim(s, r, more);
+}
+
 /* Gathered into larger writes, unless the common memory is short. */
 static enum spool_result put_into_file(struct spool *s, struct spool_room *r, struct slice bytes)
 {
-	if (buf_len(&s->mem) + bytes.n <= STAGE && claim(s, r, bytes.n))
+	if (may_gather(s, r, bytes.n))
 		return keep(s, bytes);
 	enum spool_result result = write_out(s);
+	give_back(s, r);
 	return result == SPOOL_OK ? write_all(s, bytes) : result;
 }
 
