@@ -34,9 +34,11 @@ class Source:
 
 
 def gcov(notes):
-    out = subprocess.run(["gcov", "--json-format", "--stdout", "--branch-probabilities", *map(str, notes)],
-                         check=True, capture_output=True, text=True).stdout
-    return [json.loads(line) for line in out.splitlines()]
+    done = subprocess.run(["gcov", "--json-format", "--stdout", "--branch-probabilities", *map(str, notes)],
+                          capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"gcov cannot read these counts, run the tests again:\n{done.stderr.strip()}")
+    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def read(build):

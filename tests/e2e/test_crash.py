@@ -3,12 +3,15 @@ import collections
 import os
 import random
 import signal
+import subprocess
 import threading
 
 import pytest
 
 from harness import mails, ports, wait
-from harness.client import Client, Closed
+from harness.backend import SILENCE
+from harness.client import Client, Closed, stuffed
+from harness.guard import program
 
 
 class Sender(threading.Thread):
@@ -96,6 +99,27 @@ def test_kill_the_server(guard, postfix):
         wait.until(lambda: accepted() >= before + 8, 30, "mails after the last start")
 
     judge(run_load(g.port, disturb), postfix.mails())
+
+
+def test_a_doubt_survives_a_start_that_is_killed(guard, backend):
+    """Its name is in the log before the note of it is made anew: a start that lives for a moment only loses neither."""
+    b = backend({"dot": SILENCE})
+    g = guard(b)
+    with Client(g.port) as c:
+        c.ehlo()
+        c.envelope()
+        c.cmd("DATA")
+        c.send(stuffed(mails.content("doubt")))
+        wait.until(lambda: b.taken, 10, "the mail at the backend")
+        g.kill()
+    notes = g.folder / "relay.state.out"
+    before = notes.stat().st_ino
+    short = subprocess.Popen([program("SMTPGUARDD"), "-c", g.config], stdin=subprocess.DEVNULL)
+    wait.until(lambda: notes.stat().st_ino != before, 20, "notes made anew", pause=0)
+    short.kill()
+    short.wait()
+    g.start()
+    assert any("sent whole to" in m for m in g.messages()), g.messages()
 
 
 def kill_all(postfix):
