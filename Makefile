@@ -83,7 +83,8 @@ coverage: build-coverage
 	find build/coverage -name '*.gcda' -delete
 	ctest --preset coverage -j $(JOBS); tests=$$?; python3 cmake/coverage.py build/coverage --least 90 && exit $$tests
 
-# What is newly found goes to build/fuzz/found; a crash stops the run and leaves its input there.
+# What is newly found goes to build/fuzz/found and is merged there: the smallest inputs that reach as much. A crash
+# stops the run and leaves its input there.
 fuzz: TIME ?= 60
 fuzz:
 	$(INSTALL_PACKAGES) build fuzz
@@ -94,14 +95,16 @@ fuzz:
 		echo "== $$name"; \
 		build/fuzz/fuzz/fuzz_$$name -max_total_time=$(TIME) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
 			$$dict -artifact_prefix=$$found- $$found $$corpus; \
+		rm -rf $$found.small; mkdir $$found.small; \
+		build/fuzz/fuzz/fuzz_$$name -merge=1 -timeout=10 $$found.small $$corpus $$found 2>&1 | tail -n 1; \
+		rm -rf $$found; mv $$found.small $$found; \
 	done
 
-# Of what was found only inputs that reach something new, the smallest of each; they are for committing.
+# Of what was found only inputs that reach a place that the corpus does not; they are for committing.
 fuzz-corpus: build-fuzz
-	set -e; for corpus in fuzz/corpus/*/; do \
-		name=$$(basename $$corpus); mkdir -p build/fuzz/found/$$name; \
-		build/fuzz/fuzz/fuzz_$$name -merge=1 -timeout=10 $$corpus build/fuzz/found/$$name 2>&1 | tail -n 1; \
-		rm -rf build/fuzz/found/$$name; \
+	set -e; for corpus in $(wildcard build/fuzz/found/*/); do \
+		name=$$(basename $$corpus); corpus=fuzz/corpus/$$name; \
+		build/fuzz/fuzz/fuzz_$$name -merge=1 -use_counters=0 -timeout=10 $$corpus build/fuzz/found/$$name 2>&1 | tail -n 1; \
 	done
 
 bench:

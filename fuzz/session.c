@@ -249,8 +249,7 @@ static void turn(struct replies *r, int fd, int ms)
 	read_replies(fd, r);
 }
 
-/* True when the worker waits for its client and for nothing else: its next bytes, or, behind the last reply, its end.
- */
+/* True when the worker waits for its client and for nothing else: for bytes, or, behind the last reply, its end. */
 static bool is_quiet(void)
 {
 	struct worker *w = &app.workers[0];

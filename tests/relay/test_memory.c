@@ -408,6 +408,28 @@ static void notes_that_cannot_be(void **state)
 	assert_null(relay_intents_open(path, 1, why));
 }
 
+/* Whichever allocation fails: there is none, or it says why it has no file and remembers all the same. */
+static void no_memory_for_it(void **state)
+{
+	(void)state;
+	bool whole = false;
+	for (long n = 0; !whole; n++) {
+		char why[256] = "";
+		assert_true(n < 20);
+		mem_fail_after(n);
+		struct relay_memory *m = relay_memory_new(10);
+		bool open = m && relay_memory_open(m, path, NOW, why);
+		mem_fail_after(-1);
+		assert_true(open || !m || strstr(why, "memory"));
+		if (m) {
+			keep(m, 1, RELAY_STATE_HAS);
+			assert_true(relay_memory_about(m, 1, NOW));
+		}
+		whole = open && !why[0];
+		relay_memory_free(&m);
+	}
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_folder, drop_folder)
@@ -421,6 +443,7 @@ int main(void)
 		TEST(a_full_disk),
 		TEST(a_killed_process_leaves_its_notes),
 		TEST(notes_that_cannot_be),
+		TEST(no_memory_for_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
