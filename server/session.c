@@ -226,9 +226,10 @@ static bool too_far_behind(struct session *s)
 }
 
 /* What the client said, and what the core has answered to it by itself. */
-static void retell_used(struct session *s, struct slice used, enum smtp_event_kind kind, const struct smtp_event *ev)
+static void retell_used(
+	struct session *s, struct slice used, uint32_t chunk, enum smtp_event_kind kind, const struct smtp_event *ev)
 {
-	retell_in(s, used, s->in_body, kind, ev);
+	retell_in(s, used, chunk, kind, ev);
 	retell_out(s);
 }
 
@@ -239,9 +240,10 @@ static enum smtp_event_kind work(struct session *s, struct slice *in)
 		struct smtp_event *ev = s->worker->event;
 		size_t said = buf_len(&s->conn.out);
 		struct slice before = *in;
+		uint32_t chunk = smtp_server_chunk_left(&s->smtp);
 		enum smtp_event_kind kind = smtp_server_next(&s->smtp, in, ev);
 		if (retell_wanted(s->worker))
-			retell_used(s, slice_of(before.p, before.n - in->n), kind, ev);
+			retell_used(s, slice_of(before.p, before.n - in->n), chunk, kind, ev);
 		if (buf_len(&s->conn.out) != said) /* NOOP and the like are answered without an event */
 			s->heard_ms = s->worker->now_ms;
 		if (kind == SMTP_EV_MORE || kind == SMTP_EV_WAIT || kind == SMTP_EV_CLOSE)

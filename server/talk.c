@@ -114,10 +114,16 @@ static bool offers_tls(const struct session *s)
 static void announce(struct session *s)
 {
 	uint64_t size = 0, own = s->generation->settings->limits.message_size;
-	unsigned caps = relay_caps(s->worker->relay, &size);
-	s->announced.ext = SMTP_EXT_PIPELINING | SMTP_EXT_ENHANCEDSTATUSCODES | SMTP_EXT_SIZE |
-			   (caps & SMTP_EXT_8BITMIME) | (offers_tls(s) ? SMTP_EXT_STARTTLS : 0u);
+	const unsigned by_all = SMTP_EXT_8BITMIME | SMTP_EXT_SMTPUTF8 | SMTP_EXT_DSN;
+	const unsigned by_us = SMTP_EXT_PIPELINING | SMTP_EXT_ENHANCEDSTATUSCODES | SMTP_EXT_SIZE | SMTP_EXT_CHUNKING |
+			       SMTP_EXT_LIMITS;
+	unsigned caps = relay_caps(s->worker->relay, &size) & by_all;
+	unsigned most = relay_rcpt_max(s->worker->relay, s->worker->now_ms);
+	s->announced.ext = by_us | caps | (offers_tls(s) ? SMTP_EXT_STARTTLS : 0u);
 	s->announced.size_max = size && size < own ? size : own;
+	s->announced.recipients = s->generation->settings->limits.recipients;
+	if (most < s->announced.recipients)
+		s->announced.recipients = most;
 }
 
 static void greet_back(struct session *s)
@@ -185,12 +191,11 @@ static void on_mail(struct session *s, const struct smtp_event *ev)
 	if (too_late_for_mail(s))
 		return;
 	s->mail = mail_new(id_next(&w->ids), ++s->tally.mails, w->now_ms);
-	if (!s->mail || !mail_set_sender(s->mail, ev->path.addr)) {
+	if (!s->mail || !mail_set_sender(s->mail, ev->path.addr, &ev->params)) {
 		mail_free(&s->mail, &w->app->spool);
 		talk_answer(s, 421, SLICE("4.3.0 Out of memory, try again later"));
 		return;
 	}
-	s->mail->size_said = ev->params.size;
 	judge_event(s, SCORE_EV_MESSAGES, 1);
 	decide(s, SCORE_MAIL, take_mail, refuse_mail);
 }
@@ -232,7 +237,7 @@ static void refuse_rcpt(struct session *s, const struct refusal *r)
 static void on_rcpt(struct session *s, const struct smtp_event *ev)
 {
 	s->asked = ASKED_RCPT;
-	if (!mail_add_rcpt(s->mail, ev->path.addr)) {
+	if (!mail_add_rcpt(s->mail, ev->path.addr, &ev->params.rcpt)) {
 		talk_answer(s, 452, SLICE("4.5.3 Too many recipients"));
 		return;
 	}
@@ -388,6 +393,7 @@ static void on_offence(struct session *s, const struct smtp_event *ev)
 
 static void on_reset(struct session *s)
 {
+	s->in_body = false; /* it may come between two chunks */
 	if (s->mail)
 		journal_mail(s);
 }

@@ -117,9 +117,10 @@ static inline bool retell_wanted(const struct worker *w)
 void retell_connect(struct session *s);
 void retell_away(
 	struct worker *w, uint64_t id, const struct peer *peer, struct slice by, unsigned code, struct slice words);
-/* `used`: the input that the core has used for this event. */
+/* `used`: the input that the core has used for this event; its first `chunk` bytes, if there are so many, belong to a
+ * BDAT that was told before. */
 void retell_in(
-	struct session *s, struct slice used, bool in_body, enum smtp_event_kind kind, const struct smtp_event *ev);
+	struct session *s, struct slice used, uint32_t chunk, enum smtp_event_kind kind, const struct smtp_event *ev);
 /* Replies that were not told yet. */
 void retell_out(struct session *s);
 /* After a handshake; `error` NULL: it went well. */

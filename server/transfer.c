@@ -126,6 +126,16 @@ void transfer_check_rcpt(struct session *s)
 
 /* ---- the whole mail ---- */
 
+/* RFC 3848, RFC 6531 4.3 */
+static struct slice protocol_of(const struct session *s)
+{
+	if (s->mail->utf8)
+		return s->handshaken ? SLICE("UTF8SMTPS") : SLICE("UTF8SMTP");
+	if (!s->esmtp)
+		return SLICE("SMTP");
+	return s->handshaken ? SLICE("ESMTPS") : SLICE("ESMTP");
+}
+
 static bool write_head(struct session *s)
 {
 	struct mail *m = s->mail;
@@ -142,9 +152,7 @@ static bool write_head(struct session *s)
 		.tls = slice_str(net_tls_version(s->conn.tls)),
 		.cipher = slice_str(net_tls_cipher(s->conn.tls)),
 		.hostname = s->generation->hostname,
-		.protocol = !s->esmtp	    ? SLICE("SMTP")
-			    : s->handshaken ? SLICE("ESMTPS")
-					    : SLICE("ESMTP"),
+		.protocol = protocol_of(s),
 		.id = slice_str(id),
 		.recipient = only,
 		.wall_ms = s->worker->wall_ms,
