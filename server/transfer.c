@@ -6,9 +6,13 @@
 
 static struct relay_client relay_client_of(const struct session *s)
 {
+	const char *name = s->via && s->via->name ? s->via->name : "";
+	const char *login = s->via && s->via->login ? s->via->login : "";
 	return (struct relay_client){
 		.ip = s->peer.ip,
 		.port = s->peer.port,
+		.name = slice_str(name),
+		.login = slice_str(login),
 		.helo = session_helo(s),
 		.proto = s->esmtp ? SLICE("ESMTP") : SLICE("SMTP"),
 	};
@@ -148,9 +152,10 @@ static bool write_head(struct session *s)
 			only = m->rcpts[i].address;
 	struct trace t = {
 		.helo = session_helo(s),
+		.name = slice_str(s->via && s->via->name ? s->via->name : ""),
 		.ip = s->peer.ip,
-		.tls = slice_str(net_tls_version(s->conn.tls)),
-		.cipher = slice_str(net_tls_cipher(s->conn.tls)),
+		.tls = session_tls_version(s),
+		.cipher = session_tls_cipher(s),
 		.hostname = s->generation->hostname,
 		.protocol = protocol_of(s),
 		.id = slice_str(id),
