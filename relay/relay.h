@@ -160,9 +160,10 @@ void relay_configure(struct relay *r, uint64_t now_ms);
 void relay_free(struct relay **r);
 
 /* What may be announced in EHLO because every backend takes it and this room hands it through: SMTP_EXT_* bits of
- * smtp/ext.h (SIZE, 8BITMIME, SMTPUTF8, DSN) and, in *size_r, the smallest SIZE limit (0: no limit known). Learned by asking the
- * backends: at the start, with each new connection, every 5 minutes, and every 5 seconds while one does not work. Until
- * all have been heard it is PIPELINING and ENHANCEDSTATUSCODES alone, which are our own work and always in it. What is
+ * smtp/ext.h (SIZE, 8BITMIME, SMTPUTF8, DSN) and, in *size_r, the smallest SIZE limit (0: no limit known). Learned by
+ * asking the backends: at the start, with each new connection, every 5 minutes, and every 5 seconds while one does not
+ * work. Until all have been heard it is PIPELINING and ENHANCEDSTATUSCODES alone, which are our own work and always
+ * in it. What is
  * between the server and its client only (STARTTLS, AUTH) is never in it. A Maildir takes 8BITMIME and any size. A
  * backend that is down keeps what it said last. Cheap: ask at each EHLO. */
 uint32_t relay_caps(const struct relay *r, uint64_t *size_r);

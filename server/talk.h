@@ -1,6 +1,7 @@
 /* server/talk.h - the steps of a session, among the files that make it up
  *
- * For server/arrive.c, session.c, ending.c, talk.c, facts.c, judge.c, act.c, transfer.c, deadline.c, retell.c and journal.c;
+ * For server/arrive.c, session.c, ending.c, talk.c, facts.c, judge.c, act.c, transfer.c, deadline.c, retell.c and
+ * journal.c;
  * worker.c takes journal_orphan().
  */
 #ifndef SERVER_TALK_H
