@@ -85,9 +85,38 @@ struct settings_listeners {
 	size_t count;
 };
 
+/* What may be left out of the reply to EHLO. */
+enum settings_ehlo {
+	SETTINGS_EHLO_8BITMIME,
+	SETTINGS_EHLO_CHUNKING,
+	SETTINGS_EHLO_DSN,
+	SETTINGS_EHLO_ENHANCEDSTATUSCODES,
+	SETTINGS_EHLO_LIMITS,
+	SETTINGS_EHLO_PIPELINING,
+	SETTINGS_EHLO_SIZE,
+	SETTINGS_EHLO_SMTPUTF8,
+	SETTINGS_EHLO_STARTTLS,
+};
+
+struct settings_ehlo_words {
+	unsigned *items; /* enum settings_ehlo */
+	size_t count;
+};
+
+struct settings_ehlo_hide {
+	struct settings_prefixes from;
+	struct settings_ehlo_words keywords;
+};
+
+struct settings_ehlo_hides {
+	struct settings_ehlo_hide *items;
+	size_t count;
+};
+
 struct settings_smtp {
 	enum settings_newline bare_newline;
 	enum settings_newline bare_cr;
+	struct settings_ehlo_hides ehlo_hide;
 };
 
 struct settings_limits {

@@ -42,10 +42,18 @@ static const struct row rows_listener[] = {
 	{ .name = "tls", .kind = KIND_WORD, AT(listener, tls), .preset = "starttls", .words = words_tls,
 	  .help = "off, STARTTLS announced, or TLS from the first byte" },
 	{ .name = "proxy_protocol_from", .shape = SHAPE_MANY, .kind = KIND_PREFIX,
-	  AT(listener, proxy_protocol_from), .flags = ROW_NOT_BUILT, .preset = "",
+	  AT(listener, proxy_protocol_from), .preset = "",
 	  .help = "prefixes whose PROXY header is required and believed" },
 	{ .name = "xclient_from", .shape = SHAPE_MANY, .kind = KIND_PREFIX, AT(listener, xclient_from),
-	  .flags = ROW_NOT_BUILT, .preset = "", .help = "prefixes that may use XCLIENT; loopback is not implied" },
+	  .preset = "", .help = "prefixes that may use XCLIENT; loopback is not implied" },
+	{ .name = NULL },
+};
+
+static const struct row rows_ehlo_hide[] = {
+	{ .name = "from", .shape = SHAPE_MANY, .kind = KIND_PREFIX, AT(ehlo_hide, from), .flags = ROW_NOT_EMPTY,
+	  .preset = "", .help = "the clients" },
+	{ .name = "keywords", .shape = SHAPE_MANY, .kind = KIND_WORD, AT(ehlo_hide, keywords),
+	  .flags = ROW_NOT_EMPTY, .preset = "", .words = words_ehlo, .help = "what they are not told" },
 	{ .name = NULL },
 };
 
@@ -54,6 +62,9 @@ static const struct row rows_smtp[] = {
 	  .words = words_newline, .help = "what a bare LF inside a body gets; it never ends a body" },
 	{ .name = "bare_cr", .kind = KIND_WORD, AT(smtp, bare_cr), .preset = "refuse", .words = words_newline,
 	  .help = "what a bare CR inside a body gets" },
+	{ .name = "ehlo_hide", .shape = SHAPE_LIST, AT(smtp, ehlo_hide), .preset = "", .rows = rows_ehlo_hide,
+	  .size = sizeof(struct settings_ehlo_hide),
+	  .help = "keywords left out of the reply to EHLO, for peers whose side of it (TLS often) is broken" },
 	{ .name = NULL },
 };
 

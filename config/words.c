@@ -5,13 +5,26 @@
 const struct word words_tls[] = {
 	{ "off", SETTINGS_TLS_OFF, false },
 	{ "starttls", SETTINGS_TLS_STARTTLS, false },
-	{ "implicit", SETTINGS_TLS_IMPLICIT, NOT_BUILT },
+	{ "implicit", SETTINGS_TLS_IMPLICIT, false },
 	{ NULL, 0, false },
 };
 
 const struct word words_newline[] = {
 	{ "repair", SETTINGS_NEWLINE_REPAIR, false },
 	{ "refuse", SETTINGS_NEWLINE_REFUSE, false },
+	{ NULL, 0, false },
+};
+
+const struct word words_ehlo[] = {
+	{ "8BITMIME", SETTINGS_EHLO_8BITMIME, false },
+	{ "CHUNKING", SETTINGS_EHLO_CHUNKING, false },
+	{ "DSN", SETTINGS_EHLO_DSN, false },
+	{ "ENHANCEDSTATUSCODES", SETTINGS_EHLO_ENHANCEDSTATUSCODES, false },
+	{ "LIMITS", SETTINGS_EHLO_LIMITS, false },
+	{ "PIPELINING", SETTINGS_EHLO_PIPELINING, false },
+	{ "SIZE", SETTINGS_EHLO_SIZE, false },
+	{ "SMTPUTF8", SETTINGS_EHLO_SMTPUTF8, false },
+	{ "STARTTLS", SETTINGS_EHLO_STARTTLS, false },
 	{ NULL, 0, false },
 };
 

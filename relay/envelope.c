@@ -19,11 +19,43 @@ static uint64_t size_of(const struct relay_body *b)
 	return b->head.n + b->mem.n + (b->fd >= 0 ? b->fd_size : 0);
 }
 
+static bool is_ascii(struct slice s)
+{
+	unsigned char all = 0;
+	for (size_t i = 0; i < s.n; i++)
+		all |= (unsigned char)s.p[i];
+	return all < 128;
+}
+
+/* It can go only where SMTPUTF8 is offered. */
+static bool needs_utf8(const struct relay_job *job)
+{
+	const struct relay_mail *m = job->mail;
+	bool needs = (m->utf8 && m->utf8_header) || !is_ascii(m->sender);
+	for (size_t i = 0; (m->utf8 || is_probe(job)) && i < job->rcpts_n; i++)
+		needs |= !is_ascii(job->rcpts[i]);
+	return needs;
+}
+
 static bool say_mail(struct relay_link *l)
 {
 	const struct relay_mail *m = l->job->mail;
-	struct smtp_mail_options o = { .size = size_of(&m->body), .eight_bit = m->body.eight_bit };
-	return smtp_client_mail(&l->client, m->sender, is_probe(l->job) ? NULL : &o);
+	struct smtp_mail_options o = { .smtputf8 = l->env.utf8 };
+	if (!is_probe(l->job)) {
+		o.size = size_of(&m->body);
+		o.eight_bit = m->body.eight_bit;
+		o.dsn = m->dsn;
+	}
+	return smtp_client_mail(&l->client, m->sender, &o);
+}
+
+static bool say_rcpt(struct relay_link *l, size_t i)
+{
+	const struct relay_job *job = l->job;
+	const struct smtp_rcpt_dsn *dsn = job->mail->rcpts_dsn;
+	if (dsn)
+		dsn += job->rcpts_at ? job->rcpts_at[i] : i;
+	return smtp_client_rcpt(&l->client, job->rcpts[i], dsn);
 }
 
 /* The group's end. A mail for several gets its DATA only when all were taken, see envelope_over(). */
@@ -48,7 +80,7 @@ static bool say_next(struct relay_link *l)
 	}
 	if (i == 1)
 		return say_mail(l);
-	return i < job->rcpts_n + 2 ? smtp_client_rcpt(&l->client, job->rcpts[i - 2], NULL) : say_last(l);
+	return i < job->rcpts_n + 2 ? say_rcpt(l, i - 2) : say_last(l);
 }
 
 /* All that may be said now: everything with PIPELINING, else one command. */
@@ -64,7 +96,13 @@ static bool say(struct relay_link *l)
 
 void relay_envelope_start(struct relay *r, struct relay_link *l, uint64_t now_ms)
 {
-	l->env = (struct relay_envelope){ 0 };
+	bool offered = l->client.caps.ext & SMTP_EXT_SMTPUTF8, needs = needs_utf8(l->job);
+	l->env = (struct relay_envelope){ .utf8 = offered && (needs || l->job->mail->utf8) };
+	if (needs && !offered) {
+		relay_finish_no_utf8(r, l->job, now_ms);
+		relay_link_release(r, l, false, now_ms);
+		return;
+	}
 	relay_link_enter(r, l, RELAY_LINK_ENVELOPE, now_ms);
 	if (!say(l))
 		relay_link_unsayable(r, l, now_ms);

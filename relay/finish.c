@@ -276,6 +276,12 @@ void relay_finish_unsayable(struct relay *r, struct relay_job *job, uint64_t now
 	finish_us(r, job, "4.3.0 This mail cannot be passed on now, try again later", now_ms);
 }
 
+void relay_finish_no_utf8(struct relay *r, struct relay_job *job, uint64_t now_ms)
+{
+	relay_answer_us(&job->done, 550, "5.6.7 The mail system does not take internationalized mail (SMTPUTF8)");
+	finish(r, job, false, now_ms);
+}
+
 void relay_finish_unreachable(struct relay *r, struct relay_job *job, uint64_t now_ms)
 {
 	finish_us(r, job,

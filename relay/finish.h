@@ -34,6 +34,8 @@ bool relay_finish_untold(struct relay *r, struct relay_job *job, uint64_t now_ms
 void relay_finish_garbage(struct relay *r, struct relay_job *job, bool dot_is_out, uint64_t now_ms);
 /* It cannot be said to the backend: memory is out, or a value is not fit for a command or body. */
 void relay_finish_unsayable(struct relay *r, struct relay_job *job, uint64_t now_ms);
+/* It is not ASCII and the backend does not offer SMTPUTF8. */
+void relay_finish_no_utf8(struct relay *r, struct relay_job *job, uint64_t now_ms);
 /* No backend can be reached, or none is healthy. */
 void relay_finish_unreachable(struct relay *r, struct relay_job *job, uint64_t now_ms);
 /* Its time is over. */

@@ -44,6 +44,7 @@ enum relay_link_state {
 struct relay_envelope {
 	uint32_t next; /* command to be sent: 0 XFORWARD, 1 MAIL, 2.. RCPT, rcpts_n + 2 the last one */
 	bool mail_refused;
+	bool utf8;		    /* MAIL says SMTPUTF8 */
 	uint16_t accepted, refused; /* recipients */
 	uint16_t too_many;	    /* of those refused: it takes no more in one mail */
 };

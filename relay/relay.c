@@ -419,8 +419,8 @@ bool relay_is_idle(const struct relay *r)
 uint32_t relay_caps(const struct relay *r, uint64_t *size_r)
 {
 	const uint32_t ours = SMTP_EXT_PIPELINING | SMTP_EXT_ENHANCEDSTATUSCODES;
-	/* what this room hands through; SMTPUTF8, DSN and CHUNKING come here when they do */
-	uint32_t all = SMTP_EXT_SIZE | SMTP_EXT_8BITMIME;
+	/* what this room hands through */
+	uint32_t all = SMTP_EXT_SIZE | SMTP_EXT_8BITMIME | SMTP_EXT_SMTPUTF8 | SMTP_EXT_DSN;
 	*size_r = 0;
 	for (size_t i = 0; i < r->settings->c.backends_n; i++) {
 		const struct relay_backend *b = r->settings->backends[i];

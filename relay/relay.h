@@ -38,6 +38,7 @@
 #include "base/ip.h"
 #include "base/result.h"
 #include "net/loop.h"
+#include "smtp/params.h"
 #include "net/tls.h"
 
 enum {
@@ -159,9 +160,10 @@ void relay_configure(struct relay *r, uint64_t now_ms);
 void relay_free(struct relay **r);
 
 /* What may be announced in EHLO because every backend takes it and this room hands it through: SMTP_EXT_* bits of
- * smtp/ext.h (SIZE, 8BITMIME) and, in *size_r, the smallest SIZE limit (0: no limit known). Learned by asking the
- * backends: at the start, with each new connection, every 5 minutes, and every 5 seconds while one does not work. Until
- * all have been heard it is PIPELINING and ENHANCEDSTATUSCODES alone, which are our own work and always in it. What is
+ * smtp/ext.h (SIZE, 8BITMIME, SMTPUTF8, DSN) and, in *size_r, the smallest SIZE limit (0: no limit known). Learned by
+ * asking the backends: at the start, with each new connection, every 5 minutes, and every 5 seconds while one does not
+ * work. Until all have been heard it is PIPELINING and ENHANCEDSTATUSCODES alone, which are our own work and always
+ * in it. What is
  * between the server and its client only (STARTTLS, AUTH) is never in it. A Maildir takes 8BITMIME and any size. A
  * backend that is down keeps what it said last. Cheap: ask at each EHLO. */
 uint32_t relay_caps(const struct relay *r, uint64_t *size_r);
@@ -229,6 +231,10 @@ struct relay_mail {
 	struct slice sender;	   /* without brackets; empty: <> */
 	const struct slice *rcpts; /* without brackets */
 	size_t rcpts_n;		   /* at least 1 */
+	bool utf8;		   /* the client said SMTPUTF8 */
+	bool utf8_header;	   /* some byte of the header is above 127 */
+	struct smtp_mail_dsn dsn;
+	const struct smtp_rcpt_dsn *rcpts_dsn; /* of each recipient; NULL: nothing was said of any */
 	struct relay_body body;
 	uint64_t ticket;
 	struct slice id; /* its name in the journal, for the note of a mail in doubt; may be empty */
@@ -245,6 +251,10 @@ struct relay_mail {
  * - 250 by us, cached: a retry, all have it already.
  * - 451 4.3.0 by us with failed_rcpt set (LMTP): delivered to some, the others will get it by the retry.
  * - 451 4.3.0 by us: the backend spoke nonsense, or the body cannot be read back.
+ * - 550 5.6.7 by us: an address, or the header of a mail with SMTPUTF8, is not ASCII, and the backend does not offer
+ *   SMTPUTF8 to this client (any more). Not 4xx: its sender would try for days what only another backend or another
+ *   setting there can change. (A DSN that the backend does not offer to this client is left out: Postfix is often set
+ *   up to hide it from strangers, and such mails must pass.)
  * - 451 4.3.2 by us: no backend can be reached, no connection came free in time, or the backend cannot be told this
  *   client's address (501 to XCLIENT or XFORWARD, also without the client's names).
  * - 451 4.4.2 by us: lost twice before the dot; or lost after it (doubtful).

@@ -202,7 +202,7 @@ static void put_client(struct buf *b, const struct session *s)
 	(void)!put_address(&s->worker->record, b, DECISION_CLIENT, slice_str(ip));
 	number(b, DECISION_PORT, s->peer.port);
 	put_words(&s->worker->record, b, DECISION_HELO, slice_of(s->helo, s->helo_n > 255 ? 255 : s->helo_n));
-	text(b, DECISION_TLS, slice_str(net_tls_version(s->conn.tls)));
+	text(b, DECISION_TLS, session_tls_version(s));
 	number(b, DECISION_OFFENCES, s->tally.offences);
 	number(b, DECISION_WAITED, s->tally.waited_ms);
 }

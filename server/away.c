@@ -25,7 +25,8 @@ static void say(struct worker *w, int fd, const struct peer *peer, uint64_t id, 
 {
 	struct buf line = { 0 };
 	struct slice words = buf_slice(&w->words);
-	if (buf_printf(&line, "%u %.*s\r\n", code, SLICE_ARG(words))) {
+	bool clear = app_listener(w->app, peer->listener)->tls != SETTINGS_TLS_IMPLICIT;
+	if (clear && buf_printf(&line, "%u %.*s\r\n", code, SLICE_ARG(words))) {
 		ssize_t told = send(fd, line.data, buf_len(&line), MSG_NOSIGNAL | MSG_DONTWAIT);
 		(void)told; /* a fresh socket takes a line; if not, the client is told by the close */
 	}
@@ -37,6 +38,14 @@ static void say(struct worker *w, int fd, const struct peer *peer, uint64_t id, 
 		account_away(w, id, peer, by, code, words, times);
 	if (retell_wanted(w))
 		retell_away(w, id, peer, by, code, words);
+}
+
+void away_silently(struct worker *w, const struct peer *peer, struct slice by, struct slice why)
+{
+	uint64_t id = id_next(&w->ids);
+	journal_turned_away(w, id, peer, by, 421, why);
+	if (retell_wanted(w))
+		retell_away(w, id, peer, by, 421, why);
 }
 
 static bool word(struct buf *words, struct slice text, struct slice id)

@@ -155,6 +155,7 @@ bool control_stats(void *arg, struct ctl_json args, struct ctl_json_doc *data_r,
 	PUT_FIELDS(ctl_json_put_object(root, "blocks"), app, BLOCKS);
 	ctl_json_put_count(root, "alerts", control_sum(app, STAT_ALERTS));
 	PUT_FIELDS(ctl_json_put_object(root, "tls"), app, TLS);
+	ctl_json_put_count(root, "proxy_refused", control_sum(app, STAT_PROXY_REFUSED));
 	ctl_json_put_count(root, "offences", control_sum(app, STAT_OFFENCES));
 	ctl_json_put_count(root, "timeouts", control_sum(app, STAT_TIMEOUTS));
 	ctl_json_put_count(root, "waiting", atomic_load(&app->waiting));

@@ -110,6 +110,9 @@ void deadline_passed(struct session *s)
 		stat_add(&s->worker->stats, STAT_TLS_FAILED, 1);
 		session_end(s, "limit", SLICE("4.4.2 TLS handshake took too long"));
 		return;
+	case AWAIT_PROXY:
+		arrive_turn_away(s, SLICE("no PROXY header in time"));
+		return;
 	case AWAIT_FLUSH:
 		session_close(s);
 		return;

@@ -9,6 +9,8 @@ static const char *state_name(const struct session *s)
 		return "delayed";
 	if (s->awaiting == AWAIT_RATE)
 		return "throttled";
+	if (s->awaiting == AWAIT_PROXY)
+		return "proxy";
 	if (s->awaiting == AWAIT_TLS)
 		return "handshake";
 	if (s->awaiting == AWAIT_FLUSH)
@@ -34,7 +36,7 @@ void session_describe(const struct session *s, struct session_info *info_r)
 		.client = s->peer.ip,
 		.port = s->peer.port,
 		.state = state_name(s),
-		.tls = net_tls_version(s->conn.tls),
+		.tls = s->conn.tls || !s->via ? net_tls_version(s->conn.tls) : s->via->version,
 		.recipients = s->mail ? s->mail->taken : 0,
 		.age_ms = s->worker->now_ms - s->opened_ms,
 	};

@@ -100,6 +100,10 @@ void ending_go_on(struct session *s)
 
 void session_end(struct session *s, const char *by, struct slice text)
 {
+	if (s->awaiting == AWAIT_PROXY) {
+		arrive_turn_away(s, text);
+		return;
+	}
 	s->tally.code = 421;
 	s->tally.by = slice_str(by);
 	s->tally.why = text;

@@ -3,7 +3,7 @@
 /* Only what `tls.version` is compared with: "1.3" of "TLSv1.3". */
 static struct slice version_number(const struct session *s)
 {
-	struct slice v = slice_str(net_tls_version(s->conn.tls));
+	struct slice v = session_tls_version(s);
 	return slice_starts(v, SLICE("TLSv")) ? slice_skip(v, 4) : v;
 }
 

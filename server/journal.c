@@ -37,6 +37,20 @@ static void put_count(struct record *r, const char *name, uint64_t value)
 		record_number(r, name, value);
 }
 
+/* Who says that it is this client, and how. */
+static void put_via(struct record *r, const struct session *s)
+{
+	static const char *const KIND[] = { [VIA_PROXY_PROTOCOL] = "proxy-protocol", [VIA_XCLIENT] = "xclient" };
+	char ip[IP_TEXT];
+	if (!s->via)
+		return;
+	ip_format(&s->via->proxy, ip);
+	record_address(r, "proxy", slice_str(ip));
+	record_text(r, "via", slice_str(KIND[s->via->kind]));
+	put_optional(r, "name", slice_str(s->via->name ? s->via->name : ""));
+	put_optional(r, "login", slice_str(s->via->login ? s->via->login : ""));
+}
+
 /* The fields that session and mail lines share. */
 static void put_client(struct record *r, const struct session *s)
 {
@@ -45,9 +59,10 @@ static void put_client(struct record *r, const struct session *s)
 	record_text(r, "listener", slice_str(app_listener(s->worker->app, s->peer.listener)->name));
 	record_address(r, "client", slice_str(ip));
 	record_number(r, "port", s->peer.port);
+	put_via(r, s);
 	put_optional(r, "helo", session_helo(s));
-	put_optional(r, "tls", slice_str(net_tls_version(s->conn.tls)));
-	put_optional(r, "cipher", slice_str(net_tls_cipher(s->conn.tls)));
+	put_optional(r, "tls", session_tls_version(s));
+	put_optional(r, "cipher", session_tls_cipher(s));
 }
 
 static bool format_recipient(const struct record *r, const struct mail *m, const struct mail_rcpt *to, struct buf *out)

@@ -26,13 +26,18 @@ void mail_free(struct mail **m, struct spool_room *room)
 	mem_free(m);
 }
 
-bool mail_set_sender(struct mail *m, struct slice sender)
+bool mail_set_sender(struct mail *m, struct slice sender, const struct smtp_params *p)
 {
 	m->sender = arena_copy(&m->arena, sender);
-	return m->sender.p != NULL;
+	m->size_said = p->size;
+	m->utf8 = p->smtputf8;
+	m->dsn = p->mail;
+	if (p->mail.envid.n)
+		m->dsn.envid = arena_copy(&m->arena, p->mail.envid);
+	return m->sender.p && (m->dsn.envid.p || !p->mail.envid.n);
 }
 
-struct mail_rcpt *mail_add_rcpt(struct mail *m, struct slice address)
+struct mail_rcpt *mail_add_rcpt(struct mail *m, struct slice address, const struct smtp_rcpt_dsn *dsn)
 {
 	if (m->rcpts_n == m->rcpts_cap) {
 		uint32_t cap = m->rcpts_cap ? m->rcpts_cap * 2 : 4;
@@ -45,10 +50,12 @@ struct mail_rcpt *mail_add_rcpt(struct mail *m, struct slice address)
 		m->rcpts_cap = cap;
 	}
 	struct slice copy = arena_copy(&m->arena, address);
-	if (!copy.p)
+	struct slice orcpt = dsn->orcpt.n ? arena_copy(&m->arena, dsn->orcpt) : dsn->orcpt;
+	if (!copy.p || (dsn->orcpt.n && !orcpt.p))
 		return NULL;
 	struct mail_rcpt *r = &m->rcpts[m->rcpts_n++];
-	*r = (struct mail_rcpt){ .address = copy };
+	*r = (struct mail_rcpt){ .address = copy, .dsn = { .notify = dsn->notify, .orcpt = orcpt } };
+	m->rcpts_say_dsn |= dsn->notify || orcpt.n;
 	return r;
 }
 
@@ -76,18 +83,27 @@ void mail_read_header(struct mail *m)
 bool mail_prepare(struct mail *m, const struct relay_client *client, uint64_t ticket)
 {
 	struct slice *to = arena_alloc(&m->arena, m->taken * sizeof *to);
-	if (!to)
+	struct smtp_rcpt_dsn *dsn = m->rcpts_say_dsn ? arena_alloc(&m->arena, m->taken * sizeof *dsn) : NULL;
+	if (!to || (m->rcpts_say_dsn && !dsn))
 		return false;
 	size_t n = 0;
-	for (uint32_t i = 0; i < m->rcpts_n; i++)
-		if (m->rcpts[i].code / 100 == 2)
-			to[n++] = m->rcpts[i].address;
+	for (uint32_t i = 0; i < m->rcpts_n; i++) {
+		if (m->rcpts[i].code / 100 != 2)
+			continue;
+		if (dsn)
+			dsn[n] = m->rcpts[i].dsn;
+		to[n++] = m->rcpts[i].address;
+	}
 	bool file = m->spool.fd >= 0;
 	m->out = (struct relay_mail){
 		.client = *client,
 		.sender = m->sender,
 		.rcpts = to,
 		.rcpts_n = n,
+		.utf8 = m->utf8,
+		.utf8_header = m->hops.eight_bit,
+		.dsn = m->dsn,
+		.rcpts_dsn = dsn,
 		.body = { .head = m->head,
 			.mem = file ? slice_of(NULL, 0) : buf_slice(&m->spool.mem),
 			.fd = m->spool.fd,

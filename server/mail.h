@@ -22,6 +22,7 @@ struct mail_rcpt {
 	struct slice address;
 	uint16_t code; /* of our reply; 0: not answered yet */
 	uint16_t sub;  /* n: the refusal's id is ID-n; 0: none was given */
+	struct smtp_rcpt_dsn dsn;
 };
 
 /* How it ended, for the journal. Slices: static text, a rule's name, or the mail's arena. */
@@ -43,6 +44,9 @@ struct mail {
 	struct slice sender; /* empty: <> */
 	uint64_t size_said;
 	bool eight_bit;
+	bool utf8;	    /* SMTPUTF8 was said */
+	bool rcpts_say_dsn; /* some recipient has NOTIFY or ORCPT */
+	struct smtp_mail_dsn dsn;
 	bool handed_on; /* the relay has it and has not answered */
 	bool allowed;	/* the administrator's `allow` of its client or sender */
 	bool refused;	/* a rule refused it, or a recipient, for good: counted once */
@@ -71,10 +75,10 @@ struct mail {
 struct mail *mail_new(uint64_t id, uint32_t number, uint64_t now_ms) MUST_USE;
 void mail_free(struct mail **m, struct spool_room *room);
 
-/* Copies the sender's address. */
-bool mail_set_sender(struct mail *m, struct slice sender) MUST_USE;
+/* Copies the sender's address, and what MAIL said beside it. */
+bool mail_set_sender(struct mail *m, struct slice sender, const struct smtp_params *p) MUST_USE;
 /* Adds a recipient, not yet answered; NULL: no memory. The last one is the one in question. */
-struct mail_rcpt *mail_add_rcpt(struct mail *m, struct slice address) MUST_USE;
+struct mail_rcpt *mail_add_rcpt(struct mail *m, struct slice address, const struct smtp_rcpt_dsn *dsn) MUST_USE;
 static inline struct mail_rcpt *mail_last_rcpt(struct mail *m)
 {
 	return &m->rcpts[m->rcpts_n - 1];

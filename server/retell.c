@@ -49,6 +49,15 @@ static void put_command(struct session *s, struct slice line)
 	}
 }
 
+/* What stands behind a BDAT is body. */
+static size_t chunk_behind(struct slice line)
+{
+	uint64_t n;
+	struct smtp_command c = smtp_command_parse(line);
+	struct slice count = slice_cut(&c.arg, ' ');
+	return c.verb == SMTP_VERB_BDAT && slice_u64(count, SMTP_CHUNK_MAX, &n) ? (size_t)n : 0;
+}
+
 static void put_commands(struct session *s, struct slice lines)
 {
 	while (lines.n) {
@@ -56,19 +65,20 @@ static void put_commands(struct session *s, struct slice lines)
 		if (line.n && line.p[line.n - 1] == '\r')
 			line.n--;
 		put_command(s, line);
+		lines = slice_skip(lines, chunk_behind(line));
 	}
 }
 
 void retell_in(
-	struct session *s, struct slice used, bool in_body, enum smtp_event_kind kind, const struct smtp_event *ev)
+	struct session *s, struct slice used, uint32_t chunk, enum smtp_event_kind kind, const struct smtp_event *ev)
 {
-	bool offence = kind == SMTP_EV_OFFENCE;
+	bool offence = kind == SMTP_EV_OFFENCE, in_body = s->in_body && !s->smtp.body.chunked;
 	if (kind == SMTP_EV_BODY_END && s->mail)
 		say(s, TRANSCRIPT_IN, "[body: %llu bytes]", (unsigned long long)s->mail->body_bytes);
 	else if (offence && ev->offence == SMTP_OFFENCE_REFUSED_DATA)
 		say(s, TRANSCRIPT_IN, "[body: %zu bytes or more, after a refused DATA]", used.n);
 	else if (!in_body && kind != SMTP_EV_CLOSE)
-		put_commands(s, used);
+		put_commands(s, slice_skip(used, chunk));
 	if (offence)
 		put(s, TRANSCRIPT_OFFENCE, smtp_offence_name(ev->offence));
 }

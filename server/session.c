@@ -20,12 +20,10 @@ enum { COMMAND_READ = 4096 };
 enum { READS_A_TURN = 16 };
 
 #define NO_MEMORY "4.3.0 Out of memory, try again later"
-#define TOO_MANY "4.3.2 Too many connections, try again later"
-#define TOO_MANY_OF_YOU "4.7.0 Too many connections from your address, try again later"
 
 /* ---- life ---- */
 
-static struct session *session_new(struct worker *w, int fd, const struct peer *peer)
+struct session *session_new(struct worker *w, int fd, const struct peer *peer)
 {
 	struct session *s = mem_zalloc(sizeof *s);
 	if (!s || !worker_seat(w, s, &s->index)) {
@@ -34,6 +32,7 @@ static struct session *session_new(struct worker *w, int fd, const struct peer *
 		return NULL;
 	}
 	s->worker = w;
+	s->peer = *peer;
 	if (!net_conn_init(&s->conn, w->loop, fd, NET_OWNER_SESSION, false)) {
 		worker_unseat(w, s, s->index);
 		return NULL;
@@ -45,22 +44,6 @@ static struct session *session_new(struct worker *w, int fd, const struct peer *
 	return s;
 }
 
-static void configure_core(struct session *s)
-{
-	const struct settings *set = s->generation->settings;
-	s->announced = (struct smtp_server_config){
-		.hostname = s->generation->hostname,
-		.size_max = set->limits.message_size,
-		.recipients = set->limits.recipients,
-		.errors = set->limits.errors,
-		.junk = set->limits.junk_commands,
-		.bare_newline =
-			set->smtp.bare_newline == SETTINGS_NEWLINE_REPAIR ? SMTP_STRAY_REPAIR : SMTP_STRAY_REFUSE,
-		.bare_cr = set->smtp.bare_cr == SETTINGS_NEWLINE_REPAIR ? SMTP_STRAY_REPAIR : SMTP_STRAY_REFUSE,
-	};
-	smtp_server_init(&s->smtp, &s->announced, &s->conn.out);
-}
-
 enum net_result session_flush(struct session *s)
 {
 	if (retell_wanted(s->worker))
@@ -68,85 +51,6 @@ enum net_result session_flush(struct session *s)
 	enum net_result r = net_conn_flush(&s->conn, s->worker->loop);
 	s->told = (uint32_t)buf_len(&s->conn.out);
 	return r;
-}
-
-static void note_opened(struct worker *w)
-{
-	stat_add(&w->stats, STAT_SESSIONS, 1);
-	stat_add(&w->stats, STAT_SESSIONS_OPEN, 1);
-	uint64_t open = stat_get(&w->stats, STAT_SESSIONS_OPEN);
-	if (open > stat_get(&w->stats, STAT_SESSIONS_PEAK))
-		stat_add(&w->stats, STAT_SESSIONS_PEAK, open - stat_get(&w->stats, STAT_SESSIONS_PEAK));
-}
-
-/* For client.age: that it was here is remembered only where a rule asks. */
-static void meet(const struct session *s)
-{
-	struct worker *w = s->worker;
-	if (!score_rules_read(s->generation->rules, SCORE_HAS_AGE))
-		return;
-	struct score_key key = door_client_key(w->app, &s->peer.ip);
-	score_record_touch(w->app->store, &key, s->generation->settings->score.half_life_ms,
-		score_origin(w->app->store, &s->peer.ip), w->wall_ms);
-}
-
-static void open_session(struct session *s, const struct peer *peer, bool allowed)
-{
-	struct worker *w = s->worker;
-	s->peer = *peer;
-	door_standing(w->app, s->generation, &peer->ip, w->wall_ms, &s->standing);
-	s->standing.allowed = allowed;
-	meet(s);
-	configure_core(s);
-	note_opened(w);
-	if (retell_wanted(w))
-		retell_connect(s);
-	replay_trace(s);
-	judge_event(s, SCORE_EV_CONNECTIONS, 1);
-	talk_greet(s);
-	session_pump(s);
-}
-
-/* Who is known good is looked up only when the places of all are taken. */
-static bool take_place(struct worker *w, const struct ip *ip, bool allowed)
-{
-	if (seats_take(w->app, allowed))
-		return true;
-	if (!allowed && !door_is_known_good(w->app, w->generation, ip)) {
-		uint32_t limit = atomic_load_explicit(&w->app->sessions_limit, memory_order_relaxed);
-		bool kept = atomic_load_explicit(&w->app->sessions, memory_order_relaxed) < limit;
-		stat_add(&w->stats, STAT_SHED, kept);
-		return false;
-	}
-	return seats_take(w->app, true) || (ending_make_room(w) && seats_take(w->app, true));
-}
-
-void session_open(struct worker *w, int fd, const struct ip *ip, uint16_t port, uint32_t listener)
-{
-	const struct peer peer = { .ip = *ip, .port = port, .listener = (uint16_t)listener };
-	uint32_t per_client = w->generation->settings->limits.sessions_per_client;
-	struct score_hold hold;
-	enum door door = door_of_client(w->app, w->generation, ip, w->wall_ms, &hold);
-	if (door == DOOR_BLOCKED) {
-		away_blocked(w, fd, &peer, &hold);
-		return;
-	}
-	if (!take_place(w, ip, door == DOOR_ALLOWED)) {
-		away_over_limit(w, fd, &peer, SLICE(TOO_MANY));
-		return;
-	}
-	if (!clients_enter(w->app->clients, ip, per_client ? per_client : UINT32_MAX)) {
-		seats_leave(w->app);
-		away_over_limit(w, fd, &peer, SLICE(TOO_MANY_OF_YOU));
-		return;
-	}
-	struct session *s = session_new(w, fd, &peer);
-	if (!s) {
-		clients_leave(w->app->clients, ip);
-		seats_leave(w->app);
-		return;
-	}
-	open_session(s, &peer, door == DOOR_ALLOWED);
 }
 
 void session_free(struct session *s)
@@ -172,6 +76,7 @@ void session_close(struct session *s)
 	judge_release(s);
 	buf_release(&s->in);
 	mem_free(&s->helo);
+	arrive_forget_via(s);
 	clients_leave(w->app->clients, &s->peer.ip);
 	seats_leave(w->app);
 	stat_sub(&w->stats, STAT_SESSIONS_OPEN, 1);
@@ -226,9 +131,10 @@ static bool too_far_behind(struct session *s)
 }
 
 /* What the client said, and what the core has answered to it by itself. */
-static void retell_used(struct session *s, struct slice used, enum smtp_event_kind kind, const struct smtp_event *ev)
+static void retell_used(
+	struct session *s, struct slice used, uint32_t chunk, enum smtp_event_kind kind, const struct smtp_event *ev)
 {
-	retell_in(s, used, s->in_body, kind, ev);
+	retell_in(s, used, chunk, kind, ev);
 	retell_out(s);
 }
 
@@ -239,9 +145,10 @@ static enum smtp_event_kind work(struct session *s, struct slice *in)
 		struct smtp_event *ev = s->worker->event;
 		size_t said = buf_len(&s->conn.out);
 		struct slice before = *in;
+		uint32_t chunk = smtp_server_chunk_left(&s->smtp);
 		enum smtp_event_kind kind = smtp_server_next(&s->smtp, in, ev);
 		if (retell_wanted(s->worker))
-			retell_used(s, slice_of(before.p, before.n - in->n), kind, ev);
+			retell_used(s, slice_of(before.p, before.n - in->n), chunk, kind, ev);
 		if (buf_len(&s->conn.out) != said) /* NOOP and the like are answered without an event */
 			s->heard_ms = s->worker->now_ms;
 		if (kind == SMTP_EV_MORE || kind == SMTP_EV_WAIT || kind == SMTP_EV_CLOSE)
@@ -329,6 +236,8 @@ static void shake_hands(struct session *s)
 		smtp_server_tls_started(&s->smtp);
 		if (retell_wanted(w))
 			retell_tls(s, NULL);
+		if (!s->greeted)
+			arrive_behind_tls(s);
 		session_pump(s);
 		return;
 	case NET_AGAIN:
@@ -363,6 +272,9 @@ void session_on_io(struct session *s, unsigned events)
 	switch (s->awaiting) {
 	case AWAIT_CLIENT:
 		session_pump(s);
+		return;
+	case AWAIT_PROXY:
+		arrive_read_proxy(s);
 		return;
 	case AWAIT_TLS:
 		shake_hands(s);

@@ -1,9 +1,10 @@
 /* server/session.h - one client's connection, from the accept to the close
  *
- * Files: session.c (life and bytes), ending.c (its end), talk.c (what the client asks, what it is told), facts.c (what
- * rules may see), judge.c (what the rules want), act.c (what they do beside replies and waits), transfer.c (recipients
- * and bodies on their way to the backend), deadline.c (how long anything may take), journal.c (what is written down),
- * retell.c (what a trace is told), describe.c (what people see).
+ * Files: arrive.c (its beginning: door, PROXY, implicit TLS, XCLIENT), session.c (life and bytes), ending.c (its end),
+ * talk.c (what the client asks, what it is told), facts.c (what rules may see), judge.c (what the rules want), act.c
+ * (what they do beside replies and waits), transfer.c (recipients and bodies on their way to the backend), deadline.c
+ * (how long anything may take), journal.c (what is written down), retell.c (what a trace is told), describe.c (what
+ * people see).
  *
  * At each moment a session awaits one thing (enum awaiting); one question of the client (enum asked)
  * can be open meanwhile. An idle session costs its struct alone: input, output and mail own no memory then.
@@ -12,6 +13,7 @@
 #define SERVER_SESSION_H
 
 #include "net/conn.h"
+#include "net/tls.h"
 #include "score/rules.h"
 #include "server/door.h"
 #include "server/mail.h"
@@ -19,11 +21,15 @@
 #include "server/worker.h"
 #include "smtp/server.h"
 
+/* A handshake that is not through by then is not meant (half-open handshakes hold a session each). */
+enum { SESSION_HANDSHAKE_MS = 15000 };
+
 enum awaiting {
 	AWAIT_CLIENT,  /* its next bytes */
 	AWAIT_DELAY,   /* the end of a rule's wait */
 	AWAIT_RATE,    /* that its next bytes may be read: it is throttled */
 	AWAIT_BACKEND, /* an answer out of relay_pop() */
+	AWAIT_PROXY,   /* the PROXY header: not yet known who the client is, nothing is journaled or counted for it */
 	AWAIT_TLS,     /* the handshake */
 	AWAIT_FLUSH    /* the last reply to leave, then the close */
 };
@@ -49,6 +55,16 @@ struct peer {
 	uint16_t listener; /* for app_listener() */
 };
 
+/* What a proxy has said of its client. */
+enum via_kind { VIA_PROXY_PROTOCOL, VIA_XCLIENT };
+struct via {
+	struct ip proxy;
+	enum via_kind kind;
+	bool tls;			     /* the client's, which the proxy has ended */
+	char version[10];		     /* "TLSv1.3" */
+	char *cipher, *name, *login; /* owned; NULL: not said */
+};
+
 /* For the journal's session line. */
 struct tally {
 	uint64_t bytes;
@@ -69,12 +85,17 @@ struct session {
 	struct session *next_dead;
 	uint32_t index; /* its seat */
 	struct peer peer;
+	struct via *via; /* owned; NULL: the client itself has connected */
 	enum awaiting awaiting;
 	enum asked asked;
 	bool esmtp, handshaken, leaving, in_body, early_talker;
 	bool ending;	/* a block: the next answer is the last */
 	bool auth_said; /* it has tried AUTH: a trace shows less from then on */
 	bool said_quit;
+	bool greeted;	/* it was judged at the stage `connect`: with implicit TLS the handshake comes first */
+	bool placeless; /* its place among limits.sessions is given back */
+	bool trusted;	/* its XCLIENT is believed */
+	bool by_xclient; /* it began with XCLIENT, which is not answered yet */
 	bool lingers;  /* our side is shut; the client's last bytes are read and dropped */
 	uint32_t told; /* bytes of conn.out that a trace has been told, or never will */
 	uint8_t held_refusals;
@@ -93,7 +114,7 @@ struct session {
 	struct tally tally;
 };
 
-/* A client that was accepted: it is seated and greeted, held back, or turned away. Takes over fd. */
+/* A connection that was accepted: its client is seated and greeted, held back, or turned away. Takes over fd. */
 void session_open(struct worker *w, int fd, const struct ip *ip, uint16_t port, uint32_t listener);
 void session_on_io(struct session *s, unsigned events);
 void session_on_timer(struct session *s);
@@ -105,6 +126,19 @@ void session_stop(struct session *s);
 void session_describe(const struct session *s, struct session_info *info_r);
 /* For the worker, when the batch of events is through. */
 void session_free(struct session *s);
+
+/* Of the client's TLS, which a proxy may have ended; "" in the clear. */
+static inline struct slice session_tls_version(const struct session *s)
+{
+	bool proxied = !s->conn.tls && s->via && s->via->tls;
+	return slice_str(proxied ? s->via->version : net_tls_version(s->conn.tls));
+}
+
+static inline struct slice session_tls_cipher(const struct session *s)
+{
+	bool proxied = !s->conn.tls && s->via && s->via->cipher;
+	return slice_str(proxied ? s->via->cipher : net_tls_cipher(s->conn.tls));
+}
 
 static inline struct slice session_helo(const struct session *s)
 {

@@ -32,6 +32,7 @@ enum statistic {
 	STAT_BYTES_DELIVERED,
 	STAT_TLS_HANDSHAKES,
 	STAT_TLS_FAILED,
+	STAT_PROXY_REFUSED, /* connections of a listed proxy without a good PROXY header */
 	STAT_ACCEPT_PAUSES, /* out of descriptors */
 	STAT_BLOCKS,	    /* clients blocked by a rule */
 	STAT_BLOCKED,	    /* connections turned away by a block */

@@ -5,8 +5,6 @@
 
 #include <sys/socket.h>
 
-/* A handshake that is not through by then is not meant (half-open handshakes hold a session each). */
-enum { HANDSHAKE_MS = 15000 };
 /* A client whose refusal was held back hears it this often, then the session ends. */
 enum { HELD_REFUSALS_MAX = 5 };
 #define NO_ROOM "4.3.1 Insufficient system storage, try again later"
@@ -31,11 +29,15 @@ void talk_answer(struct session *s, unsigned code, struct slice text)
 
 /* ---- greeting ---- */
 
-/* Bytes that came while the greeting was held back: whoever talks first does not speak SMTP. */
+/* Bytes that came while the greeting was held back: whoever talks first does not speak SMTP. With implicit TLS a record
+ * behind the handshake is looked for, unread. What stands behind XCLIENT is the proxy's, which knows whom it
+ * talks to. */
 static void note_early_talk(struct session *s)
 {
 	char c;
-	if (s->early_talker || s->tally.waited_ms == 0 || !s->conn.readable)
+	if (s->early_talker || s->tally.waited_ms == 0 || !s->conn.readable || s->by_xclient)
+		return;
+	if (s->conn.tls && s->conn.hup) /* below TLS its farewell looks like any other record */
 		return;
 	if (recv(s->conn.io.fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) <= 0)
 		return;
@@ -51,6 +53,16 @@ static void count_refusal(struct session *s, unsigned code)
 	judge_event(s, code / 100 == 4 ? SCORE_EV_DEFERRED : SCORE_EV_REFUSED, 1);
 }
 
+static void greet(struct session *s, unsigned code, struct slice text)
+{
+	bool by_xclient = s->by_xclient;
+	s->by_xclient = false;
+	if (by_xclient)
+		talk_answer(s, code, text);
+	else
+		smtp_server_greet(&s->smtp, (int)code, text);
+}
+
 static void refuse_greeting(struct session *s, const struct refusal *r)
 {
 	count_refusal(s, r->code);
@@ -60,7 +72,7 @@ static void refuse_greeting(struct session *s, const struct refusal *r)
 	if (s->ending)
 		smtp_server_close(&s->smtp, (int)r->code, r->text);
 	else
-		smtp_server_greet(&s->smtp, s->tally.code, r->text);
+		greet(s, s->tally.code, r->text);
 }
 
 static void say_banner(struct session *s)
@@ -68,7 +80,7 @@ static void say_banner(struct session *s)
 	s->asked = ASKED_NOTHING;
 	s->heard_ms = s->worker->now_ms;
 	note_early_talk(s); /* in the delay of the stage `greet` itself */
-	smtp_server_greet(&s->smtp, 220, s->generation->banner);
+	greet(s, 220, s->generation->banner);
 }
 
 /* Judges a stage: `go_on` when nothing stands against it, `refuse` when something does. Neither when it has to
@@ -110,14 +122,48 @@ static bool offers_tls(const struct session *s)
 	       app_listener(s->worker->app, s->peer.listener)->tls == SETTINGS_TLS_STARTTLS;
 }
 
+/* smtp.ehlo_hide: what peers with a broken implementation of it are better not told. */
+static unsigned hidden(const struct session *s)
+{
+	static const unsigned EXT[] = {
+		[SETTINGS_EHLO_8BITMIME] = SMTP_EXT_8BITMIME,
+		[SETTINGS_EHLO_CHUNKING] = SMTP_EXT_CHUNKING,
+		[SETTINGS_EHLO_DSN] = SMTP_EXT_DSN,
+		[SETTINGS_EHLO_ENHANCEDSTATUSCODES] = SMTP_EXT_ENHANCEDSTATUSCODES,
+		[SETTINGS_EHLO_LIMITS] = SMTP_EXT_LIMITS,
+		[SETTINGS_EHLO_PIPELINING] = SMTP_EXT_PIPELINING,
+		[SETTINGS_EHLO_SIZE] = SMTP_EXT_SIZE,
+		[SETTINGS_EHLO_SMTPUTF8] = SMTP_EXT_SMTPUTF8,
+		[SETTINGS_EHLO_STARTTLS] = SMTP_EXT_STARTTLS,
+	};
+	const struct settings_ehlo_hides *hides = &s->generation->settings->smtp.ehlo_hide;
+	unsigned ext = 0;
+	for (size_t i = 0; i < hides->count; i++) {
+		const struct settings_ehlo_hide *h = &hides->items[i];
+		if (!ip_prefixes_have(h->from.items, h->from.count, &s->peer.ip))
+			continue;
+		for (size_t k = 0; k < h->keywords.count; k++)
+			ext |= EXT[h->keywords.items[k]];
+	}
+	return ext;
+}
+
 /* What we and the backend can do, now; a session hears it as of its EHLO. */
 static void announce(struct session *s)
 {
 	uint64_t size = 0, own = s->generation->settings->limits.message_size;
-	unsigned caps = relay_caps(s->worker->relay, &size);
-	s->announced.ext = SMTP_EXT_PIPELINING | SMTP_EXT_ENHANCEDSTATUSCODES | SMTP_EXT_SIZE |
-			   (caps & SMTP_EXT_8BITMIME) | (offers_tls(s) ? SMTP_EXT_STARTTLS : 0u);
+	const unsigned by_all = SMTP_EXT_8BITMIME | SMTP_EXT_SMTPUTF8 | SMTP_EXT_DSN;
+	const unsigned by_us = SMTP_EXT_PIPELINING | SMTP_EXT_ENHANCEDSTATUSCODES | SMTP_EXT_SIZE | SMTP_EXT_CHUNKING |
+			       SMTP_EXT_LIMITS;
+	unsigned caps = relay_caps(s->worker->relay, &size) & by_all;
+	unsigned most = relay_rcpt_max(s->worker->relay, s->worker->now_ms);
+	s->announced.ext = by_us | caps | (offers_tls(s) ? SMTP_EXT_STARTTLS : 0u) |
+			   (s->trusted ? SMTP_EXT_XCLIENT : 0u);
+	s->announced.ext &= ~hidden(s);
 	s->announced.size_max = size && size < own ? size : own;
+	s->announced.recipients = s->generation->settings->limits.recipients;
+	if (most < s->announced.recipients)
+		s->announced.recipients = most;
 }
 
 static void greet_back(struct session *s)
@@ -185,12 +231,11 @@ static void on_mail(struct session *s, const struct smtp_event *ev)
 	if (too_late_for_mail(s))
 		return;
 	s->mail = mail_new(id_next(&w->ids), ++s->tally.mails, w->now_ms);
-	if (!s->mail || !mail_set_sender(s->mail, ev->path.addr)) {
+	if (!s->mail || !mail_set_sender(s->mail, ev->path.addr, &ev->params)) {
 		mail_free(&s->mail, &w->app->spool);
 		talk_answer(s, 421, SLICE("4.3.0 Out of memory, try again later"));
 		return;
 	}
-	s->mail->size_said = ev->params.size;
 	judge_event(s, SCORE_EV_MESSAGES, 1);
 	decide(s, SCORE_MAIL, take_mail, refuse_mail);
 }
@@ -232,7 +277,7 @@ static void refuse_rcpt(struct session *s, const struct refusal *r)
 static void on_rcpt(struct session *s, const struct smtp_event *ev)
 {
 	s->asked = ASKED_RCPT;
-	if (!mail_add_rcpt(s->mail, ev->path.addr)) {
+	if (!mail_add_rcpt(s->mail, ev->path.addr, &ev->params.rcpt)) {
 		talk_answer(s, 452, SLICE("4.5.3 Too many recipients"));
 		return;
 	}
@@ -374,7 +419,7 @@ static void on_starttls(struct session *s)
 		return;
 	}
 	s->awaiting = AWAIT_TLS;
-	deadline_after(s, HANDSHAKE_MS);
+	deadline_after(s, SESSION_HANDSHAKE_MS);
 }
 
 static void on_offence(struct session *s, const struct smtp_event *ev)
@@ -388,6 +433,7 @@ static void on_offence(struct session *s, const struct smtp_event *ev)
 
 static void on_reset(struct session *s)
 {
+	s->in_body = false; /* it may come between two chunks */
 	if (s->mail)
 		journal_mail(s);
 }
@@ -419,8 +465,8 @@ void talk_event(struct session *s, enum smtp_event_kind kind, const struct smtp_
 	case SMTP_EV_STARTTLS:
 		on_starttls(s);
 		return;
-	case SMTP_EV_XCLIENT: /* never announced, so never asked */
-		talk_answer(s, 550, SLICE("5.7.1 XCLIENT is not allowed from here"));
+	case SMTP_EV_XCLIENT:
+		arrive_xclient(s, &ev->xclient);
 		return;
 	case SMTP_EV_OFFENCE:
 		on_offence(s, ev);

@@ -1,6 +1,7 @@
 /* server/talk.h - the steps of a session, among the files that make it up
  *
- * For server/session.c, ending.c, talk.c, facts.c, judge.c, act.c, transfer.c, deadline.c, retell.c and journal.c;
+ * For server/arrive.c, session.c, ending.c, talk.c, facts.c, judge.c, act.c, transfer.c, deadline.c, retell.c and
+ * journal.c;
  * worker.c takes journal_orphan().
  */
 #ifndef SERVER_TALK_H
@@ -8,7 +9,19 @@
 
 #include "server/session.h"
 
+/* arrive.c */
+/* The PROXY header that is awaited, or a part of it, has come. */
+void arrive_read_proxy(struct session *s);
+/* It will not come, or is none: the connection ends without a word, counted. */
+void arrive_turn_away(struct session *s, struct slice why);
+/* The handshake of a listener with implicit TLS is done: the client is greeted. */
+void arrive_behind_tls(struct session *s);
+void arrive_xclient(struct session *s, const struct smtp_xclient *x);
+void arrive_forget_via(struct session *s);
+
 /* session.c */
+/* NULL: no memory; `fd` is closed, its client told. */
+struct session *session_new(struct worker *w, int fd, const struct peer *peer) MUST_USE;
 /* Reads, lets the protocol core work and sends, until something must be awaited. */
 void session_pump(struct session *s);
 /* Ends the session with a reply that nobody asked for (421) and journals why. */
@@ -20,7 +33,10 @@ void session_close(struct session *s);
 enum net_result session_flush(struct session *s);
 
 /* away.c: clients that are turned away at the door: told and journaled with an id, and nothing else is done */
+/* `fd` of a listener with implicit TLS is closed without a word: what we say in the clear would be no TLS. */
 void away_over_limit(struct worker *w, int fd, const struct peer *peer, struct slice words);
+/* Without a word to it. */
+void away_silently(struct worker *w, const struct peer *peer, struct slice by, struct slice why);
 /* With the words of the rule that has blocked it, if the rules still have it. */
 void away_blocked(struct worker *w, int fd, const struct peer *peer, const struct score_hold *hold);
 
@@ -35,6 +51,7 @@ void ending_finish(struct session *s, bool awaited);
 void ending_go_on(struct session *s);
 
 /* talk.c */
+/* Judges the client, then says the banner; or, where XCLIENT began the session, answers that with it. */
 void talk_greet(struct session *s);
 void talk_event(struct session *s, enum smtp_event_kind kind, const struct smtp_event *ev);
 /* Goes on where a delay has stopped. */
@@ -117,9 +134,10 @@ static inline bool retell_wanted(const struct worker *w)
 void retell_connect(struct session *s);
 void retell_away(
 	struct worker *w, uint64_t id, const struct peer *peer, struct slice by, unsigned code, struct slice words);
-/* `used`: the input that the core has used for this event. */
+/* `used`: the input that the core has used for this event; its first `chunk` bytes, if there are so many, belong to a
+ * BDAT that was told before. */
 void retell_in(
-	struct session *s, struct slice used, bool in_body, enum smtp_event_kind kind, const struct smtp_event *ev);
+	struct session *s, struct slice used, uint32_t chunk, enum smtp_event_kind kind, const struct smtp_event *ev);
 /* Replies that were not told yet. */
 void retell_out(struct session *s);
 /* After a handshake; `error` NULL: it went well. */

@@ -20,7 +20,7 @@ struct trace {
 	struct ip ip;
 	struct slice tls, cipher; /* empty: in the clear */
 	struct slice hostname;	  /* ours */
-	struct slice protocol;	  /* "SMTP", "ESMTP", "ESMTPS" (RFC 3848) */
+	struct slice protocol;	  /* "SMTP", "ESMTP", "ESMTPS" (RFC 3848), "UTF8SMTP" (RFC 6531) */
 	struct slice id;
 	struct slice recipient; /* empty: no "for" */
 	uint64_t wall_ms;

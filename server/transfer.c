@@ -6,9 +6,13 @@
 
 static struct relay_client relay_client_of(const struct session *s)
 {
+	const char *name = s->via && s->via->name ? s->via->name : "";
+	const char *login = s->via && s->via->login ? s->via->login : "";
 	return (struct relay_client){
 		.ip = s->peer.ip,
 		.port = s->peer.port,
+		.name = slice_str(name),
+		.login = slice_str(login),
 		.helo = session_helo(s),
 		.proto = s->esmtp ? SLICE("ESMTP") : SLICE("SMTP"),
 	};
@@ -126,6 +130,16 @@ void transfer_check_rcpt(struct session *s)
 
 /* ---- the whole mail ---- */
 
+/* RFC 3848, RFC 6531 4.3 */
+static struct slice protocol_of(const struct session *s)
+{
+	if (s->mail->utf8)
+		return s->handshaken ? SLICE("UTF8SMTPS") : SLICE("UTF8SMTP");
+	if (!s->esmtp)
+		return SLICE("SMTP");
+	return s->handshaken ? SLICE("ESMTPS") : SLICE("ESMTP");
+}
+
 static bool write_head(struct session *s)
 {
 	struct mail *m = s->mail;
@@ -138,13 +152,12 @@ static bool write_head(struct session *s)
 			only = m->rcpts[i].address;
 	struct trace t = {
 		.helo = session_helo(s),
+		.name = slice_str(s->via && s->via->name ? s->via->name : ""),
 		.ip = s->peer.ip,
-		.tls = slice_str(net_tls_version(s->conn.tls)),
-		.cipher = slice_str(net_tls_cipher(s->conn.tls)),
+		.tls = session_tls_version(s),
+		.cipher = session_tls_cipher(s),
 		.hostname = s->generation->hostname,
-		.protocol = !s->esmtp	    ? SLICE("SMTP")
-			    : s->handshaken ? SLICE("ESMTPS")
-					    : SLICE("ESMTP"),
+		.protocol = protocol_of(s),
 		.id = slice_str(id),
 		.recipient = only,
 		.wall_ms = s->worker->wall_ms,

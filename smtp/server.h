@@ -175,6 +175,9 @@ void smtp_server_tls_started(struct smtp_server *s);
 /* The standard refusal of a body with this fault; code 0 and an empty text for SMTP_FAULT_NONE. */
 int smtp_fault_reply(enum smtp_fault fault, struct slice *text_r);
 
+/* So many of the next bytes of the input belong to a chunk, whatever becomes of it. */
+uint32_t smtp_server_chunk_left(const struct smtp_server *s);
+
 /* Between commands, with no mail open and no question: a good moment to end the session. */
 bool smtp_server_is_idle(const struct smtp_server *s);
 

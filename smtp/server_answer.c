@@ -144,6 +144,11 @@ void smtp_server_tls_started(struct smtp_server *s)
 	s->announced = 0;
 }
 
+uint32_t smtp_server_chunk_left(const struct smtp_server *s)
+{
+	return s->phase == SMTP_PHASE_CHUNK || s->flags & SMTP_SERVER_CHUNKED ? s->chunk.left : 0;
+}
+
 bool smtp_server_is_idle(const struct smtp_server *s)
 {
 	return s->phase == SMTP_PHASE_COMMAND && s->stage <= SMTP_STAGE_READY;

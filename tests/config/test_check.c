@@ -112,9 +112,6 @@ static void test_not_built(void **state)
 	static const char *const texts[] = {
 		"relay = { identity = \"proxy\"; };",
 		"relay = { groups = ( { name = \"g\"; backends = \"smtp://127.0.0.1:25\"; } ); };",
-		"listeners = ( { tls = \"implicit\"; } );",
-		"listeners = ( { proxy_protocol_from = \"192.0.2.1\"; } );",
-		"listeners = ( { xclient_from = [\"192.0.2.0/24\"]; } );",
 		"rules = ( { name = \"a\"; when = \"x\"; do = \"greylist\"; } );",
 	};
 

@@ -185,7 +185,7 @@ static void row_is_whole(const struct row *row, const struct spot *spot)
 
 	(void)spot;
 	assert_non_null(row->help);
-	assert_int_equal(has_words, row->shape == SHAPE_ONE && row->kind == KIND_WORD);
+	assert_int_equal(has_words, row->shape <= SHAPE_MANY && row->kind == KIND_WORD);
 	assert_int_equal(row->rows != NULL, row->shape == SHAPE_GROUP || row->shape == SHAPE_LIST);
 	assert_int_equal(row->size != 0, row->shape == SHAPE_LIST);
 }

@@ -237,3 +237,78 @@ def test_openssl_resumes_a_session(secure, backend, folder):
     assert "New, TLSv1.2" in first.stdout, first.stdout
     second = run(*common, "-sess_in", folder / "ticket", input="QUIT\r\n")
     assert "Reused, TLSv1.2" in second.stdout, second.stdout
+
+
+# ---- implicit TLS ----
+
+def implicit(port):
+    return ({"name": "mx", "address": [f"127.0.0.1:{port}"], "tls": "implicit"},)
+
+
+@pytest.fixture
+def wrapped(guard, cert):
+    """wrapped(backend) starts a server that speaks TLS from the first byte."""
+    def make(backend, **groups):
+        g = guard(backend, start=False)
+        g.configure(**{"listeners": implicit(g.port), "tls": tls(cert), **groups})
+        g.start()
+        return g
+    return make
+
+
+def within(port, name="mx.example.test", **options):
+    c = Client(port, greet=False, **options)
+    c.handshake(name=name)
+    return c
+
+
+def test_tls_from_the_first_byte(wrapped, backend, folder, cert):
+    b = backend()
+    second = certs.make(folder, "second.example.test")
+    g = wrapped(b, tls=tls(cert, second))
+    with within(g.port, "second.example.test") as c:
+        assert c.sock.getpeercert(binary_form=True) == der(second)
+        assert c.reply().code == 220
+        assert "STARTTLS" not in c.ehlo()
+        assert c.cmd("STARTTLS").code == 503
+        assert c.mail().code == 250
+        assert c.cmd("QUIT").code == 221
+    assert b"with ESMTPS" in b.one_mail().body
+    assert g.journaled("mail", verdict="accepted")[0]["cipher"]
+
+
+def test_clear_text_gets_no_word_of_smtp(wrapped, backend):
+    g = wrapped(backend(), limits={"sessions_per_client": 1})
+    with Client(g.port, greet=False) as c:
+        assert c.silent()
+        with Client(g.port, greet=False) as second:
+            assert second.at_end() == b"", "one too many: nothing is said in the clear"
+        c.send(b"EHLO x.test\r\n")
+        assert b"220" not in c.at_end()
+    with within(g.port) as c:
+        assert c.reply().code == 220
+
+
+def test_early_talk_within_tls(wrapped, backend):
+    g = wrapped(backend(), rules=(
+        {"name": "held", "stage": "greet", "when": "!client.known_good", "do": "wait", "delay": "1s"},
+        {"name": "early", "when": "early_talker", "do": "reject"},))
+    with within(g.port) as c:
+        assert c.reply().code == 220
+        c.ehlo()
+        assert c.mail().code == 250
+    with within(g.port) as c:
+        c.send(b"EHLO early.test\r\n")
+        assert c.reply().code == 220
+        assert c.reply().code == 250
+        assert c.envelope().code == 550
+
+
+def test_what_is_hidden_from_some(secure, backend):
+    g = secure(backend(), smtp={"ehlo_hide": ({"from": ["127.3.0.0/16"], "keywords": ["STARTTLS", "CHUNKING"]},)})
+    with Client(g.port, "127.3.0.1") as c:
+        assert not {"STARTTLS", "CHUNKING"} & set(c.ehlo())
+        assert c.cmd("STARTTLS").code == 502
+        assert c.mail().code == 250
+    with Client(g.port, "127.4.0.1") as c:
+        assert {"STARTTLS", "CHUNKING"} <= set(c.ehlo())

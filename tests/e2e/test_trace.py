@@ -10,7 +10,7 @@ import time
 import pytest
 
 from harness import certs, wait
-from harness.client import Client
+from harness.client import Client, session
 from harness.guard import ENVIRONMENT, program
 
 ME, OTHER = "127.77.1.1", "127.77.2.2"
@@ -223,3 +223,16 @@ def test_it_tells_who_is_turned_away(g, trace):
     with Client(g.port, ME, greet=False) as c:
         assert c.reply().code == 421
     in_order(t.wait_for("-- end"), "turned away by block", " S: 421 4.7.0", "-- end turned away")
+
+
+def test_no_chunk_is_told(g, trace):
+    """Neither a taken chunk nor a refused one: both are body. In packets of any size."""
+    t = trace(g, ME)
+    body = b"SECRET one\r\nSECRET two\r\n"
+    chunks = b"BDAT 8\r\n" + body[:8] + b"BDAT %d LAST\r\n" % (len(body) - 8) + body[8:]
+    data = b"EHLO x.test\r\n" + b"".join(b"MAIL FROM:<a@client.test>\r\nRCPT TO:<%s@example.test>\r\n" % who + chunks
+                                       for who in (b"nobody", b"good")) + b"QUIT\r\n"
+    session(g.port, data, source=ME, cuts=range(60, len(data), 9), pause=0.002)
+    t.wait_for("221")
+    told = t.end()
+    assert "RCPT TO:<nobody@example.test>" in told and "BDAT 8" in told and "SECRET" not in told, told

@@ -11,16 +11,18 @@
 
 #include <stdio.h>
 
+static const struct smtp_params NOTHING = { .size = 0 };
+
 static void only_taken_recipients_are_handed_on(void **state)
 {
 	(void)state;
 	struct spool_room room = { .folder = -1, .max_files = 1, .max_memory = 1 << 20 };
 	struct mail *m = mail_new(7, 1, 1000);
-	assert_true(mail_set_sender(m, SLICE("a@b")));
+	assert_true(mail_set_sender(m, SLICE("a@b"), &NOTHING));
 	for (int i = 0; i < 10; i++) {
 		char text[32];
 		int n = snprintf(text, sizeof text, "user%d@example.test", i);
-		struct mail_rcpt *r = mail_add_rcpt(m, slice_of(text, (size_t)n));
+		struct mail_rcpt *r = mail_add_rcpt(m, slice_of(text, (size_t)n), &NOTHING.rcpt);
 		assert_non_null(r);
 		r->code = i % 2 ? 250 : 550;
 		m->taken += (uint32_t)(i % 2);
@@ -45,7 +47,7 @@ static void memory_is_bounded(void **state)
 	size_t n = 0;
 	for (size_t i = 0; i < sizeof big; i++)
 		big[i] = 'x';
-	while (n < 100000 && mail_add_rcpt(m, slice_of(big, sizeof big)))
+	while (n < 100000 && mail_add_rcpt(m, slice_of(big, sizeof big), &NOTHING.rcpt))
 		n++;
 	assert_in_range(n, 1000, 5000); /* limits.recipients fit, a flood does not */
 	mail_free(&m, &room);
@@ -58,8 +60,8 @@ static void any_allocation_may_fail(void **state)
 	for (long nth = 0; nth < 4; nth++) {
 		mem_fail_after(nth);
 		struct mail *m = mail_new(1, 1, 0);
-		bool ok = m && mail_set_sender(m, SLICE("sender@example.test")) &&
-			  mail_add_rcpt(m, SLICE("rcpt@example.test")) &&
+		bool ok = m && mail_set_sender(m, SLICE("sender@example.test"), &NOTHING) &&
+			  mail_add_rcpt(m, SLICE("rcpt@example.test"), &NOTHING.rcpt) &&
 			  spool_append(&m->spool, &room, SLICE("body"), 100) == SPOOL_OK;
 		mem_fail_after(-1);
 		assert_int_equal(ok, nth >= 3);

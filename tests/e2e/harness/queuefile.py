@@ -5,10 +5,14 @@ L a piece of a line, M start of the message, X end of it, E end of the file, p p
 """
 
 
+OF_RECIPIENTS = ("dsn_orig_rcpt", "notify_flags")  # written before the recipient
+
+
 class Queued:
-    def __init__(self, name, sender, recipients, attributes, content):
+    def __init__(self, name, sender, recipients, attributes, content, of_recipients):
         self.name, self.sender, self.recipients = name, sender, recipients
         self.attributes, self.content = attributes, content
+        self.of_recipients = of_recipients  # what DSN says of each
 
     @property
     def client(self):
@@ -52,6 +56,7 @@ def parse(name, data):
     """The mail in a finished queue file, or None for one that is still being written."""
     sender, recipients, attributes, content = None, [], {}, b""
     inside = ended = False
+    of_recipients, of_next = [], {}
     for kind, value in records(data):
         if kind == "M":
             inside = True
@@ -63,9 +68,11 @@ def parse(name, data):
             sender = value.decode()
         elif kind == "R":
             recipients.append(value.decode())
+            of_recipients.append(of_next)
+            of_next = {}
         elif kind == "A" and b"=" in value:
             key, text = value.decode("latin-1").split("=", 1)
-            attributes[key] = text
+            (of_next if key in OF_RECIPIENTS else attributes)[key] = text
         elif kind == "E":
             ended = True
-    return Queued(name, sender, recipients, attributes, content) if ended else None
+    return Queued(name, sender, recipients, attributes, content, of_recipients) if ended else None
