@@ -1,10 +1,15 @@
 #include "net/tls.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 
+#include <openssl/core_names.h>
 #include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/rand.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 
@@ -69,6 +74,83 @@ static void harden(SSL_CTX *c, bool tls13_only)
 		c, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 }
 
+/* ---- resumption ----
+ *
+ * Stateless: a ticket holds the session, sealed with a key of ours; there is no cache that a flood could fill. The keys
+ * are the process's, so a ticket is good at every worker and after a reload. A key seals for 12 hours and opens for 12
+ * more; what it sealed is forgotten with it. */
+enum { TICKET_NAME = 16, TICKET_KEY = 32 };
+#define TICKET_KEY_MS (12ull * 60 * 60 * 1000)
+
+struct ticket_key {
+	unsigned char name[TICKET_NAME], cipher[TICKET_KEY], mac[TICKET_KEY];
+	uint64_t made_ms; /* 0: none */
+};
+
+static struct {
+	pthread_mutex_t lock;
+	struct ticket_key now, before;
+} ticket_keys = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+/* Called under the lock. False: no random bytes. */
+static bool turn_keys(uint64_t now_ms)
+{
+	struct ticket_key fresh = { .made_ms = now_ms ? now_ms : 1 };
+	if (ticket_keys.now.made_ms && now_ms - ticket_keys.now.made_ms < TICKET_KEY_MS)
+		return true;
+	if (RAND_bytes(fresh.name, TICKET_NAME) != 1 || RAND_bytes(fresh.cipher, TICKET_KEY) != 1 ||
+		RAND_bytes(fresh.mac, TICKET_KEY) != 1)
+		return false;
+	bool aged = now_ms - ticket_keys.now.made_ms >= 2 * TICKET_KEY_MS;
+	ticket_keys.before = aged ? (struct ticket_key){ .made_ms = 0 } : ticket_keys.now;
+	ticket_keys.now = fresh;
+	return true;
+}
+
+/* The key to seal with, or the one of this name. False: none. */
+static bool find_key(const unsigned char *name, bool seal, struct ticket_key *k_r, bool *old_r)
+{
+	pthread_mutex_lock(&ticket_keys.lock);
+	bool found = turn_keys(clock_mono_ms());
+	*k_r = ticket_keys.now;
+	*old_r = !seal && memcmp(name, k_r->name, TICKET_NAME) != 0;
+	if (*old_r) {
+		*k_r = ticket_keys.before;
+		found = found && k_r->made_ms && memcmp(name, k_r->name, TICKET_NAME) == 0;
+	}
+	pthread_mutex_unlock(&ticket_keys.lock);
+	return found;
+}
+
+/* As SSL_CTX_set_tlsext_ticket_key_evp_cb(3) wants it: -1 failed, 0 unknown (a full handshake), 1 good, 2 good, and a
+ * new one is to be given. */
+static int on_ticket(
+	SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int seal)
+{
+	struct ticket_key k;
+	bool old;
+	char digest[] = "SHA256";
+	(void)ssl;
+	if (!find_key(name, seal, &k, &old))
+		return seal ? -1 : 0;
+	OSSL_PARAM params[] = { OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, k.mac, TICKET_KEY),
+		OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0), OSSL_PARAM_construct_end() };
+	if (seal && RAND_bytes(iv, EVP_MAX_IV_LENGTH) != 1)
+		return -1;
+	if (seal)
+		memcpy(name, k.name, TICKET_NAME);
+	if (EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), NULL, k.cipher, iv, seal) != 1 ||
+		EVP_MAC_CTX_set_params(mac, params) != 1)
+		return -1;
+	return old ? 2 : 1;
+}
+
+static void offer_tickets(SSL_CTX *c)
+{
+	SSL_CTX_set_tlsext_ticket_key_evp_cb(c, on_ticket);
+	SSL_CTX_set_num_tickets(c, 1); /* of TLS 1.3, with each handshake */
+}
+
 static SSL_CTX *open_one(const struct net_tls_files *f, bool tls13_only, char error_r[256])
 {
 	SSL_CTX *c = SSL_CTX_new(TLS_server_method());
@@ -77,6 +159,7 @@ static SSL_CTX *open_one(const struct net_tls_files *f, bool tls13_only, char er
 		return NULL;
 	}
 	harden(c, tls13_only);
+	offer_tickets(c);
 	if (load(c, f->cert, f->key, error_r))
 		return c;
 	SSL_CTX_free(c);

@@ -163,9 +163,8 @@ void relay_free(struct relay **r);
  * smtp/ext.h (SIZE, 8BITMIME, SMTPUTF8, DSN) and, in *size_r, the smallest SIZE limit (0: no limit known). Learned by
  * asking the backends: at the start, with each new connection, every 5 minutes, and every 5 seconds while one does not
  * work. Until all have been heard it is PIPELINING and ENHANCEDSTATUSCODES alone, which are our own work and always
- * in it. What is
- * between the server and its client only (STARTTLS, AUTH) is never in it. A Maildir takes 8BITMIME and any size. A
- * backend that is down keeps what it said last. Cheap: ask at each EHLO. */
+ * in it. What is between the server and its client only (STARTTLS, AUTH) is never in it. A Maildir takes 8BITMIME and
+ * any size. A backend that is down keeps what it said last. Cheap: ask at each EHLO. */
 uint32_t relay_caps(const struct relay *r, uint64_t *size_r);
 
 /* The open-relay guard: may this client send to this domain? Yes when no domains are set (the backend

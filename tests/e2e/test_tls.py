@@ -312,3 +312,16 @@ def test_what_is_hidden_from_some(secure, backend):
         assert c.mail().code == 250
     with Client(g.port, "127.4.0.1") as c:
         assert {"STARTTLS", "CHUNKING"} <= set(c.ehlo())
+
+
+@pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
+def test_a_ticket_outlives_a_reload(secure, backend, folder, version):
+    g = secure(backend(), server={"workers": 2})
+    common = ["openssl", "s_client", "-starttls", "smtp", "-connect", f"127.0.0.1:{g.port}", version]
+    for connection in range(2):
+        if connection:
+            g.reload()
+        how = ["-sess_in" if connection else "-sess_out", folder / "ticket"]
+        done = subprocess.run([str(w) for w in common + how + ["-ign_eof"]], input="EHLO x.test\r\nQUIT\r\n", text=True,
+                              capture_output=True, timeout=60)
+        assert ("Reused" if connection else "New") + ", TLSv1" in done.stdout, done.stdout
