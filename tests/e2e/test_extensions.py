@@ -5,7 +5,7 @@ import tempfile
 
 import pytest
 
-from harness import mails, postfix as postfix_module
+from harness import mails, postfix as postfix_module, wait
 from harness.backend import EXTENSIONS
 from harness.client import Client
 
@@ -37,8 +37,17 @@ def other(*more):
 
 # ---- SMTPUTF8 ----
 
+def offers(g, word):
+    """A backend that has just been started may take more than the second that the door stays shut for it."""
+    def told():
+        with Client(g.port) as c:
+            return word in c.ehlo()
+    wait.until(told, 20, word)
+
+
 def test_utf8_addresses_reach_postfix(guard, utf8_postfix):
     g, mark = guard(utf8_postfix.inner), mails.marker()
+    offers(g, "SMTPUTF8")
     content = b"Subject: " + mark.encode() + " – grüße\r\n\r\nhello\r\n".encode()
     with Client(g.port) as c:
         assert "SMTPUTF8" in c.ehlo()
@@ -123,6 +132,7 @@ def test_rules_and_replay_with_utf8(guard, utf8_postfix, folder):
 
 def test_dsn_reaches_postfix(guard, postfix):
     g, mark = guard(postfix.inner), mails.marker()
+    offers(g, "DSN")
     with Client(g.port) as c:
         assert "DSN" in c.ehlo()
         assert c.cmd("MAIL FROM:<a@client.test> RET=HDRS ENVID=QQ314159+2Bx").code == 250
