@@ -132,6 +132,80 @@ static void check_relay(const struct checker *c)
 				      "relay.domains has \"%s\" twice", r->domains.items[i]);
 }
 
+static bool has_domain(const struct settings_texts *domains, const char *domain)
+{
+	for (size_t i = 0; i < domains->count; i++)
+		if (!strcmp(domains->items[i], domain))
+			return true;
+	return false;
+}
+
+/* The domains of group `index`; those of main are beyond the last. */
+static const struct settings_texts *domains_of(const struct settings_relay *r, size_t index)
+{
+	return index < r->groups.count ? &r->groups.items[index].domains : &r->domains;
+}
+
+static void check_group_domains(const struct checker *c, size_t index)
+{
+	const struct settings_relay *r = &c->s->relay;
+	const struct settings_texts *own = domains_of(r, index);
+
+	for (size_t i = 0; i < own->count; i++)
+		for (size_t other = index + 1; other <= r->groups.count; other++)
+			if (has_domain(domains_of(r, other), own->items[i]))
+				FAULT(c, SETTINGS_ERROR, place(c, "relay", "groups"),
+				      "relay.groups: \"%s\" is a domain of \"%s\" and of \"%s\": leave it in one",
+				      own->items[i], r->groups.items[index].name,
+				      other < r->groups.count ? r->groups.items[other].name : "main");
+}
+
+/* What a name in the journal and in an answer has room for. */
+enum { GROUP_NAME_MAX = 63 };
+
+static void check_groups(const struct checker *c)
+{
+	const struct settings_groups *g = &c->s->relay.groups;
+	const struct node *n = place(c, "relay", "groups");
+
+	for (size_t i = 0; i < g->count; i++) {
+		const char *name = g->items[i].name;
+		if (!strcmp(name, "main"))
+			FAULT(c, SETTINGS_ERROR, n,
+			      "relay.groups: \"main\" is the group that the settings of relay itself describe: "
+			      "choose another name");
+		if (strlen(name) > GROUP_NAME_MAX)
+			FAULT(c, SETTINGS_ERROR, n, "relay.groups: a name has at most %d bytes", GROUP_NAME_MAX);
+		for (size_t j = 0; j < i; j++)
+			if (!strcmp(g->items[j].name, name))
+				FAULT(c, SETTINGS_ERROR, n, "relay.groups: two groups are named \"%s\"", name);
+		check_group_domains(c, i);
+	}
+}
+
+/* Which group has mail for the address. */
+static size_t group_of(const struct settings_relay *r, const char *address)
+{
+	const char *at = strrchr(address, '@');
+	size_t i = 0;
+
+	while (i < r->groups.count && !(at && has_domain(&r->groups.items[i].domains, at + 1)))
+		i++;
+	return i;
+}
+
+/* An alert is one mail, and a mail goes to one group. */
+static void check_alert_groups(const struct checker *c)
+{
+	const struct settings_texts *to = &c->s->alerts.to;
+
+	for (size_t i = 1; i < to->count; i++)
+		if (group_of(&c->s->relay, to->items[i]) != group_of(&c->s->relay, to->items[0]))
+			FAULT(c, SETTINGS_ERROR, place(c, "alerts", "to"),
+			      "alerts.to: \"%s\" and \"%s\" go to different groups of relay.groups: an alert is one "
+			      "mail, name recipients of one group", to->items[0], to->items[i]);
+}
+
 /* What sun_path of a Unix socket holds (unix(7)), its NUL not counted. */
 enum { SOCKET_PATH_MAX = 107 };
 
@@ -175,6 +249,8 @@ void check_settings(const struct settings *s, const struct node *root, struct se
 		check_listener(&c, i);
 	check_limits(&c);
 	check_relay(&c);
+	check_groups(&c);
+	check_alert_groups(&c);
 	check_log(&c);
 	check_rest(&c);
 }

@@ -184,6 +184,7 @@ struct settings_group {
 	struct settings_backends backends;
 	enum settings_identity identity;
 	enum settings_relay_tls tls;
+	const char *tls_name;
 	uint32_t connections;
 	struct settings_texts domains;
 };

@@ -127,10 +127,12 @@ static const struct row rows_group[] = {
 	  .words = words_identity, .help = "as relay.identity" },
 	{ .name = "tls", .kind = KIND_WORD, AT(group, tls), .preset = "off", .words = words_relay_tls,
 	  .help = "as relay.tls" },
+	{ .name = "tls_name", .kind = KIND_HOST, AT(group, tls_name), .preset = "", .help = "as relay.tls_name" },
 	{ .name = "connections", .kind = KIND_COUNT, AT(group, connections), .min = 1, .max = 10000,
 	  .preset = "20", .help = "as relay.connections" },
-	{ .name = "domains", .shape = SHAPE_MANY, .kind = KIND_DOMAIN, AT(group, domains), .preset = "",
-	  .help = "recipient domains that go to this group" },
+	{ .name = "domains", .shape = SHAPE_MANY, .kind = KIND_DOMAIN, AT(group, domains),
+	  .flags = ROW_REQUIRED | ROW_NOT_EMPTY,
+	  .help = "recipient domains that go to this group; a mail for two groups is taken for the first one" },
 	{ .name = NULL },
 };
 
@@ -174,9 +176,9 @@ static const struct row rows_relay[] = {
 	  .preset = "/var/lib/smtpguard/relay.state", .help = "remembers partial deliveries and lost replies" },
 	{ .name = "remember", .kind = KIND_COUNT, AT(relay, remember), .flags = ROW_RESTART, .max = 100000000,
 	  .preset = "100000", .help = "partial deliveries and lost replies remembered" },
-	{ .name = "groups", .shape = SHAPE_LIST, AT(relay, groups), .flags = ROW_NOT_BUILT, .preset = "",
+	{ .name = "groups", .shape = SHAPE_LIST, AT(relay, groups), .preset = "",
 	  .rows = rows_group, .size = sizeof(struct settings_group),
-	  .help = "further groups of backends, each with its domains" },
+	  .help = "further groups of backends, each with its domains; the settings above are those of group main" },
 	{ .name = NULL },
 };
 

@@ -10,13 +10,14 @@
  * none or this one has no more work; late when this one merely has more, since the other's few may be stuck. */
 enum { TURNS_SOON = 8, TURNS_LATE = 64 };
 
-struct relay_backend *relay_backend_new(const struct relay_target *t)
+struct relay_backend *relay_backend_new(const struct relay_target *t, struct slice group)
 {
 	struct relay_backend *b = aligned_alloc(_Alignof(struct relay_backend), sizeof *b);
 	if (!b)
 		return NULL;
 	memset(b, 0, sizeof *b);
 	snprintf(b->name, sizeof b->name, "%.*s", SLICE_ARG(t->name));
+	snprintf(b->group, sizeof b->group, "%.*s", SLICE_ARG(group));
 	b->kind = t->kind;
 	b->ip = t->ip;
 	b->port = t->port;
@@ -185,7 +186,14 @@ void relay_backend_info(struct relay_backend *b, unsigned limit, uint64_t now_ms
 	bool waits = info_r->state == RELAY_DOWN || info_r->state == RELAY_UNHEALTHY;
 	info_r->retry_in_ms = waits && retry > now_ms ? retry - now_ms : 0;
 	memcpy(info_r->name, b->name, sizeof b->name);
+	memcpy(info_r->group, b->group, sizeof b->group);
 	pthread_mutex_lock(&b->lock);
 	memcpy(info_r->error, b->error, sizeof b->error);
 	pthread_mutex_unlock(&b->lock);
+}
+
+void relay_answer_of(struct relay_done *d, const struct relay_backend *b)
+{
+	memcpy(d->backend, b->name, sizeof d->backend);
+	memcpy(d->group, b->group, sizeof d->group);
 }

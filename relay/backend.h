@@ -58,6 +58,7 @@ struct relay_counters {
 
 struct relay_backend {
 	char name[128];
+	char group[RELAY_GROUP_MAX]; /* each group has its own, of the same address too */
 	enum relay_kind kind;
 	struct ip ip;
 	uint16_t port;
@@ -89,7 +90,7 @@ struct relay_backend {
 	struct relay_share share[RELAY_WORKERS_MAX];
 };
 
-struct relay_backend *relay_backend_new(const struct relay_target *t) MUST_USE;
+struct relay_backend *relay_backend_new(const struct relay_target *t, struct slice group) MUST_USE;
 void relay_backend_free(struct relay_backend **b);
 
 /* Once for each worker, before its first permit. */
@@ -133,6 +134,8 @@ void relay_backend_rcpts_found(struct relay_backend *b, unsigned n, uint64_t now
 void relay_backend_reuse(struct relay_backend *b, bool any);
 /* What its EHLO offers; its recipient limit holds until the next one. */
 void relay_backend_heard(struct relay_backend *b, const struct smtp_caps *caps);
+/* Names it in an answer. */
+void relay_answer_of(struct relay_done *d, const struct relay_backend *b);
 void relay_backend_info(struct relay_backend *b, unsigned limit, uint64_t now_ms, struct relay_backend_info *info_r);
 
 #endif

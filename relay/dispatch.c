@@ -26,10 +26,10 @@ static bool probe_permit(struct relay *r, struct relay_backend *b, struct relay_
 		atomic_fetch_sub(own, 1);
 		return false;
 	}
-	unsigned quarter = r->settings->c.connections / RELAY_PROBE_SHARE;
+	unsigned quarter = job->group->settings->c.connections / RELAY_PROBE_SHARE;
 	if (up_to(&b->probes, quarter ? quarter : 1)) {
 		job->probing = b;
-		r->probes++;
+		job->group->probes++;
 		return true;
 	}
 	atomic_fetch_sub(own, 1);
@@ -43,7 +43,7 @@ void relay_probe_over(struct relay *r, struct relay_job *job)
 	atomic_fetch_sub(&job->probing->probes, 1);
 	atomic_fetch_sub(&r->shared->probes_of[job->probe_slot], 1);
 	job->probing = NULL;
-	r->probes--;
+	job->group->probes--;
 	r->pump = true;
 }
 
@@ -68,8 +68,9 @@ static bool is_worth_waiting_for(struct relay *r, struct relay_backend *b, uint6
 static struct relay_pool *choose(struct relay *r, const struct relay_job *job, uint64_t now_ms)
 {
 	struct relay_pool *may = NULL, *lost = NULL;
-	for (size_t i = 0; i < r->settings->c.backends_n; i++) {
-		struct relay_pool *p = relay_pool_of(r, r->settings->backends[i]);
+	const struct relay_settings *s = job->group->settings;
+	for (size_t i = 0; i < s->c.backends_n; i++) {
+		struct relay_pool *p = relay_pool_of(r, job->group, s->backends[i]);
 		enum relay_fit fit = p ? relay_pool_fit(p, now_ms) : RELAY_FIT_OUT;
 		if (fit == RELAY_FIT_OUT)
 			continue;
@@ -132,18 +133,21 @@ static bool run_one(struct relay *r, struct relay_queue *q, uint64_t now_ms)
 
 static bool step(struct relay *r, uint64_t now_ms)
 {
-	struct relay_queue *a = &r->deliveries, *b = &r->probe_queue;
-	if (r->probe_turn) {
-		a = &r->probe_queue;
-		b = &r->deliveries;
+	bool ran = false, probe_first = r->probe_turn;
+	r->probe_turn = !probe_first;
+	for (struct relay_group *g = r->groups; g; g = g->next) {
+		struct relay_queue *a = probe_first ? &g->probe_queue : &g->deliveries;
+		struct relay_queue *b = probe_first ? &g->deliveries : &g->probe_queue;
+		ran |= run_one(r, a, now_ms) || run_one(r, b, now_ms);
 	}
-	r->probe_turn = !r->probe_turn;
-	return run_one(r, a, now_ms) || run_one(r, b, now_ms);
+	return ran;
 }
 
 static void publish(struct relay *r)
 {
-	unsigned waiting = r->deliveries.jobs + r->probe_queue.jobs;
+	unsigned waiting = 0;
+	for (const struct relay_group *g = r->groups; g; g = g->next)
+		waiting += relay_group_waiting(g);
 	if (waiting == r->published)
 		return;
 	atomic_fetch_add_explicit(&r->shared->waiting, waiting - r->published, memory_order_relaxed);
@@ -167,7 +171,8 @@ void relay_dispatch(struct relay *r, uint64_t now_ms)
 	}
 	for (struct relay_pool *p = r->pools; p; p = p->next)
 		relay_pool_share(r, p, now_ms);
-	if (r->probe_queue.jobs && !r->probes)
-		relay_look_at(r, now_ms + POLL_MS);
+	for (const struct relay_group *g = r->groups; g; g = g->next)
+		if (g->probe_queue.jobs && !g->probes)
+			relay_look_at(r, now_ms + POLL_MS);
 	publish(r);
 }

@@ -30,7 +30,7 @@ static void off_link(struct relay *r, struct relay_job *job)
 bool relay_enqueue(struct relay *r, struct relay_job *job)
 {
 	r->pump = true;
-	return relay_queue_put(job->done.question == RELAY_RCPT ? &r->probe_queue : &r->deliveries, job);
+	return relay_queue_put(relay_group_queue(job), job);
 }
 
 /* ---- answers ---- */
@@ -64,6 +64,7 @@ static void settle_merged(struct relay *r, struct relay_job *leader, bool sharea
 				slice_of(leader->done.text, leader->done.text_n));
 			job->done.bad_recipient = leader->done.bad_recipient;
 			memcpy(job->done.backend, leader->done.backend, sizeof job->done.backend);
+			memcpy(job->done.group, leader->done.group, sizeof job->done.group);
 			give_out(r, job, now_ms);
 			continue;
 		}
@@ -212,8 +213,7 @@ static void retry(struct relay *r, struct relay_job *job, uint64_t now_ms)
 	off_link(r, job);
 	job->done.code = 0;
 	job->done.failed_rcpt = UINT16_MAX;
-	struct relay_queue *q = job->done.question == RELAY_RCPT ? &r->probe_queue : &r->deliveries;
-	if (!relay_queue_put_back(q, job))
+	if (!relay_queue_put_back(relay_group_queue(job), job))
 		finish_us(r, job, "4.3.0 Out of memory, try again later", now_ms);
 }
 

@@ -11,6 +11,7 @@
 #ifndef RELAY_INTERNAL_H
 #define RELAY_INTERNAL_H
 
+#include "relay/group.h"
 #include "relay/intent.h"
 #include "relay/maildir.h"
 #include "relay/memory.h"
@@ -35,13 +36,12 @@ struct relay_over {
 
 struct relay {
 	struct relay_shared *shared;
-	struct relay_settings *settings;
+	struct relay_settings *settings; /* those of main; the other groups' behind them */
 	struct net_loop *loop;
 	struct net_wake *wake;
 	unsigned worker;
 	bool pump, draining;
 	bool probe_turn;    /* the next connection goes to a recipient question, if one waits */
-	unsigned probes;    /* of this worker, under way */
 	unsigned published; /* our part of shared->waiting */
 	uint64_t now_ms;
 	uint64_t look_ms; /* then dispatch looks again, whatever happens; 0: not. Finer than the wheel's ticks */
@@ -49,7 +49,7 @@ struct relay {
 	struct net_timer refresh; /* worker 0: backends are asked anew what they can do, */
 	uint64_t refresh_due_ms;  /* all of them then; sooner those that do not work */
 	struct relay_jobs jobs;
-	struct relay_queue deliveries, probe_queue;
+	struct relay_group *groups;
 	struct relay_pool *pools; /* one for each backend that this worker ever had */
 	struct relay_save_box saves;
 	unsigned saves_out;	      /* SAVING jobs */
@@ -79,6 +79,6 @@ void relay_note_over(struct relay *r, struct relay_job *job);
 void relay_note_longer(struct relay *r, struct slice id);
 void relay_notes_clear(struct relay *r);
 /* relay.c; NULL: no memory when it was to be made. */
-struct relay_pool *relay_pool_of(struct relay *r, struct relay_backend *b);
+struct relay_pool *relay_pool_of(struct relay *r, struct relay_group *g, struct relay_backend *b);
 
 #endif

@@ -20,6 +20,7 @@ enum relay_job_state {
 };
 
 struct relay_backend;
+struct relay_group;
 struct relay_lane;
 struct relay_link;
 struct relay_local;
@@ -31,6 +32,7 @@ struct relay_job {
 	struct relay_job *ticket_next, **ticket_link; /* in the table of tickets */
 	struct net_timer timer;
 	enum relay_job_state state;
+	struct relay_group *group;     /* whose backends it is for */
 	struct relay_lane *lane;       /* QUEUED */
 	struct relay_link *link;       /* RUNNING on a connection */
 	struct relay_local *local;     /* RUNNING in a Maildir's thread */

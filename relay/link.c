@@ -78,7 +78,7 @@ struct relay_link *relay_link_open(struct relay *r, struct relay_pool *p, uint64
 	if (p->backend->kind == RELAY_LMTP)
 		smtp_client_speak_lmtp(&l->client);
 	l->pool = p;
-	l->settings = relay_settings_ref(r->settings);
+	l->settings = relay_settings_ref(p->group->settings);
 	l->opened_ms = now_ms;
 	l->timer.kind = RELAY_TIMER_LINK;
 	relay_link_enter(r, l, RELAY_LINK_CONNECTING, now_ms);
@@ -353,7 +353,7 @@ void relay_link_start(struct relay *r, struct relay_link *l, struct relay_job *j
 	job->state = RELAY_JOB_RUNNING;
 	if (!job->began_ms)
 		job->began_ms = now_ms;
-	snprintf(job->done.backend, sizeof job->done.backend, "%s", l->pool->backend->name);
+	relay_answer_of(&job->done, l->pool->backend);
 	relay_xclient_begin(r, l, now_ms);
 	flush(r, l, now_ms);
 }

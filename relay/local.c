@@ -91,7 +91,7 @@ static struct relay_maildir *maildir_of(struct relay *r, struct relay_backend *b
 void relay_local_start(struct relay *r, struct relay_pool *p, struct relay_job *job, uint64_t now_ms)
 {
 	struct relay_backend *b = p->backend;
-	snprintf(job->done.backend, sizeof job->done.backend, "%s", b->name);
+	relay_answer_of(&job->done, b);
 	job->began_ms = now_ms;
 	if (job->done.question == RELAY_RCPT) {
 		/* domains were checked by the guard; a Maildir has everybody in them */

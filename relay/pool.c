@@ -51,7 +51,7 @@ static bool patience_is_over(struct relay *r, const struct relay_pool *p, const 
 
 static unsigned limit_of(const struct relay *r, const struct relay_pool *p)
 {
-	return relay_backend_limit(p->backend, r->settings->c.connections, r->now_ms);
+	return relay_backend_limit(p->backend, p->group->settings->c.connections, r->now_ms);
 }
 
 static bool permit(struct relay *r, struct relay_pool *p, const struct relay_job *job, uint64_t now_ms)
@@ -154,9 +154,10 @@ static bool fits(const struct relay *r, const struct relay_link *link, const str
 	const struct relay_backend *b = link->pool->backend;
 	bool elsewhere = job->lost_at && job->lost_at != b;
 	bool fresh = !job->needs_fresh || link->uses == 0 || elsewhere || relay_backend_out(b, r->now_ms);
-	if (link->settings != r->settings || !fresh)
+	const struct relay_settings *now = link->pool->group->settings;
+	if (link->settings != now || !fresh)
 		return false;
-	if (r->settings->c.identity != RELAY_XCLIENT)
+	if (now->c.identity != RELAY_XCLIENT)
 		return true;
 	struct relay_whom whom = relay_identity_of(r->shared, job);
 	if (link->whom.key == whom.key && (link->whom.port == whom.port || !link->takes_xclient))
@@ -166,7 +167,7 @@ static bool fits(const struct relay *r, const struct relay_link *link, const str
 
 static struct relay_link *idle_for(const struct relay *r, const struct relay_pool *p, const struct relay_job *job)
 {
-	if (r->settings->c.identity == RELAY_XCLIENT)
+	if (p->group->settings->c.identity == RELAY_XCLIENT)
 		for (struct relay_link *link = p->idle; link; link = link->idle_next)
 			if (fits(r, link, job, true))
 				return link;
@@ -190,7 +191,7 @@ static void restock(struct relay *r, struct relay_pool *p, uint64_t now_ms)
 {
 	const struct relay_backend *b = p->backend;
 	bool needed = atomic_load_explicit(&b->reuse, memory_order_relaxed) == RELAY_REUSE_ONE_CLIENT;
-	if (r->settings->c.identity != RELAY_XCLIENT || !needed)
+	if (p->group->settings->c.identity != RELAY_XCLIENT || !needed)
 		return;
 	unsigned fresh = p->opening_n;
 	for (const struct relay_link *link = p->idle; link; link = link->idle_next)
@@ -199,11 +200,6 @@ static void restock(struct relay *r, struct relay_pool *p, uint64_t now_ms)
 	for (; fresh < RELAY_STOCK && !r->draining; fresh++)
 		if (atomic_load(&b->open) + RELAY_STOCK > limit_of(r, p) || !relay_pool_open(r, p, NULL, now_ms))
 			return;
-}
-
-static unsigned waiting(const struct relay *r)
-{
-	return r->deliveries.jobs + r->probe_queue.jobs;
 }
 
 enum relay_borrow relay_pool_borrow(
@@ -216,10 +212,10 @@ enum relay_borrow relay_pool_borrow(
 			restock(r, p, now_ms);
 		return RELAY_BORROWED;
 	}
-	if (p->opening_n < waiting(r) && !relay_pool_open(r, p, job, now_ms) && !p->opening_n) {
+	if (p->opening_n < relay_group_waiting(p->group) && !relay_pool_open(r, p, job, now_ms) && !p->opening_n) {
 		/* all permits are out; an idle connection that cannot serve this job gives way to one that can */
 		link = oldest_idle(p);
-		if (link && p->quitting_n < waiting(r))
+		if (link && p->quitting_n < relay_group_waiting(p->group))
 			relay_link_quit(r, link, now_ms);
 	}
 	return relay_pool_usable(p, now_ms) ? RELAY_BORROW_WAIT : RELAY_BORROW_NONE;
@@ -241,8 +237,9 @@ enum relay_fit relay_pool_fit(const struct relay_pool *p, uint64_t now_ms)
 
 bool relay_pool_other(struct relay *r, const struct relay_pool *p, uint64_t now_ms)
 {
-	for (size_t i = 0; i < r->settings->c.backends_n; i++) {
-		const struct relay_pool *other = relay_pool_of(r, r->settings->backends[i]);
+	const struct relay_settings *s = p->group->settings;
+	for (size_t i = 0; i < s->c.backends_n; i++) {
+		const struct relay_pool *other = relay_pool_of(r, p->group, s->backends[i]);
 		if (other && other != p && relay_pool_fit(other, now_ms) == RELAY_FIT_READY)
 			return true;
 	}
@@ -251,33 +248,41 @@ bool relay_pool_other(struct relay *r, const struct relay_pool *p, uint64_t now_
 
 /* ---- giving back ---- */
 
-static bool worn(const struct relay *r, const struct relay_link *link, uint64_t now_ms)
+/* Opened under settings that hold no more. */
+static bool is_old(const struct relay_link *link)
 {
-	return link->retire || link->settings != r->settings || link->refusals >= RELAY_RETIRE_REFUSALS ||
+	return link->pool->group->gone || link->settings != link->pool->group->settings;
+}
+
+static bool worn(const struct relay_link *link, uint64_t now_ms)
+{
+	return link->retire || is_old(link) || link->refusals >= RELAY_RETIRE_REFUSALS ||
 	       link->rsets >= RELAY_RETIRE_RSETS || link->uses >= RELAY_RETIRE_USES ||
 	       now_ms - link->opened_ms >= RELAY_RETIRE_AGE_MS;
 }
 
 void relay_pool_return(struct relay *r, struct relay_link *link, uint64_t now_ms)
 {
-	struct relay_backend *b = link->pool->backend;
+	struct relay_pool *p = link->pool;
+	struct relay_backend *b = p->backend;
 	link->turns = atomic_load_explicit(&b->hungry_n, memory_order_relaxed) ? link->turns + 1 : 0;
 	r->pump = true;
-	if (worn(r, link, now_ms) || relay_permit_owed(b, r->worker, waiting(r) != 0, link->turns) == RELAY_OWED) {
+	if (worn(link, now_ms) ||
+		relay_permit_owed(b, r->worker, relay_group_waiting(p->group) != 0, link->turns) == RELAY_OWED) {
 		relay_link_quit(r, link, now_ms);
 		return;
 	}
 	link->idle_ms = now_ms;
-	push_idle(r, link->pool, link);
-	net_wheel_arm(&r->wheel, &link->timer, now_ms + r->settings->c.idle_ms);
+	push_idle(r, p, link);
+	net_wheel_arm(&r->wheel, &link->timer, now_ms + p->group->settings->c.idle_ms);
 }
 
 void relay_pool_share(struct relay *r, struct relay_pool *p, uint64_t now_ms)
 {
 	struct relay_backend *b = p->backend;
-	if (r->draining && waiting(r) == 0)
+	if (r->draining && relay_group_waiting(p->group) == 0)
 		relay_pool_retire(r, p, true, now_ms);
-	if (waiting(r) == 0) {
+	if (relay_group_waiting(p->group) == 0) {
 		relay_permit_hunger(b, r->worker, false);
 		while (atomic_load(&b->share[r->worker].granted) && relay_permit_take(b, r->worker, limit_of(r, p)))
 			give_permit(r, p);
@@ -285,7 +290,7 @@ void relay_pool_share(struct relay *r, struct relay_pool *p, uint64_t now_ms)
 	/* one for each that hungers, no more: the rest of the idle ones may be needed in a moment */
 	unsigned hungry = atomic_load(&b->hungry_n);
 	for (struct relay_link *link; hungry && (link = oldest_idle(p)); hungry--) {
-		enum relay_owed owed = relay_permit_owed(b, r->worker, waiting(r) != 0, 0);
+		enum relay_owed owed = relay_permit_owed(b, r->worker, relay_group_waiting(p->group) != 0, 0);
 		bool soon = owed == RELAY_OWED_IF_IDLE && now_ms - link->idle_ms < RELAY_LULL_MS;
 		if (soon)
 			relay_look_at(r, link->idle_ms + RELAY_LULL_MS);
@@ -299,7 +304,7 @@ void relay_pool_retire(struct relay *r, struct relay_pool *p, bool all, uint64_t
 {
 	for (struct relay_link *link = p->idle, *next; link; link = next) {
 		next = link->idle_next;
-		if (all || link->settings != r->settings)
+		if (all || is_old(link))
 			relay_link_quit(r, link, now_ms);
 	}
 }

@@ -12,6 +12,7 @@
 #include "relay/job.h"
 
 struct relay;
+struct relay_group;
 struct relay_link;
 
 enum {
@@ -26,11 +27,12 @@ enum {
 struct relay_pool {
 	struct relay_pool *next; /* relay->pools */
 	struct relay_backend *backend;
+	struct relay_group *group;
 	struct relay_link *links; /* all */
 	struct relay_link *idle;  /* top of the stack */
 	unsigned links_n, idle_n, opening_n, quitting_n;
 	struct net_tls_session *tls; /* of the connection that was closed last; NULL: none to resume */
-	uint64_t rest_until_ms; /* we had no descriptor or memory for one more: not tried again before */
+	uint64_t rest_until_ms;	     /* we had no descriptor or memory for one more: not tried again before */
 };
 
 /* What can be done for a job now. */

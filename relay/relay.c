@@ -8,7 +8,6 @@
 #include "relay/link.h"
 #include "relay/local.h"
 #include "relay/remember.h"
-#include "smtp/ext.h"
 
 /* What a backend can do is asked anew this often; it may have been changed without our losing a connection. One that
  * does not work is looked after sooner, so that no mail is needed to find it back. */
@@ -17,7 +16,7 @@ enum { REFRESH_MS = 5 * 60 * 1000, REVIVE_MS = RELAY_BACKOFF_MAX_MS };
 
 /* ---- life ---- */
 
-struct relay_pool *relay_pool_of(struct relay *r, struct relay_backend *b)
+struct relay_pool *relay_pool_of(struct relay *r, struct relay_group *g, struct relay_backend *b)
 {
 	for (struct relay_pool *p = r->pools; p; p = p->next)
 		if (p->backend == b)
@@ -26,27 +25,33 @@ struct relay_pool *relay_pool_of(struct relay *r, struct relay_backend *b)
 	if (!p)
 		return NULL;
 	p->backend = b;
+	p->group = g;
 	p->next = r->pools;
 	r->pools = p;
 	relay_backend_join(b, r->worker);
 	return p;
 }
 
+/* Does it work? */
+static bool refresh_one(struct relay *r, struct relay_pool *p, bool due, uint64_t now_ms)
+{
+	if (!p || p->backend->kind == RELAY_MAILDIR)
+		return true;
+	bool works = atomic_load(&p->backend->state) == RELAY_UP;
+	if (due)
+		atomic_store(&p->backend->no_reuse, false);
+	if ((due || !works) && !p->opening_n)
+		relay_pool_open(r, p, NULL, now_ms);
+	return works;
+}
+
 /* One connection to each backend, so that it is known before the first mail what it can do. */
 static void refresh(struct relay *r, uint64_t now_ms)
 {
 	bool all_work = true, due = now_ms >= r->refresh_due_ms;
-	for (size_t i = 0; i < r->settings->c.backends_n && !r->draining; i++) {
-		struct relay_pool *p = relay_pool_of(r, r->settings->backends[i]);
-		if (!p || p->backend->kind == RELAY_MAILDIR)
-			continue;
-		bool works = atomic_load(&p->backend->state) == RELAY_UP;
-		all_work &= works;
-		if (due)
-			atomic_store(&p->backend->no_reuse, false);
-		if ((due || !works) && !p->opening_n)
-			relay_pool_open(r, p, NULL, now_ms);
-	}
+	for (struct relay_group *g = r->draining ? NULL : r->groups; g; g = g->next)
+		for (size_t i = 0; i < g->settings->c.backends_n && !g->gone; i++)
+			all_work &= refresh_one(r, relay_pool_of(r, g, g->settings->backends[i]), due, now_ms);
 	if (due)
 		r->refresh_due_ms = now_ms + REFRESH_MS;
 	net_wheel_arm(&r->wheel, &r->refresh, all_work ? r->refresh_due_ms : now_ms + REVIVE_MS);
@@ -72,8 +77,12 @@ struct relay *relay_new(
 	r->intents = relay_intents_of(s->intents, worker);
 	for (unsigned i = 0; i < RELAY_INTENTS; i++)
 		r->free_intents[r->free_intents_n++] = (uint16_t)(RELAY_INTENTS - 1 - i);
-	rand_bytes(&r->deliveries.seed, sizeof r->deliveries.seed);
-	rand_bytes(&r->probe_queue.seed, sizeof r->probe_queue.seed);
+	if (!relay_groups_take_on(r)) {
+		relay_groups_release(r);
+		relay_settings_unref(&r->settings);
+		mem_free(&r);
+		return NULL;
+	}
 	atomic_store(&s->wakes[worker], wake);
 	if (worker == 0)
 		refresh(r, now_ms);
@@ -85,6 +94,8 @@ void relay_configure(struct relay *r, uint64_t now_ms)
 	struct relay_settings *old = r->settings;
 	r->now_ms = now_ms;
 	r->settings = relay_shared_settings(r->shared);
+	if (!relay_groups_take_on(r))
+		log_error("relay.groups: out of memory; mail for the new ones is answered 451");
 	for (struct relay_pool *p = r->pools; p; p = p->next)
 		relay_pool_retire(r, p, false, now_ms);
 	relay_settings_unref(&old);
@@ -133,8 +144,7 @@ void relay_free(struct relay **rp)
 	atomic_fetch_sub(&r->shared->waiting, r->published);
 	relay_jobs_release(&r->jobs);
 	relay_notes_clear(r);
-	relay_queue_release(&r->deliveries);
-	relay_queue_release(&r->probe_queue);
+	relay_groups_release(r);
 	relay_settings_unref(&r->settings);
 	mem_free(rp);
 }
@@ -181,7 +191,10 @@ enum relay_check relay_check_rcpt(struct relay *r, const struct relay_client *cl
 		return known(answer_r, ticket, 0, NULL);
 	if (state == RELAY_KNOWN_OK || (state == RELAY_KNOWN_NOT && !r->settings->c.ask_backend))
 		return known(answer_r, ticket, 250, "2.1.5 Ok");
-	struct relay_job *job = relay_job_rcpt(&r->jobs, client, sender, rcpt, ticket, now_ms);
+	struct relay_group *g = relay_group_of(r, rcpt);
+	struct relay_job *job = g ? relay_job_rcpt(&r->jobs, client, sender, rcpt, ticket, now_ms) : NULL;
+	if (job)
+		job->group = g;
 	if (job && ask(r, job, now_ms) == RELAY_ASKED)
 		return RELAY_ASKED;
 	return known(answer_r, ticket, 451, "4.3.0 Out of memory, try again later");
@@ -190,8 +203,10 @@ enum relay_check relay_check_rcpt(struct relay *r, const struct relay_client *cl
 bool relay_deliver(struct relay *r, const struct relay_mail *m, uint64_t now_ms)
 {
 	r->now_ms = now_ms;
-	struct relay_job *job = relay_job_deliver(&r->jobs, m, now_ms);
+	struct relay_group *g = relay_group_of(r, m->rcpts[0]);
+	struct relay_job *job = g ? relay_job_deliver(&r->jobs, m, now_ms) : NULL;
 	TRY(job);
+	job->group = g;
 	enum relay_recall recall = relay_recall(r, job);
 	if (recall == RELAY_RECALL_ALL) {
 		relay_finish_recalled(r, job, now_ms);
@@ -208,9 +223,9 @@ bool relay_deliver(struct relay *r, const struct relay_mail *m, uint64_t now_ms)
 
 /* ---- what is taken back ---- */
 
-static void take_off_queue(struct relay *r, struct relay_job *job)
+static void take_off_queue(struct relay_job *job)
 {
-	relay_queue_remove(job->done.question == RELAY_RCPT ? &r->probe_queue : &r->deliveries, job);
+	relay_queue_remove(relay_group_queue(job), job);
 }
 
 /* Closes the link under a running job before its dot: nothing is delivered. */
@@ -256,7 +271,7 @@ static void cancel_delivery(struct relay *r, struct relay_job *job)
 		return;
 	}
 	if (job->state == RELAY_JOB_QUEUED)
-		take_off_queue(r, job);
+		take_off_queue(job);
 	else if (job->link)
 		break_off(r, job);
 	net_wheel_cancel(&r->wheel, &job->timer);
@@ -273,7 +288,7 @@ static void cancel_rcpt(struct relay *r, struct relay_job *job)
 		return;
 	}
 	if (job->state == RELAY_JOB_QUEUED && !job->merged) {
-		take_off_queue(r, job);
+		take_off_queue(job);
 		relay_merge_end(r, job);
 		net_wheel_cancel(&r->wheel, &job->timer);
 		relay_job_free(&r->jobs, job);
@@ -316,7 +331,7 @@ static void job_is_late(struct relay *r, struct relay_job *job, uint64_t now_ms)
 		if (job->link)
 			break_off(r, job);
 	} else if (job->state == RELAY_JOB_QUEUED) {
-		take_off_queue(r, job);
+		take_off_queue(job);
 	} else if (job->state == RELAY_JOB_MERGED) {
 		relay_merge_leave(job);
 	}
@@ -412,44 +427,4 @@ bool relay_is_idle(const struct relay *r)
 		if (p->links_n)
 			return false;
 	return r->jobs.open == 0;
-}
-
-/* ---- what is known ---- */
-
-uint32_t relay_caps(const struct relay *r, uint64_t *size_r)
-{
-	const uint32_t ours = SMTP_EXT_PIPELINING | SMTP_EXT_ENHANCEDSTATUSCODES;
-	/* what this room hands through */
-	uint32_t all = SMTP_EXT_SIZE | SMTP_EXT_8BITMIME | SMTP_EXT_SMTPUTF8 | SMTP_EXT_DSN;
-	*size_r = 0;
-	for (size_t i = 0; i < r->settings->c.backends_n; i++) {
-		const struct relay_backend *b = r->settings->backends[i];
-		uint32_t exts = SMTP_EXT_8BITMIME | SMTP_EXT_SIZE;
-		uint64_t size = 0;
-		if (b->kind != RELAY_MAILDIR) {
-			if (!atomic_load_explicit(&b->heard, memory_order_acquire))
-				return ours;
-			exts = atomic_load_explicit(&b->exts, memory_order_relaxed);
-			size = atomic_load_explicit(&b->size, memory_order_relaxed);
-		}
-		all &= exts;
-		if (size && (*size_r == 0 || size < *size_r))
-			*size_r = size;
-	}
-	return all | ours;
-}
-
-unsigned relay_rcpt_max(const struct relay *r, uint64_t now_ms)
-{
-	unsigned most = UINT32_MAX;
-	for (size_t i = 0; i < r->settings->c.backends_n; i++) {
-		unsigned its = relay_backend_rcpts(r->settings->backends[i], now_ms);
-		most = its < most ? its : most;
-	}
-	return most;
-}
-
-bool relay_may_relay(const struct relay *r, const struct ip *client, struct slice domain)
-{
-	return relay_settings_may_relay(r->settings, client, domain);
 }

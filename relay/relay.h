@@ -42,7 +42,8 @@
 #include "net/tls.h"
 
 enum {
-	RELAY_BACKENDS_MAX = 16,
+	RELAY_BACKENDS_MAX = 64, /* of all groups */
+	RELAY_GROUP_MAX = 64,	 /* bytes of a name, with its NUL */
 	RELAY_WORKERS_MAX = 256,
 	RELAY_TEXT_MAX = 1000,		 /* bytes of a reply that are kept; an enemy's reply cannot grow us */
 	RELAY_PROBE_WITHIN_MS = 20000,	 /* a recipient question is answered by then, 451 4.3.2 if by us */
@@ -55,7 +56,7 @@ enum relay_kind { RELAY_SMTP, RELAY_LMTP, RELAY_MAILDIR };
 /* MAY: where it is offered, whoever answers; REQUIRE: with a certificate that is verified, or no mail is given to it.
  */
 enum relay_tls { RELAY_TLS_OFF, RELAY_TLS_MAY, RELAY_TLS_REQUIRE };
-enum relay_identity { RELAY_XCLIENT, RELAY_XFORWARD, RELAY_NONE };
+enum relay_identity { RELAY_XCLIENT, RELAY_XFORWARD, RELAY_PROXY, RELAY_NONE };
 
 /* One backend as written in the settings. */
 struct relay_target {
@@ -71,12 +72,18 @@ struct relay_target {
  * is a sentence. */
 bool relay_target_parse(struct slice url, struct relay_target *t_r, const char **why_r) MUST_USE;
 
-/* Filled by the server from the settings; copied whole by relay_shared_new and _configure. */
+/* Filled by the server from the settings; copied whole by relay_shared_new and _configure.
+ * Further groups are whole settings too. Of the first one alone hold: hostname, clients, ask_backend, the times and
+ * codes of recipients, remember and cache_bytes. */
 struct relay_config {
+	struct slice group; /* its name; empty: main */
+	const struct relay_config
+		*groups; /* further ones, each with domains; mail for no one's domain is the first's */
+	size_t groups_n;
 	struct slice hostname; /* our EHLO */
 	const struct relay_target
 		*backends; /* in order of preference: a later one is used while those before it are down */
-	size_t backends_n; /* 1..RELAY_BACKENDS_MAX */
+	size_t backends_n; /* 1..RELAY_BACKENDS_MAX, all groups together */
 	enum relay_identity identity;
 	enum relay_tls tls;
 	struct net_tls_ctx *tls_ctx; /* unless RELAY_TLS_OFF: net_tls_client_ctx(); a reference is taken */
@@ -124,6 +131,8 @@ enum relay_state {
 };
 struct relay_backend_info {
 	char name[128];
+	char group[RELAY_GROUP_MAX];
+	enum relay_identity identity;
 	enum relay_state state;
 	unsigned open, limit; /* connections now */
 	unsigned probes;      /* recipient questions under way */
@@ -172,8 +181,13 @@ uint32_t relay_caps(const struct relay *r, uint64_t *size_r);
  * 550 5.7.1 otherwise. */
 bool relay_may_relay(const struct relay *r, const struct ip *client, struct slice domain);
 
-/* How many recipients a mail may have so that every backend takes them together (RFC 9422 RCPTMAX, or learned from a
- * 452 4.5.3); UINT32_MAX: no limit is known. The server answers 452 4.5.3 to a RCPT beyond it. */
+/* Does mail for both go to the same group of backends? A mail goes to one group: the server answers 452 4.5.3 to a
+ * RCPT of another than the first one's. */
+bool relay_same_group(const struct relay *r, struct slice domain, struct slice other);
+
+/* How many recipients a mail may have so that every backend of every group takes them together (RFC 9422 RCPTMAX, or
+ * learned from a 452 4.5.3); UINT32_MAX: no limit is known. The server announces it and answers 452 4.5.3 to a RCPT
+ * beyond it. */
 unsigned relay_rcpt_max(const struct relay *r, uint64_t now_ms);
 
 /* The client on whose behalf a question is asked. Memory: the caller's, see each call. */
@@ -192,16 +206,17 @@ enum relay_question { RELAY_RCPT, RELAY_DELIVER };
 struct relay_done {
 	uint64_t ticket;
 	enum relay_question question;
-	enum relay_from from; /* whose words `text` are */
-	uint16_t code;	      /* 200..599 */
-	bool bad_recipient;   /* the refusal says that the recipient does not exist: count it as such */
-	bool cached;	      /* no backend was asked for this */
-	bool doubtful;	      /* our dot went out and no reply came: the mail may come twice. To be logged */
-	bool orphan;	      /* the ticket was cancelled after the dot; for the journal only */
-	uint16_t failed_rcpt; /* a refused recipient when some were refused (text is its), else UINT16_MAX */
-	char backend[128];    /* which one; "" when none was reached */
-	uint32_t backend_ms;  /* from the first byte we sent for this question to the last of the reply */
-	uint32_t waited_ms;   /* before that: for a connection */
+	enum relay_from from;	     /* whose words `text` are */
+	uint16_t code;		     /* 200..599 */
+	bool bad_recipient;	     /* the refusal says that the recipient does not exist: count it as such */
+	bool cached;		     /* no backend was asked for this */
+	bool doubtful;		     /* our dot went out and no reply came: the mail may come twice. To be logged */
+	bool orphan;		     /* the ticket was cancelled after the dot; for the journal only */
+	uint16_t failed_rcpt;	     /* a refused recipient when some were refused (text is its), else UINT16_MAX */
+	char backend[128];	     /* which one; "" when none was reached */
+	char group[RELAY_GROUP_MAX]; /* its group */
+	uint32_t backend_ms;	     /* from the first byte we sent for this question to the last of the reply */
+	uint32_t waited_ms;	     /* before that: for a connection */
 	uint16_t text_n;
 	char text[RELAY_TEXT_MAX]; /* with its enhanced code ("5.1.1 No such user"), lines joined by '\n', no CR, code
 				      not repeated */

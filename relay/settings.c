@@ -52,6 +52,10 @@ static bool copy_config(struct relay_settings *s, const struct relay_config *c)
 {
 	struct arena *a = &s->memory;
 	s->c = *c;
+	s->c.groups = NULL;
+	s->c.groups_n = 0;
+	s->c.group = arena_copy(a, c->group.n ? c->group : SLICE("main"));
+	TRY(s->c.group.p);
 	s->c.hostname = arena_copy(a, c->hostname);
 	TRY(s->c.hostname.p);
 	s->c.tls_ctx = net_tls_ctx_ref(c->tls_ctx);
@@ -68,7 +72,7 @@ static bool copy_config(struct relay_settings *s, const struct relay_config *c)
 	return true;
 }
 
-struct relay_settings *relay_settings_new(const struct relay_config *c)
+static struct relay_settings *new_group(const struct relay_config *c)
 {
 	struct relay_settings *s = mem_zalloc(sizeof *s);
 	if (!s)
@@ -77,6 +81,16 @@ struct relay_settings *relay_settings_new(const struct relay_config *c)
 	if (!copy_config(s, c))
 		relay_settings_unref(&s);
 	return s;
+}
+
+struct relay_settings *relay_settings_new(const struct relay_config *c)
+{
+	struct relay_settings *first = new_group(c), *last = first;
+	for (size_t i = 0; last && i < c->groups_n; i++)
+		last = last->next = new_group(&c->groups[i]);
+	if (!last)
+		relay_settings_unref(&first);
+	return first;
 }
 
 struct relay_settings *relay_settings_ref(struct relay_settings *s)
@@ -91,20 +105,39 @@ void relay_settings_unref(struct relay_settings **s)
 	*s = NULL;
 	if (!old || atomic_fetch_sub_explicit(&old->refs, 1, memory_order_acq_rel) != 1)
 		return;
+	relay_settings_unref(&old->next);
 	net_tls_ctx_unref(&old->c.tls_ctx);
 	arena_release(&old->memory);
 	mem_free(&old);
 }
 
-bool relay_settings_has_domain(const struct relay_settings *s, struct slice domain)
+static bool has_domain(const struct relay_settings *s, struct slice domain)
 {
 	return s->c.domains_n && bsearch(&domain, s->c.domains, s->c.domains_n, sizeof domain, domain_order);
 }
 
+struct slice relay_domain_of(struct slice address)
+{
+	return slice_skip(address, slice_rfind(address, '@') + 1);
+}
+
+static const struct relay_settings *owner_of(const struct relay_settings *first, struct slice domain)
+{
+	for (const struct relay_settings *s = first; s; s = s->next)
+		if (has_domain(s, domain))
+			return s;
+	return NULL;
+}
+
+const struct relay_settings *relay_settings_of_domain(const struct relay_settings *first, struct slice domain)
+{
+	const struct relay_settings *owner = owner_of(first, domain);
+	return owner ? owner : first;
+}
+
 bool relay_settings_may_relay(const struct relay_settings *s, const struct ip *client, struct slice domain)
 {
-	return s->c.domains_n == 0 || relay_settings_has_domain(s, domain) ||
-	       ip_prefixes_have(s->c.clients, s->c.clients_n, client);
+	return s->c.domains_n == 0 || owner_of(s, domain) || ip_prefixes_have(s->c.clients, s->c.clients_n, client);
 }
 
 bool relay_settings_unknown_user(const struct relay_settings *s, unsigned code)
@@ -115,10 +148,10 @@ bool relay_settings_unknown_user(const struct relay_settings *s, unsigned code)
 	return false;
 }
 
-const char *relay_config_fault(const struct relay_config *c)
+static const char *group_fault(const struct relay_config *c)
 {
 	if (c->backends_n == 0 || c->backends_n > RELAY_BACKENDS_MAX)
-		return "relay.backends needs 1 to 16 entries";
+		return "relay.backends needs 1 to 64 entries";
 	if (c->connections == 0)
 		return "relay.connections must be at least 1";
 	if (c->tls != RELAY_TLS_OFF && !c->tls_ctx)
@@ -134,4 +167,17 @@ const char *relay_config_fault(const struct relay_config *c)
 		if (c->backends[i].kind == RELAY_MAILDIR)
 			return "relay.domains must be set with a maildir:// backend";
 	return NULL;
+}
+
+const char *relay_config_fault(const struct relay_config *c)
+{
+	const char *why = group_fault(c);
+	size_t backends = c->backends_n;
+	for (size_t i = 0; i < c->groups_n && !why; i++) {
+		why = c->groups[i].domains_n ? group_fault(&c->groups[i]) : "each of relay.groups needs domains";
+		backends += c->groups[i].backends_n;
+	}
+	if (!why && backends > RELAY_BACKENDS_MAX)
+		return "relay.groups has more than 64 backends with relay.backends";
+	return why;
 }

@@ -16,14 +16,14 @@ static bool same_target(const struct relay_backend *b, const struct relay_target
 }
 
 /* A backend that was there before keeps its state over a reload. Called under the lock. */
-static struct relay_backend *backend_of(struct relay_shared *s, const struct relay_target *t)
+static struct relay_backend *backend_of(struct relay_shared *s, const struct relay_target *t, struct slice group)
 {
 	for (size_t i = 0; i < s->backends_n; i++)
-		if (same_target(s->backends[i], t))
+		if (same_target(s->backends[i], t) && slice_eq(slice_str(s->backends[i]->group), group))
 			return s->backends[i];
 	if (s->backends_n == RELAY_BACKENDS_EVER)
 		return NULL;
-	struct relay_backend *b = relay_backend_new(t);
+	struct relay_backend *b = relay_backend_new(t, group);
 	if (b)
 		s->backends[s->backends_n++] = b;
 	return b;
@@ -32,7 +32,7 @@ static struct relay_backend *backend_of(struct relay_shared *s, const struct rel
 static bool find_backends(struct relay_shared *s, struct relay_settings *settings)
 {
 	for (size_t i = 0; i < settings->c.backends_n; i++) {
-		settings->backends[i] = backend_of(s, &settings->c.backends[i]);
+		settings->backends[i] = backend_of(s, &settings->c.backends[i], settings->c.group);
 		TRY(settings->backends[i]);
 	}
 	return true;
@@ -57,7 +57,9 @@ bool relay_shared_configure(struct relay_shared *s, const struct relay_config *c
 	struct relay_settings *fresh = relay_config_fault(c) ? NULL : relay_settings_new(c);
 	TRY(fresh);
 	pthread_mutex_lock(&s->lock);
-	bool ok = find_backends(s, fresh);
+	bool ok = true;
+	for (struct relay_settings *group = fresh; group; group = group->next)
+		ok = ok && find_backends(s, group);
 	struct relay_settings *old = ok ? s->settings : fresh;
 	if (ok)
 		s->settings = fresh;
@@ -128,9 +130,12 @@ unsigned relay_probe_slot(const struct relay_shared *s, const struct ip *client)
 size_t relay_shared_info(struct relay_shared *s, uint64_t now_ms, struct relay_backend_info *info_r, size_t max)
 {
 	struct relay_settings *settings = relay_shared_settings(s);
-	size_t n = settings->c.backends_n < max ? settings->c.backends_n : max;
-	for (size_t i = 0; i < n; i++)
-		relay_backend_info(settings->backends[i], settings->c.connections, now_ms, &info_r[i]);
+	size_t n = 0;
+	for (const struct relay_settings *group = settings; group; group = group->next)
+		for (size_t i = 0; i < group->c.backends_n && n < max; i++, n++) {
+			relay_backend_info(group->backends[i], group->c.connections, now_ms, &info_r[n]);
+			info_r[n].identity = group->c.identity;
+		}
 	relay_settings_unref(&settings);
 	return n;
 }
@@ -140,8 +145,11 @@ void relay_shared_load(struct relay_shared *s, unsigned *waiting_r, unsigned *op
 	struct relay_settings *settings = relay_shared_settings(s);
 	*waiting_r = atomic_load(&s->waiting);
 	*open_r = 0;
-	*limit_r = settings->c.connections * (unsigned)settings->c.backends_n;
-	for (size_t i = 0; i < settings->c.backends_n; i++)
-		*open_r += atomic_load(&settings->backends[i]->open);
+	*limit_r = 0;
+	for (const struct relay_settings *group = settings; group; group = group->next) {
+		*limit_r += group->c.connections * (unsigned)group->c.backends_n;
+		for (size_t i = 0; i < group->c.backends_n; i++)
+			*open_r += atomic_load(&group->backends[i]->open);
+	}
 	relay_settings_unref(&settings);
 }

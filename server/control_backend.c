@@ -18,14 +18,18 @@ static void put_caps(struct ctl_json list, uint32_t exts)
 			ctl_json_put_text(list, NULL, slice_str(NAMES[i].name));
 }
 
-static void put_backend(struct ctl_json list, const struct relay_backend_info *b, const char *identity)
+static void put_backend(struct ctl_json list, const struct relay_backend_info *b)
 {
 	static const char *const STATE[] = { "unknown", "up", "down", "unhealthy" };
+	static const char *const IDENTITY[] = { [RELAY_XCLIENT] = "xclient",
+		[RELAY_XFORWARD] = "xforward",
+		[RELAY_PROXY] = "proxy",
+		[RELAY_NONE] = "none" };
 	struct ctl_json at = ctl_json_put_object(list, NULL);
-	ctl_json_put_text(at, "name", SLICE("main"));
+	ctl_json_put_text(at, "name", slice_str(b->group));
 	ctl_json_put_text(at, "url", slice_str(b->name));
 	ctl_json_put_text(at, "state", slice_str(STATE[b->state]));
-	ctl_json_put_text(at, "identity", slice_str(identity));
+	ctl_json_put_text(at, "identity", slice_str(IDENTITY[b->identity]));
 	ctl_json_put_bool(at, "reusable", b->reusable);
 	struct ctl_json c = ctl_json_put_object(at, "connections");
 	ctl_json_put_count(c, "open", b->open);
@@ -41,16 +45,13 @@ static void put_backend(struct ctl_json list, const struct relay_backend_info *b
 
 bool control_backend(void *arg, struct ctl_json args, struct ctl_json_doc *data_r, struct buf *error_r)
 {
-	static const char *const IDENTITY[] = { "xclient", "xforward", "proxy", "none" };
 	struct app *app = arg;
 	(void)args, (void)error_r;
-	struct generation *g = control_generation(app, NULL);
 	struct relay_backend_info info[RELAY_BACKENDS_MAX];
 	size_t n = relay_shared_info(app->relay, clock_mono_ms(), info, RELAY_BACKENDS_MAX);
 	struct ctl_json list = ctl_json_put_array(ctl_json_root_object(data_r), "backends");
 	for (size_t i = 0; i < n; i++)
-		put_backend(list, &info[i], IDENTITY[g->settings->relay.identity]);
-	generation_unref(&g);
+		put_backend(list, &info[i]);
 	return true;
 }
 

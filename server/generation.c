@@ -93,9 +93,9 @@ static enum relay_identity identity_of(enum settings_identity i)
 	return RELAY_NONE;
 }
 
-static bool fill_targets(struct generation *g, const char *path, struct settings_faults *faults)
+static bool fill_targets(struct generation *g, struct relay_config *c, const struct settings_backends *from,
+	const char *path, struct settings_faults *faults)
 {
-	const struct settings_backends *from = &g->settings->relay.backends;
 	struct relay_target *targets = arena_alloc(&g->arena, from->count * sizeof *targets);
 	if (!targets)
 		return false;
@@ -107,46 +107,80 @@ static bool fill_targets(struct generation *g, const char *path, struct settings
 			return false;
 		}
 	}
-	g->relay.backends = targets;
-	g->relay.backends_n = from->count;
+	c->backends = targets;
+	c->backends_n = from->count;
 	return true;
 }
 
-static bool fill_relay_lists(struct generation *g)
+static bool fill_domains(struct generation *g, struct relay_config *c, const struct settings_texts *from)
+{
+	struct slice *domains = arena_alloc(&g->arena, (from->count + 1) * sizeof *domains);
+	TRY(domains);
+	for (size_t i = 0; i < from->count; i++)
+		domains[i] = slice_str(from->items[i]);
+	c->domains = domains;
+	c->domains_n = from->count;
+	return true;
+}
+
+static bool fill_recipients(struct generation *g)
 {
 	const struct settings_relay *r = &g->settings->relay;
-	struct slice *domains = arena_alloc(&g->arena, (r->domains.count + 1) * sizeof *domains);
 	uint16_t *codes = arena_alloc(&g->arena, (r->unknown_user.count + 1) * sizeof *codes);
-	if (!domains || !codes)
-		return false;
-	for (size_t i = 0; i < r->domains.count; i++)
-		domains[i] = slice_str(r->domains.items[i]);
+	TRY(codes);
 	for (size_t i = 0; i < r->unknown_user.count; i++)
 		codes[i] = (uint16_t)r->unknown_user.items[i];
 	for (size_t i = 0; i < r->recipients.count; i++)
 		g->relay.ask_backend |= r->recipients.items[i].source == SETTINGS_SOURCE_BACKEND;
-	g->relay.domains = domains;
-	g->relay.domains_n = r->domains.count;
 	g->relay.unknown_user = codes;
 	g->relay.unknown_user_n = r->unknown_user.count;
 	return true;
 }
 
-static bool fill_relay_tls(struct generation *g, const char *path, struct settings_faults *faults)
+static bool fill_relay_tls(struct generation *g, struct relay_config *c, enum settings_relay_tls tls, const char *path,
+	struct settings_faults *faults)
 {
 	static const enum relay_tls TLS[] = { [SETTINGS_RELAY_TLS_OFF] = RELAY_TLS_OFF,
 		[SETTINGS_RELAY_TLS_MAY] = RELAY_TLS_MAY,
 		[SETTINGS_RELAY_TLS_REQUIRE] = RELAY_TLS_REQUIRE };
-	const struct settings_relay *r = &g->settings->relay;
+	const char *ca = g->settings->relay.tls_ca;
 	char why[256];
-	g->relay.tls = TLS[r->tls];
-	g->relay.tls_name = slice_str(r->tls_name);
-	if (r->tls == SETTINGS_RELAY_TLS_OFF)
+	c->tls = TLS[tls];
+	c->tls_ctx = NULL;
+	if (tls == SETTINGS_RELAY_TLS_OFF)
 		return true;
-	g->relay.tls_ctx = net_tls_client_ctx(r->tls == SETTINGS_RELAY_TLS_REQUIRE, *r->tls_ca ? r->tls_ca : NULL, why);
-	if (!g->relay.tls_ctx)
+	c->tls_ctx = net_tls_client_ctx(tls == SETTINGS_RELAY_TLS_REQUIRE, *ca ? ca : NULL, why);
+	if (!c->tls_ctx)
 		settings_fault_add(faults, SETTINGS_ERROR, path, 0, "relay.tls_ca: %s", why);
-	return g->relay.tls_ctx != NULL;
+	return c->tls_ctx != NULL;
+}
+
+/* What a group does not say itself holds for all of them. */
+static bool fill_group(struct generation *g, struct relay_config *c, const struct settings_group *from,
+	const char *path, struct settings_faults *faults)
+{
+	*c = g->relay;
+	c->groups_n = 0;
+	c->group = slice_str(from->name);
+	c->identity = identity_of(from->identity);
+	c->tls_name = slice_str(from->tls_name);
+	c->connections = from->connections;
+	return fill_relay_tls(g, c, from->tls, path, faults) && fill_targets(g, c, &from->backends, path, faults) &&
+	       fill_domains(g, c, &from->domains);
+}
+
+static bool fill_groups(struct generation *g, const char *path, struct settings_faults *faults)
+{
+	const struct settings_groups *from = &g->settings->relay.groups;
+	g->groups = arena_alloc(&g->arena, (from->count + 1) * sizeof *g->groups);
+	TRY(g->groups);
+	for (size_t i = 0; i < from->count; i++) {
+		bool ok = fill_group(g, &g->groups[i], &from->items[i], path, faults);
+		g->relay.groups_n = i + 1; /* what is open of it will be closed */
+		TRY(ok);
+	}
+	g->relay.groups = g->groups;
+	return true;
 }
 
 static bool fill_relay(struct generation *g, const char *path, struct settings_faults *faults)
@@ -155,6 +189,7 @@ static bool fill_relay(struct generation *g, const char *path, struct settings_f
 	g->relay = (struct relay_config){
 		.hostname = g->hostname,
 		.identity = identity_of(r->identity),
+		.tls_name = slice_str(r->tls_name),
 		.connections = r->connections,
 		.idle_ms = r->idle_ms,
 		.remember = r->remember,
@@ -163,8 +198,9 @@ static bool fill_relay(struct generation *g, const char *path, struct settings_f
 		.recipient_ok_ms = r->recipient_ok_for_ms,
 		.recipient_bad_ms = r->recipient_bad_for_ms,
 	};
-	TRY(fill_targets(g, path, faults) && fill_relay_tls(g, path, faults));
-	TRY(fill_relay_lists(g));
+	TRY(fill_relay_tls(g, &g->relay, r->tls, path, faults));
+	TRY(fill_targets(g, &g->relay, &r->backends, path, faults) && fill_domains(g, &g->relay, &r->domains));
+	TRY(fill_recipients(g) && fill_groups(g, path, faults));
 	const char *fault = relay_config_fault(&g->relay);
 	if (fault)
 		settings_fault_add(faults, SETTINGS_ERROR, path, 0, "relay: %s", fault);
@@ -225,6 +261,8 @@ void generation_unref(struct generation **p)
 	rulebook_free_lists(&g->lists);
 	net_tls_ctx_unref(&g->tls);
 	net_tls_ctx_unref(&g->relay.tls_ctx);
+	for (size_t i = 0; i < g->relay.groups_n; i++)
+		net_tls_ctx_unref(&g->groups[i].tls_ctx);
 	settings_free(&g->settings);
 	arena_release(&g->arena);
 	mem_free(&g);

@@ -28,6 +28,7 @@ struct generation {
 	struct rule_counts *recipients_told; /* that their patterns took too many steps */
 	struct net_tls_ctx *tls;	     /* NULL: STARTTLS is not announced */
 	struct relay_config relay;	     /* points into `arena` and the settings */
+	struct relay_config *groups;	     /* relay.groups */
 	struct slice hostname, banner;	     /* "HOSTNAME ESMTP SmtpGuard" */
 	struct arena arena;
 };

@@ -159,6 +159,8 @@ static void write_mail(struct session *s)
 	put_outcome(r, m);
 	put_judgement(r, s, &v);
 	record_text(r, "backend", m->outcome.backend);
+	if (s->generation->relay.groups_n)
+		record_text(r, "group", m->outcome.group);
 	record_words(r, "backend_reply", m->outcome.backend_reply);
 	record_number(r, "waited_ms", s->tally.waited_ms);
 	record_number(r, "backend_ms", m->outcome.backend_ms);
@@ -234,6 +236,8 @@ void journal_orphan(struct worker *w, uint64_t id, const struct relay_done *d)
 	record_number(r, "code", d->code);
 	record_words(r, "reply", slice_of(d->text, d->text_n));
 	record_text(r, "backend", slice_str(d->backend));
+	if (w->generation->relay.groups_n)
+		record_text(r, "group", slice_str(d->group));
 	if (d->doubtful)
 		record_text(r, "doubtful", SLICE("no reply came to the body"));
 	record_text(r, "note", SLICE("the client had left when the body was out"));

@@ -32,6 +32,7 @@ struct mail_outcome {
 	uint16_t code;
 	struct slice reply;
 	struct slice backend, backend_reply;
+	struct slice group; /* of relay.groups; empty: there is none but main */
 	uint32_t backend_ms;
 	bool doubtful; /* our dot was out and no reply came back: the retry may bring it twice */
 };

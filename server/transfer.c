@@ -32,9 +32,12 @@ static void note_bad_recipient(struct session *s)
 }
 
 /* For the journal: which backend it was, and its own words. */
-static void note_backend(struct mail *m, const struct relay_done *d)
+static void note_backend(struct session *s, const struct relay_done *d)
 {
+	struct mail *m = s->mail;
 	m->outcome.backend = mail_keep(m, slice_str(d->backend));
+	if (s->generation->relay.groups_n)
+		m->outcome.group = mail_keep(m, slice_str(d->group));
 	m->outcome.backend_ms = d->backend_ms;
 	if (d->from == RELAY_FROM_BACKEND)
 		m->outcome.backend_reply = mail_keep(m, slice_of(d->text, d->text_n));
@@ -53,7 +56,7 @@ static void answer_rcpt(struct session *s, const struct relay_done *d)
 		note_bad_recipient(s);
 	talk_answer_rcpt(s, d->code, slice_of(d->text, d->text_n), SLICE("backend"));
 	if (m->taken == 0)
-		note_backend(m, d);
+		note_backend(s, d);
 }
 
 static void ask_relay(struct session *s)
@@ -113,12 +116,26 @@ static void ask_sources(struct session *s)
 	refuse_unknown(s);
 }
 
+/* A mail goes to one group of backends: that of the first recipient that was taken. */
+static bool is_of_another_group(const struct session *s, struct slice domain)
+{
+	const struct mail *m = s->mail;
+	for (uint32_t i = 0; m->taken && s->generation->relay.groups_n && i < m->rcpts_n; i++)
+		if (m->rcpts[i].code / 100 == 2)
+			return !relay_same_group(s->worker->relay, domain, domain_of(m->rcpts[i].address));
+	return false;
+}
+
 void transfer_check_rcpt(struct session *s)
 {
 	struct slice domain = domain_of(mail_last_rcpt(s->mail)->address);
 	if (domain.n && !relay_may_relay(s->worker->relay, &s->peer.ip, domain)) {
 		note_bad_recipient(s); /* who looks for an open relay guesses as who looks for users */
 		talk_answer_rcpt(s, 550, judge_sign(s, SLICE("5.7.1 Relaying denied")), SLICE("protocol"));
+		return;
+	}
+	if (is_of_another_group(s, domain)) {
+		talk_answer_rcpt(s, 452, SLICE("4.5.3 Send the mail to this recipient separately"), SLICE("limit"));
 		return;
 	}
 	if (s->mail->taken >= relay_rcpt_max(s->worker->relay, s->worker->now_ms)) {
@@ -188,7 +205,7 @@ static void answer_message(struct session *s, const struct relay_done *d)
 	struct mail *m = s->mail;
 	struct slice text = slice_of(d->text, d->text_n);
 	m->handed_on = false;
-	note_backend(m, d);
+	note_backend(s, d);
 	if (retell_wanted(s->worker))
 		retell_backend(s, d);
 	m->outcome.doubtful = d->doubtful;

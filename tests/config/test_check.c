@@ -111,7 +111,6 @@ static void test_not_built(void **state)
 {
 	static const char *const texts[] = {
 		"relay = { identity = \"proxy\"; };",
-		"relay = { groups = ( { name = \"g\"; backends = \"smtp://127.0.0.1:25\"; } ); };",
 		"rules = ( { name = \"a\"; when = \"x\"; do = \"greylist\"; } );",
 	};
 
@@ -119,6 +118,26 @@ static void test_not_built(void **state)
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
 		assert_fault_in(texts[i], "not built yet\n");
 	assert_clean(QUIET "relay = { tls = \"off\"; groups = (); };");
+}
+
+#define GROUP(name, domain) "{ name = \"" name "\"; backends = \"smtp://127.0.0.1:26\"; domains = \"" domain "\"; }"
+
+static void test_groups(void **state)
+{
+	(void)state;
+	assert_clean(QUIET "relay = { groups = (" GROUP("g", "g.example") "," GROUP("h", "h.example") "); };");
+	assert_fault_in(QUIET "relay = { groups = (" GROUP("g", "g.example") "," GROUP("g", "h.example") "); };",
+			"two groups are named \"g\"");
+	assert_fault_in(QUIET "relay = { groups = (" GROUP("main", "g.example") "); };", "choose another name");
+	assert_fault_in(QUIET "relay = { groups = (" GROUP("g", "a.example") "," GROUP("h", "A.example") "); };",
+			"\"a.example\" is a domain of \"g\" and of \"h\": leave it in one");
+	assert_fault_in(QUIET "relay = { domains = \"a.example\"; groups = (" GROUP("g", "a.example") "); };",
+			"of \"g\" and of \"main\"");
+	assert_fault_in(QUIET "relay = { groups = ( { name = \"g\"; backends = \"smtp://127.0.0.1:26\"; } ); };",
+			"domains");
+	assert_fault_in(QUIET "relay = { groups = (" GROUP("g", "g.example") "); };\n"
+			      "alerts = { from = \"a@x.example\"; to = [\"a@x.example\", \"b@g.example\"]; };",
+			"go to different groups");
 }
 
 static void test_replay(void **state)
@@ -192,6 +211,7 @@ int main(void)
 		cmocka_unit_test(test_listeners),
 		cmocka_unit_test(test_rest),
 		cmocka_unit_test(test_not_built),
+		cmocka_unit_test(test_groups),
 		cmocka_unit_test(test_replay),
 		cmocka_unit_test(test_rules),
 		cmocka_unit_test(test_no_host),

@@ -77,7 +77,7 @@ static void taken_out_of_the_middle(void **state)
 static struct relay_backend *backend(void)
 {
 	struct relay_target t = { .name = SLICE("smtp://127.0.0.1:1"), .port = 1 };
-	struct relay_backend *b = relay_backend_new(&t);
+	struct relay_backend *b = relay_backend_new(&t, SLICE("main"));
 	assert_non_null(b);
 	for (unsigned w = 0; w < 3; w++)
 		relay_backend_join(b, w);

@@ -1,0 +1,52 @@
+/* What the server may ask of the relay before a mail is there. */
+#include "relay/internal.h"
+#include "smtp/ext.h"
+
+/* Takes off *all what one backend cannot do, and lowers *size_r. False: nothing has been heard of it. */
+static bool join_caps(const struct relay_backend *b, uint32_t *all, uint64_t *size_r)
+{
+	if (b->kind == RELAY_MAILDIR) {
+		*all &= SMTP_EXT_8BITMIME | SMTP_EXT_SIZE;
+		return true;
+	}
+	TRY(atomic_load_explicit(&b->heard, memory_order_acquire));
+	*all &= atomic_load_explicit(&b->exts, memory_order_relaxed);
+	uint64_t size = atomic_load_explicit(&b->size, memory_order_relaxed);
+	if (size && (*size_r == 0 || size < *size_r))
+		*size_r = size;
+	return true;
+}
+
+uint32_t relay_caps(const struct relay *r, uint64_t *size_r)
+{
+	const uint32_t ours = SMTP_EXT_PIPELINING | SMTP_EXT_ENHANCEDSTATUSCODES;
+	/* what this room hands through */
+	uint32_t all = SMTP_EXT_SIZE | SMTP_EXT_8BITMIME | SMTP_EXT_SMTPUTF8 | SMTP_EXT_DSN;
+	*size_r = 0;
+	for (const struct relay_settings *s = r->settings; s; s = s->next)
+		for (size_t i = 0; i < s->c.backends_n; i++)
+			if (!join_caps(s->backends[i], &all, size_r))
+				return ours;
+	return all | ours;
+}
+
+bool relay_same_group(const struct relay *r, struct slice domain, struct slice other)
+{
+	return relay_settings_of_domain(r->settings, domain) == relay_settings_of_domain(r->settings, other);
+}
+
+unsigned relay_rcpt_max(const struct relay *r, uint64_t now_ms)
+{
+	unsigned most = UINT32_MAX;
+	for (const struct relay_settings *s = r->settings; s; s = s->next)
+		for (size_t i = 0; i < s->c.backends_n; i++) {
+			unsigned its = relay_backend_rcpts(s->backends[i], now_ms);
+			most = its < most ? its : most;
+		}
+	return most;
+}
+
+bool relay_may_relay(const struct relay *r, const struct ip *client, struct slice domain)
+{
+	return relay_settings_may_relay(r->settings, client, domain);
+}
