@@ -298,6 +298,16 @@ def test_what_the_promise_does_not_cover(guard, backend):
     assert greeting(g.port, "127.3.3.3").code == 421
 
 
+def test_a_block_meant_even_so_stays_at_the_door(guard, backend):
+    g = guard(backend(), known_good={**KNOWN, "refused_share": 0.5}, rules=(
+        {"name": "worm", "when": "helo == 'worm.test'", "do": "block", "hold": "1h", "even_known_good": True},))
+    for _ in range(3):
+        assert mails.send(g.port, "x", source="127.3.3.3").code == 250
+    with Client(g.port, "127.3.3.3") as c:
+        assert c.cmd("EHLO worm.test").code == 421
+    assert greeting(g.port, "127.3.3.3").code == 421
+
+
 # ---- the administrator's word ----
 
 def test_a_typed_block_and_an_allow(guard, backend):
