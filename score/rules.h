@@ -119,6 +119,9 @@ void score_rules_free(struct score_ruleset **set);
 
 size_t score_rules_count(const struct score_ruleset *set);
 const char *score_rule_name(const struct score_ruleset *set, unsigned rule);
+/* Does the rule of this name (as a hold keeps it, see score/block.h) refuse who is known good, too? Of a rule that is
+ * gone: no. */
+bool score_rules_even_known_good(const struct score_ruleset *set, const char *name);
 /* For --dump: the stages at which the rule is tested, a bit for each (1 << SCORE_MAIL ...), and its scope. */
 unsigned score_rule_stages(const struct score_ruleset *set, unsigned rule);
 enum score_scope score_rule_scope(const struct score_ruleset *set, unsigned rule);

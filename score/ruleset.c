@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "score/block.h"
 #include "score/ruleset.h"
 
 enum { SPIKE_MS = 5 * 60 * 1000 }; /* default of score.spike_window */
@@ -323,6 +324,14 @@ size_t score_rules_count(const struct score_ruleset *set)
 const char *score_rule_name(const struct score_ruleset *set, unsigned rule)
 {
 	return set->rules[rule].name;
+}
+
+bool score_rules_even_known_good(const struct score_ruleset *set, const char *name)
+{
+	for (size_t i = 0; i < score_rules_count(set); i++)
+		if (strncmp(set->rules[i].name, name, SCORE_HOLD_BY) == 0)
+			return set->rules[i].even_known_good;
+	return false;
 }
 
 unsigned score_rule_stages(const struct score_ruleset *set, unsigned rule)

@@ -41,10 +41,11 @@ bool door_is_known_good(const struct app *app, const struct generation *g, const
 	return known.good;
 }
 
-static enum door promised(const struct app *app, const struct generation *g, const struct ip *client)
+static enum door promised(const struct app *app, const struct generation *g, const struct ip *client, const char *rule)
 {
-	bool alarm = false;
-	enum score_action left = score_promise(SCORE_BLOCK, door_is_known_good(app, g, client), false, &alarm);
+	bool alarm = false, known_good = door_is_known_good(app, g, client);
+	bool even = known_good && score_rules_even_known_good(g->rules, rule);
+	enum score_action left = score_promise(SCORE_BLOCK, known_good, even, &alarm);
 	return left == SCORE_BLOCK ? DOOR_BLOCKED : DOOR_OPEN;
 }
 
@@ -58,7 +59,7 @@ enum door door_of_client(const struct app *app, const struct generation *g, cons
 		return DOOR_OPEN;
 	case SCORE_HOLD_AUTO:
 		/* made while rules were in force; with enforce = false nobody feels them */
-		return g->settings->enforce ? promised(app, g, client) : DOOR_OPEN;
+		return g->settings->enforce ? promised(app, g, client, hold_r->by) : DOOR_OPEN;
 	case SCORE_HOLD_BLOCK:
 		return DOOR_BLOCKED;
 	case SCORE_HOLD_ALLOW:

@@ -219,6 +219,25 @@ def test_open_connections_are_counted(guard, backend):
         c.close()
 
 
+def test_sessions_stress_and_load_are_seen(guard, backend):
+    """Of four places two are used by others: with its own it is the third; the machine's load is known."""
+    g = guard(backend(), limits={"sessions": 4}, rules=(
+        {"name": "crowd", "when": "sessions >= 3", "points": 1}, {"name": "half", "when": "stress > 0.7", "points": 1},
+        {"name": "load", "when": "load >= 0 and load < 10000", "points": 1}))
+
+    def fired():
+        before = len(g.journal("mail"))
+        assert mails.send(g.port, "x").code == 250
+        return {r.split(":")[0] for r in g.journaled("mail", before + 1)[-1]["rules"]}
+
+    assert fired() == {"load"}
+    others = [Client(g.port, f"127.4.4.{n}") for n in (1, 2)]
+    wait.until(lambda: fired() == {"crowd", "half", "load"}, 10, "three sessions")
+    for c in others:
+        c.close()
+    wait.until(lambda: fired() == {"load"}, 10, "one session")
+
+
 def test_who_talks_before_the_greeting(guard, backend):
     g = guard(backend(), refuse_at="now", rules=(
         {"name": "newcomer", "when": "!client.known_good", "stage": "connect", "do": "wait", "delay": "1s"},
@@ -261,6 +280,32 @@ def test_known_good_is_deferred_with_an_alarm_never_refused(guard, folder):
     assert any('"bad-words" asks for: reject' in t and "known good" in t for t in texts)
     assert any('"bot" asks for: block' in t for t in texts)
     assert mails.send(g.port, "x", source="127.3.3.3", helo="worm.test").code == 550
+
+
+def test_what_the_promise_does_not_cover(guard, backend):
+    """Protocol faults, recipients that are not ours, the backend's own reply, a block that was typed."""
+    g = guard(backend({"RCPT": lambda _, line: "550 5.1.1 nobody" if "nobody" in line else None}), known_good=KNOWN)
+    for _ in range(3):
+        assert mails.send(g.port, "x", source="127.3.3.3").code == 250
+    assert g.ctl_json("show", "127.3.3.3")["entries"][0]["known"]["good"] is True
+    with Client(g.port, "127.3.3.3") as c:
+        assert c.cmd("NONSENSE").code == 500
+        c.ehlo()
+        c.cmd("MAIL FROM:<a@b.test>")
+        assert c.cmd("RCPT TO:<nobody@example.test>").code == 550
+        assert c.cmd("RCPT TO:<a@elsewhere.test>").code == 550
+    assert g.ctl("block", "127.3.3.3", "--for", "1h").returncode == 0
+    assert greeting(g.port, "127.3.3.3").code == 421
+
+
+def test_a_block_meant_even_so_stays_at_the_door(guard, backend):
+    g = guard(backend(), known_good={**KNOWN, "refused_share": 0.5}, rules=(
+        {"name": "worm", "when": "helo == 'worm.test'", "do": "block", "hold": "1h", "even_known_good": True},))
+    for _ in range(3):
+        assert mails.send(g.port, "x", source="127.3.3.3").code == 250
+    with Client(g.port, "127.3.3.3") as c:
+        assert c.cmd("EHLO worm.test").code == 421
+    assert greeting(g.port, "127.3.3.3").code == 421
 
 
 # ---- the administrator's word ----

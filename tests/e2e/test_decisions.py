@@ -127,6 +127,29 @@ def test_the_oldest_go_first(guard, backend):
     assert len(shown["decisions"]) == shown["kept"] and shown["oldest"]
 
 
+def test_an_id_no_longer_in_memory_is_found_in_the_journal(guard, backend):
+    g = guard(backend(), server={"workers": 1}, log={"decisions": 2}, rules=RULES)
+    found = ID.search(mails.send(g.port, "x", sender="a@spam.test").text)[1]
+    wait.until(lambda: g.ctl("explain", found).returncode == 0, 10, "the decision")
+    for _ in range(5):
+        mails.send(g.port, "x")
+    wait.until(lambda: g.ctl_json("stats")["decisions"]["total"] == 6, 10, "six decisions")
+    done = g.ctl("explain", found)
+    told = re.search(r'nothing of it is in memory: 2 decisions are kept.*journal \(log\.to = "([^"]+)"\): look there '
+                     "for the id", done.stdout, re.S)
+    assert done.returncode == 1 and told, done
+    assert told[1] == str(g.folder / "journal") and g.journaled("mail", id=found)[0]["by"] == "spam"
+
+
+def test_a_refusal_of_the_backend_passes_and_is_found(g):
+    reply = mails.send(g.port, "x", source="127.55.0.7", rcpts=["nobody@example.test"])
+    assert reply.lines == ["550 5.1.1 nobody"]
+    line = g.journaled("mail")[0]
+    for words in (["--client", "127.55.0.7"], ["--rcpt", "nobody@example.test"], [line["id"]]):
+        kept = wait.until(lambda: g.ctl_json("explain", *words)["decisions"], 10, "the decision")
+        assert [(d["id"], d["by"], d["backend_reply"]) for d in kept] == [(line["id"], "backend", "5.1.1 nobody")]
+
+
 def test_none_are_kept_when_none_are_wanted(guard, backend):
     g = guard(backend(), log={"decisions": 0})
     assert mails.send(g.port, "x").code == 250

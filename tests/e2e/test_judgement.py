@@ -116,6 +116,26 @@ def test_what_would_have_been_is_told_of_a_client_without_mail_too(guard, backen
     assert g.journaled("session", observed="no:reject")
 
 
+def test_faults_of_syntax_and_order_carry_no_id(guard, backend):
+    with Client(guard(backend()).port) as c:
+        for line in ("NONSENSE", "HELO", "RCPT TO:<good@example.test>", "DATA", "EHLO client.test", "MAIL FROM:<",
+                     "MAIL FROM:<a@b.test> XYZ=1", "MAIL FROM:<a@b.test>", "MAIL FROM:<a@b.test>", "RCPT TO:<@>"):
+            reply = c.cmd(line)
+            assert reply.code in (250, 500, 501, 502, 503, 504, 555) and "(id " not in reply.text, (line, reply)
+
+
+def test_limits_and_protocol_stand_above_an_ok(guard, backend):
+    """The first rule lets all pass: more sessions than allowed, and more faults, are ended all the same."""
+    g = guard(backend(), limits={"errors": 3, "sessions_per_client": 1}, rules=(rule("all", EVERYBODY, "ok"),))
+    with Client(g.port) as c:
+        with Client(g.port) as second:
+            assert second.greeting.code == 421
+        for _ in range(3):
+            c.send("NONSENSE\r\n")
+        assert c.replies_at_end()[-1] == 421
+    assert g.journaled("session", by="limit")
+
+
 # ---- what counts ----
 
 BUDGET = rule("budget", "count(messages by client, 10m) > 2 || count(recipients by client, 10m) > 4", "reject")
@@ -172,3 +192,37 @@ def test_addresses_are_hidden_in_a_rules_log_line_too(guard, backend):
     g = guard(backend(), rules=(rule("tell", EVERYBODY, "log"),), log={"addresses": "hash"})
     assert mails.send(g.port, "x", source="127.6.5.4").code == 250
     assert "127.6.5.4" not in g.said("rule tell")
+
+
+# ---- events ----
+
+def test_each_event_is_counted_where_it_happens(guard, backend):
+    """What a client did in one session is seen in its next one; who did nothing of it is not charged with it."""
+    events = ("connections", "messages", "accepted", "recipients", "bad_recipients", "refused", "deferred", "offences",
+              "bytes")
+    rules = [{"name": e, "when": f"count({e} by client, 10m) > {1 if e == 'connections' else 0}", "points": 1,
+              "stage": "connect"} for e in events]
+    b = backend({"RCPT": lambda c, line: "550 5.1.1 nobody" if "nobody" in line else None})
+    g = guard(b, rules=(*rules, rule("no", "sender == 'bad@client.test'", "reject"),
+                        rule("later", "sender == 'slow@client.test'", "defer")))
+
+    def seen(source):
+        before = len(g.journal("mail", client=source))
+        assert mails.send(g.port, "x", source=source).code == 250
+        line = g.journaled("mail", before + 1, client=source)[-1]
+        return {r.split(":")[0] for r in line["rules"]}
+
+    assert seen("127.6.7.1") == set()
+    assert seen("127.6.7.1") == {"connections", "messages", "accepted", "recipients", "bytes"}
+    for sender, rcpt, event in (("bad@client.test", "good@example.test", "refused"),
+                                ("slow@client.test", "good@example.test", "deferred"),
+                                ("a@client.test", "nobody@example.test", "bad_recipients")):
+        source = f"127.6.8.{len(event)}"
+        mails.send(g.port, "x", source=source, sender=sender, rcpts=[rcpt])
+        g.journaled("mail", client=source)
+        got = seen(source)
+        others = {"refused", "deferred", "bad_recipients", "accepted", "bytes"} - {event}
+        assert event in got and not got & others, (event, got)
+    with Client(g.port, "127.6.7.3") as c:
+        c.cmd("NONSENSE")
+    assert "offences" in seen("127.6.7.3")

@@ -52,6 +52,16 @@ def test_show_and_delete(g):
     assert g.ctl("show", "bad@bot.test").returncode == 0
 
 
+def test_half_life_can_be_set(guard, backend):
+    """For who lists records and for the rules: 150 points, three half-lives later nobody is held off."""
+    b = backend({"RCPT": lambda c, line: "550 5.1.1 nobody" if "nobody" in line else None})
+    g = guard(b, score={"half_life": "2s"},
+              rules=(RULES[0], {"name": "hot", "when": "score >= 20", "stage": "mail", "do": "defer"}))
+    offend(g, "127.77.0.1", times=15)
+    wait.until(lambda: mails.send(g.port, "x", source="127.77.0.1").code == 250, 20, "three half-lives")
+    assert g.ctl_json("list")["entries"][0]["points"] < 20
+
+
 def test_delete_leaves_a_block_unless_all(g):
     offend(g, "127.77.0.1")
     assert g.ctl("block", "127.77.0.1", "--for", "1h", "--reason", "a bot").returncode == 0

@@ -162,10 +162,10 @@ struct talk {
 	uint64_t due_ms[TALKERS], asked_ms[TALKERS], ticket[TALKERS];
 };
 
-static int talk_once(struct talk *t)
+static int talk_once(struct talk *t, int most)
 {
 	int brought = 0;
-	for (int i = 0; i < t->clients; i++) {
+	for (int i = 0; i < t->clients && brought < most; i++) {
 		if (t->ticket[i] || clock_mono_ms() < t->due_ms[i])
 			continue;
 		struct relay_mail *m = rig_mail(&t->w->rig, "192.0.2.1", "a@b.test", "u@example.test", "x\r\n");
@@ -201,8 +201,7 @@ static void *talk(void *arg)
 	t.clients = t.w->number == 0 ? 3 : 2;
 	worker_begin(t.w);
 	for (int brought = 0, heard = 0; heard < t.w->mails;) {
-		if (brought < t.w->mails)
-			brought += talk_once(&t);
+		brought += talk_once(&t, t.w->mails - brought);
 		rig_turn(&t.w->rig, 1);
 		heard += hear(&t);
 	}

@@ -355,6 +355,30 @@ static void a_dry_case_changes_nothing(void **state)
 	world_close(&w);
 }
 
+static void log_mail_tag_throttle_and_delete_add_up_beside_a_refusal(void **state)
+{
+	(void)state;
+	struct world w;
+	RULES({ .name = "bad", .when = "helo == 'x'", .charge = 50 },
+		{ .name = "no", .when = "helo == 'x'", .action = SCORE_REJECT },
+		{ .name = "l1", .when = "helo == 'x'", .action = SCORE_LOG },
+		{ .name = "m1", .when = "helo == 'x'", .action = SCORE_MAIL_ALERT },
+		{ .name = "t1", .when = "helo == 'x'", .action = SCORE_TAG, .header = "X-A: one" },
+		{ .name = "s1", .when = "helo == 'x'", .action = SCORE_THROTTLE, .rate = 900 },
+		{ .name = "l2", .when = "helo == 'x'", .action = SCORE_LOG },
+		{ .name = "m2", .when = "helo == 'x'", .action = SCORE_MAIL_ALERT },
+		{ .name = "t2", .when = "helo == 'x'", .action = SCORE_TAG, .header = "X-B: two" },
+		{ .name = "d", .when = "helo == 'x'", .action = SCORE_DELETE });
+	world_open(&w, rules);
+	at_helo(&w, "x");
+	assert_string_equal(by(&w), "no");
+	assert_int_equal(w.v.logs_n * 10 + w.v.mails_n, 22);
+	assert_int_equal(w.v.rate, 900);
+	assert_string_equal(tags(&w), "X-A: one|X-B: two|");
+	assert_int_equal((int)client_record(&w), 0);
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -371,6 +395,7 @@ int main(void)
 		cmocka_unit_test(without_enforce_nothing_is_done),
 		cmocka_unit_test(an_allowance_stands_above_all_rules),
 		cmocka_unit_test(a_dry_case_changes_nothing),
+		cmocka_unit_test(log_mail_tag_throttle_and_delete_add_up_beside_a_refusal),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

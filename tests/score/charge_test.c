@@ -256,6 +256,88 @@ static void memory_may_run_out_anywhere(void **state)
 	score_store_free(&store);
 }
 
+static void a_charge_may_be_told_to_go_to_the_client(void **state)
+{
+	(void)state;
+	struct world w;
+	RULES({ .name = "c", .when = "count(messages by sender, 1m) > 0", .charge = 10, .to = SCORE_TO_CLIENT });
+	world_open(&w, rules);
+	at_mail(&w, "a@b");
+	assert_int_equal((int)client_record(&w), 10);
+	assert_int_equal((int)record_of(&w, score_key_text(w.store, SCORE_KEY_SENDER, SLICE("a@b"))), 0);
+	world_close(&w);
+}
+
+/* None of them has ended when the next one is judged. */
+static void open_sessions_see_each_other(void **state)
+{
+	(void)state;
+	struct world w;
+	struct score_case open[4];
+	RULES({ .name = "crowd", .when = "count(messages by sender, 1m) >= 4", .action = SCORE_DEFER });
+	world_open(&w, rules);
+	for (int i = 0; i < 4; i++) {
+		at_mail(&w, "a@b");
+		assert_string_equal(by(&w), i == 3 ? "crowd" : "");
+		open[i] = w.c;
+		w.c = (struct score_case){ 0 };
+	}
+	for (int i = 0; i < 4; i++)
+		score_case_free(&open[i]);
+	world_close(&w);
+}
+
+static void seen_again(struct world *w, const char *client, const char *wanted)
+{
+	world_session(w, client);
+	at_connect(w);
+	assert_string_equal(fired(w), wanted);
+}
+
+static void keys_of_an_address_have_their_width(void **state)
+{
+	(void)state;
+	struct world w;
+	RULES({ .name = "client", .when = "count(connections by client, 1h) > 1" },
+		{ .name = "net", .when = "count(connections by net(24,48), 1h) > 1" },
+		{ .name = "all", .when = "count(connections by all, 1h) > 1" });
+	world_open(&w, rules);
+	seen_again(&w, "192.0.2.7", "");
+	seen_again(&w, "192.0.2.7", "client net all");
+	seen_again(&w, "192.0.2.8", "net all");
+	seen_again(&w, "192.0.3.7", "all");
+	seen_again(&w, "2001:db8:1:1::1", "all");
+	seen_again(&w, "2001:db8:1:1:ffff::2", "client net all");
+	seen_again(&w, "2001:db8:1:2::1", "net all");
+	seen_again(&w, "2001:db8:2:1::1", "all");
+	world_close(&w);
+}
+
+static void keys_of_a_mail_count_apart(void **state)
+{
+	(void)state;
+	struct world w;
+	RULES({ .name = "helo", .when = "count(recipients by helo, 1h) > 1" },
+		{ .name = "sender", .when = "count(recipients by sender, 1h) > 1" },
+		{ .name = "sender.domain", .when = "count(recipients by sender.domain, 1h) > 1" },
+		{ .name = "recipient", .when = "count(recipients by recipient, 1h) > 1" },
+		{ .name = "recipient.domain", .when = "count(recipients by recipient.domain, 1h) > 1" },
+		{ .name = "both", .when = "count(recipients by sender, recipient, 1h) > 1" });
+	static const char *const mails[][4] = { { "one", "a@b", "c@d", "" }, { "one", "x@y", "x@z", "helo" },
+		{ "two", "a@b", "q@q", "sender sender.domain" }, { "three", "e@b", "c@w", "sender.domain" },
+		{ "four", "f@f", "c@d", "recipient recipient.domain" }, { "five", "g@g", "h@d", "recipient.domain" },
+		{ "six", "a@b", "c@d", "sender sender.domain recipient recipient.domain both" } };
+	world_open(&w, rules);
+	for (size_t i = 0; i < sizeof mails / sizeof *mails; i++) {
+		world_session(&w, "192.0.2.7");
+		at_helo(&w, mails[i][0]);
+		at_mail(&w, mails[i][1]);
+		at_rcpt(&w, mails[i][2]);
+		assert_string_equal(fired(&w), mails[i][3]);
+	}
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -270,6 +352,10 @@ int main(void)
 		cmocka_unit_test(bytes_are_counted_as_a_size),
 		cmocka_unit_test(other_rules_after_a_reload_find_the_same_counters),
 		cmocka_unit_test(memory_may_run_out_anywhere),
+		cmocka_unit_test(a_charge_may_be_told_to_go_to_the_client),
+		cmocka_unit_test(open_sessions_see_each_other),
+		cmocka_unit_test(keys_of_an_address_have_their_width),
+		cmocka_unit_test(keys_of_a_mail_count_apart),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

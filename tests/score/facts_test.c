@@ -170,6 +170,58 @@ static void forms_of_a_greeting(void **state)
 	assert_true(slice_eq(score_helo_form(slice_of(label, 64)), SLICE("invalid")));
 }
 
+/* The stages at which a rule that reads this is tested, a bit for each. */
+static unsigned stages_of(const char *when)
+{
+	struct world w;
+	const struct score_rule_source rules[] = { { .name = "r", .when = when }, { 0 } };
+	world_open(&w, rules);
+	unsigned stages = score_rule_stages(w.set, 0);
+	world_close(&w);
+	return stages;
+}
+
+static void what_can_still_change_is_tested_at_every_later_stage(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *when;
+		enum score_stage born;
+	} all[] = { { "score > 1", SCORE_CONNECT }, { "points > 1", SCORE_CONNECT },
+		{ "record(client) > 1", SCORE_CONNECT }, { "record(sender) > 1", SCORE_MAIL },
+		{ "count(offences by client, 1h) > 1", SCORE_CONNECT },
+		{ "count(messages by helo, 1h) > 1", SCORE_HELO },
+		{ "distinct(client.ip by net(24,48), 1h) > 1", SCORE_CONNECT },
+		{ "spike(connections by listener) > 1", SCORE_CONNECT }, { "offences > 1", SCORE_CONNECT },
+		{ "early_talker", SCORE_GREET }, { "recipients > 1", SCORE_RCPT }, { "bad_recipients > 1", SCORE_RCPT },
+		{ "client.connections > 1", SCORE_CONNECT }, { "sessions > 1", SCORE_CONNECT },
+		{ "stress > 0.5", SCORE_CONNECT }, { "load > 1", SCORE_CONNECT },
+		{ "helo == 'x' and load > 1", SCORE_HELO } };
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+		if (stages_of(all[i].when) != ((1u << SCORE_STAGES) - (1u << all[i].born)))
+			fail_msg("%s: %x", all[i].when, stages_of(all[i].when));
+}
+
+static void what_stands_is_tested_once_where_it_exists(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *when;
+		enum score_stage born;
+	} all[] = { { "client.ip is known", SCORE_CONNECT }, { "client.port > 1", SCORE_CONNECT },
+		{ "client.known_good", SCORE_CONNECT }, { "client.age > 1h", SCORE_CONNECT },
+		{ "client.rdns is none", SCORE_CONNECT }, { "client.dynamic", SCORE_CONNECT },
+		{ "dnsbl('zen.example') is none", SCORE_CONNECT }, { "listener == 'mx'", SCORE_CONNECT },
+		{ "helo == 'x'", SCORE_HELO }, { "helo.form == 'bare'", SCORE_HELO }, { "tls", SCORE_MAIL },
+		{ "tls.version is none", SCORE_MAIL }, { "sender.null", SCORE_MAIL }, { "spf == 'fail'", SCORE_MAIL },
+		{ "recipient == 'x'", SCORE_RCPT }, { "recipient.domain == 'x'", SCORE_RCPT },
+		{ "header('Subject') is none", SCORE_DATA }, { "message.size > 1", SCORE_MESSAGE },
+		{ "client.port > 1 and sender.null and header('Subject') is none", SCORE_DATA } };
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+		if (stages_of(all[i].when) != 1u << all[i].born)
+			fail_msg("%s: %x", all[i].when, stages_of(all[i].when));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -179,6 +231,8 @@ int main(void)
 		cmocka_unit_test(what_is_never_learned_is_unknown_whatever_is_asked),
 		cmocka_unit_test(a_rule_says_what_it_reads_in_vain),
 		cmocka_unit_test(forms_of_a_greeting),
+		cmocka_unit_test(what_can_still_change_is_tested_at_every_later_stage),
+		cmocka_unit_test(what_stands_is_tested_once_where_it_exists),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

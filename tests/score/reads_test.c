@@ -267,6 +267,38 @@ static void what_fires_is_told_once_a_scope(void **state)
 	world_close(&w);
 }
 
+/* Two mails a minute for two days, then twenty within one: against a usual minute a spike, in five of them none. */
+static bool a_minute_s_burst_is_a_spike(uint64_t spike_ms)
+{
+	struct world w;
+	struct score_rule_source rule = {
+		.name = "s", .when = "spike(messages by sender) > 3.4", .points = 1, .stage = SCORE_ANY_STAGE
+	};
+	struct score_rules_config c = {
+		.rules = &rule, .n = 1, .half_life_ms = 1, .spike_ms = spike_ms, .enforce = true
+	};
+	static const struct score_rule_source none[] = { { 0 } };
+	bool seen = false;
+	world_open(&w, none);
+	score_rules_free(&w.set);
+	w.set = score_rules_compile(&c, &w.faults);
+	assert_non_null(w.set);
+	for (int minute = 0; minute <= 2 * 24 * 60; minute++, w.now_ms += 60000)
+		for (int mail = 0; mail < (minute < 2 * 24 * 60 ? 2 : 20); mail++) {
+			send(&w, "192.0.2.7", "a@b");
+			seen = seen || w.v.points > 0;
+		}
+	world_close(&w);
+	return seen;
+}
+
+static void the_window_of_a_spike_can_be_set(void **state)
+{
+	(void)state;
+	assert_true(a_minute_s_burst_is_a_spike(60000));
+	assert_false(a_minute_s_burst_is_a_spike(300000));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -280,6 +312,7 @@ int main(void)
 		cmocka_unit_test(what_was_read_is_told),
 		cmocka_unit_test(charges_above_are_seen_below),
 		cmocka_unit_test(rules_of_one_text_share_their_program),
+		cmocka_unit_test(the_window_of_a_spike_can_be_set),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -353,6 +353,55 @@ static void a_fault_has_file_line_and_caret(void **state)
 		      "make two rules of it\n");
 }
 
+static void of_two_actions_the_stronger_wins_in_either_order(void **state)
+{
+	(void)state;
+	static const enum score_action rising[] = { SCORE_WAIT, SCORE_DEFER, SCORE_REJECT, SCORE_BLOCK };
+	assert_true(SCORE_WAIT < SCORE_GREYLIST && SCORE_GREYLIST < SCORE_DEFER);
+	for (int weak = 0; weak < 4; weak++)
+		for (int strong = weak + 1; strong < 4; strong++)
+			for (int first = 0; first < 2; first++) {
+				struct world w;
+				struct score_rule_source rules[] = { { .name = "a" }, { .name = "b" }, { 0 } };
+				for (int i = 0; i < 2; i++) {
+					rules[i].when = WHEN_ALWAYS;
+					rules[i].action = rising[i == first ? strong : weak];
+					rules[i].delay_ms = rules[i].hold_ms = 1000;
+				}
+				world_open(&w, rules);
+				at_connect(&w);
+				assert_int_equal(w.v.now.rule, first);
+				assert_int_equal(w.v.now.action, rising[strong]);
+				world_close(&w);
+			}
+}
+
+/* Those in force do, beside them: else nobody would know that they could. */
+static void rules_not_in_force_give_neither_points_nor_charge(void **state)
+{
+	(void)state;
+	struct world w;
+	unsigned in = 0;
+	RULES({ .name = "off", .when = WHEN_ALWAYS, .state = SCORE_OFF, .points = 1, .charge = 1 },
+		{ .name = "watched", .when = WHEN_ALWAYS, .state = SCORE_OBSERVE, .points = 2, .charge = 2 },
+		{ .name = "over", .when = WHEN_ALWAYS, .until_ms = T0 + NOW, .points = 4, .charge = 4 },
+		{ .name = "last", .when = WHEN_ALWAYS, .until_ms = T0 + NOW + 1, .points = 10, .charge = 10 },
+		{ .name = "some", .when = WHEN_ALWAYS, .percent = 50, .points = 20, .charge = 20 });
+	world_open(&w, rules);
+	for (unsigned i = 0; i < 40; i++) {
+		char ip[32];
+		(void)snprintf(ip, sizeof ip, "10.0.0.%u", i);
+		world_session(&w, ip);
+		at_connect(&w);
+		bool some = w.v.points > 10;
+		in += some;
+		assert_int_equal((int)w.v.points, some ? 30 : 10);
+		assert_int_equal((int)client_record(&w), some ? 30 : 10);
+	}
+	assert_in_range(in, 8, 32);
+	world_close(&w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -371,6 +420,8 @@ int main(void)
 		cmocka_unit_test(rules_off_expired_or_outside_their_percent_do_nothing),
 		cmocka_unit_test(no_rules_cost_no_memory),
 		cmocka_unit_test(a_fault_has_file_line_and_caret),
+		cmocka_unit_test(of_two_actions_the_stronger_wins_in_either_order),
+		cmocka_unit_test(rules_not_in_force_give_neither_points_nor_charge),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 #include "server/alerts.h"
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,6 +55,52 @@ static void so_many_in_all(void **state)
 	assert_int_equal(full_now, 1);
 	assert_int_equal(ask(a, "spike", "sender 0", 2000), ALERT_TOLD);
 	assert_int_equal(ask(a, "spike", "sender 9999", 1000 + EVERY), ALERT_TELL);
+	alerts_free(&a);
+}
+
+enum { TELLERS = 4, THINGS = 60, TURNS = 6000 };
+
+struct teller {
+	struct alerts *alerts;
+	pthread_barrier_t *start;
+	unsigned number, told;
+};
+
+/* A worker: all tell the same things, each in its own order; one of its own is never mailed. */
+static void *tell(void *arg)
+{
+	struct teller *t = arg;
+	char key[32], own[32];
+	snprintf(own, sizeof own, "own %u", t->number);
+	pthread_barrier_wait(t->start);
+	for (unsigned i = 0; i < TURNS; i++) {
+		snprintf(key, sizeof key, "sender %u", (i * 7 + t->number * 11) % THINGS);
+		t->told += ask(t->alerts, "spike", key, 1000 + i) == ALERT_TELL;
+		assert_int_equal(ask(t->alerts, "spike", own, 1000), ALERT_TELL);
+		alerts_forget(t->alerts, SLICE("spike"), slice_str(own));
+	}
+	return NULL;
+}
+
+static void workers_tell_each_thing_once(void **state)
+{
+	(void)state;
+	struct teller tellers[TELLERS];
+	pthread_t threads[TELLERS];
+	pthread_barrier_t start;
+	struct alerts *a = alerts_new();
+	unsigned told = 0;
+	pthread_barrier_init(&start, NULL, TELLERS);
+	for (unsigned i = 0; i < TELLERS; i++) {
+		tellers[i] = (struct teller){ a, &start, i, 0 };
+		assert_int_equal(pthread_create(&threads[i], NULL, tell, &tellers[i]), 0);
+	}
+	for (unsigned i = 0; i < TELLERS; i++) {
+		pthread_join(threads[i], NULL);
+		told += tellers[i].told;
+	}
+	assert_int_equal(told, THINGS); /* of all workers together */
+	pthread_barrier_destroy(&start);
 	alerts_free(&a);
 }
 
@@ -118,6 +165,7 @@ int main(void)
 		cmocka_unit_test(once_for_each_rule_and_key),
 		cmocka_unit_test(what_was_not_told_may_be_told),
 		cmocka_unit_test(so_many_in_all),
+		cmocka_unit_test(workers_tell_each_thing_once),
 		cmocka_unit_test(the_mail_and_its_evidence),
 		cmocka_unit_test(hostile_values),
 	};

@@ -342,6 +342,51 @@ static void snapshots_do_not_disturb_who_writes(void **state)
 	end(&k);
 }
 
+struct user {
+	struct keeper *keeper;
+	unsigned written;
+};
+
+/* A control connection, and a reload. */
+static void *use(void *arg)
+{
+	struct user *u = arg;
+	struct keeper_info info;
+	for (unsigned i = 0; i < 30; i++) {
+		keeper_ask(u->keeper);
+		keeper_configure(u->keeper, path, i % 2 ? 1 : NEVER);
+		u->written += keeper_snapshot_now(u->keeper, LONG_MS) == KEEPER_WRITTEN;
+		keeper_info(u->keeper, &info);
+		assert_string_equal(info.path, path);
+	}
+	return NULL;
+}
+
+static void many_may_use_it_at_once(void **state)
+{
+	(void)state;
+	enum { USERS = 4 };
+	struct kept k = begin(4 * MB, NEVER);
+	struct user users[USERS] = { 0 };
+	pthread_t threads[USERS];
+	charge(k.store, 100);
+	assert_true(keeper_start(k.keeper));
+	for (unsigned i = 0; i < USERS; i++) {
+		users[i].keeper = k.keeper;
+		assert_int_equal(pthread_create(&threads[i], NULL, use, &users[i]), 0);
+	}
+	for (unsigned i = 0; i < USERS; i++) {
+		pthread_join(threads[i], NULL);
+		assert_int_equal(users[i].written, 30);
+	}
+	struct keeper_info info;
+	keeper_info(k.keeper, &info);
+	assert_true(info.taken > 0 && info.failed == 0 && info.entries == 100);
+	assert_true(keeper_stop(k.keeper));
+	assert_int_equal(keeper_snapshot_now(k.keeper, LONG_MS), KEEPER_OFF);
+	end(&k);
+}
+
 /* Writes snapshots until it is killed. */
 static pid_t start_writer(void)
 {
@@ -397,6 +442,7 @@ int main(void)
 		IN_A_FOLDER(a_link_is_not_followed),
 		IN_A_FOLDER(a_file_of_another_owner_is_put_aside),
 		IN_A_FOLDER(snapshots_do_not_disturb_who_writes),
+		IN_A_FOLDER(many_may_use_it_at_once),
 		IN_A_FOLDER(kill_in_a_snapshot_leaves_the_old_one_whole),
 	};
 	if (!log_open(&(struct log_config){ .to = "/dev/null" }))
