@@ -59,7 +59,7 @@
  * drain   args: none. Stops accepting; the server ends when the sessions have, or after server.drain.
  *   { "sessions": 12 }   still open
  *
- * backend  args: none
+ * backend  args: none. One entry for each backend of each group; "name" is the group: "main" or one of relay.groups
  *   { "backends": [ { "name": "main", "url": "smtp://127.0.0.1:10025",
  *                     "state": "up" | "down" | "unhealthy" | "unknown" (not yet tried),
  *                     "identity": "xclient", "reusable": true,
