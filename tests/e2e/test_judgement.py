@@ -118,7 +118,8 @@ def test_what_would_have_been_is_told_of_a_client_without_mail_too(guard, backen
 
 def test_faults_of_syntax_and_order_carry_no_id(guard, backend):
     with Client(guard(backend()).port) as c:
-        for line in ("NONSENSE", "HELO", "RCPT TO:<good@example.test>", "DATA", "EHLO client.test", "MAIL FROM:<",
+        for line in ("NONSENSE", "HELO", "RCPT TO:<good@example.test>", "DATA", "EHLO client.test",
+                     "RCPT TO:<good@example.test>", "DATA", "MAIL FROM:<",
                      "MAIL FROM:<a@b.test> XYZ=1", "MAIL FROM:<a@b.test>", "MAIL FROM:<a@b.test>", "RCPT TO:<@>"):
             reply = c.cmd(line)
             assert reply.code in (250, 500, 501, 502, 503, 504, 555) and "(id " not in reply.text, (line, reply)
