@@ -1,10 +1,10 @@
 /* server/session.h - one client's connection, from the accept to the close
  *
  * Files: arrive.c (its beginning: door, PROXY, implicit TLS, XCLIENT), session.c (life and bytes), ending.c (its end),
- * talk.c (what the client asks, what it is told), facts.c (what rules may see), judge.c (what the rules want), act.c
- * (what they do beside replies and waits), transfer.c (recipients and bodies on their way to the backend), deadline.c
- * (how long anything may take), journal.c (what is written down), retell.c (what a trace is told), describe.c (what
- * people see).
+ * talk.c (what the client asks, what it is told), offer.c (what EHLO announces), facts.c (what rules may see), judge.c
+ * (what the rules want), act.c (what they do beside replies and waits), transfer.c (recipients and bodies on their way
+ * to the backend), deadline.c (how long anything may take), journal.c (what is written down), retell.c (what a trace
+ * is told), describe.c (what people see).
  *
  * At each moment a session awaits one thing (enum awaiting); one question of the client (enum asked)
  * can be open meanwhile. An idle session costs its struct alone: input, output and mail own no memory then.

@@ -110,6 +110,10 @@ bool act_write_tags(const struct session *s, struct slice id, struct buf *out) M
 enum deed { DEED_ACCEPTED, DEED_REFUSED, DEED_SPARED };
 void act_remember(struct session *s, enum deed deed);
 
+/* offer.c */
+/* Fills s->announced: what the session hears as of its EHLO, and is held to. */
+void offer_extensions(struct session *s);
+
 /* transfer.c */
 void transfer_check_rcpt(struct session *s);
 void transfer_deliver(struct session *s);
