@@ -61,7 +61,7 @@ echo '# mine' >>/etc/smtpguard/smtpguardd.cfg
 dpkg --force-depends --force-confold -i /tmp/x.deb
 grep -q '^# mine' /etc/smtpguard/smtpguardd.cfg
 dpkg -r smtpguard
-no command -v smtpguardd
+test ! -e /usr/sbin/smtpguardd
 grep -q '^# mine' /etc/smtpguard/smtpguardd.cfg
 test -e /var/lib/smtpguard/state.snap
 dpkg -P smtpguard
