@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 static char folder[] = "/tmp/sandbox-test-XXXXXX";
-static char settings_path[64], outside[64], spool[64], control[80], said[64];
+static char settings_path[64], outside[64], spool[48], control[64], said[64];
 
 /* In a child: tells what is wrong and ends it. */
 #define MUST(x)                                                                                                        \
@@ -210,7 +210,7 @@ static void write_file(const char *path)
 
 static int set_up(void **state)
 {
-	char own[64], other[64];
+	char own[48], other[48];
 	(void)state;
 	if (!mkdtemp(folder))
 		return -1;
