@@ -167,7 +167,8 @@ def test_each_call_of_the_start_fails_once(faults, guard, backend, kind):
     for n in range(STARTS_MAX):
         faults.order(kind, after=n)
         process = subprocess.Popen([guarded.program("SMTPGUARDD"), "-c", g.config], stdin=subprocess.DEVNULL,
-                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                   env={**os.environ, **guarded.ENVIRONMENT})
         try:
             wait.until(lambda: process.poll() is not None or ports.listening(g.port), 20, "the server up or ended")
             if process.poll() is None:
@@ -176,6 +177,7 @@ def test_each_call_of_the_start_fails_once(faults, guard, backend, kind):
         finally:
             process.kill()
         failed = faults.end()
+        guarded.check_report(told)
         logged = g.told() + "".join(g.messages())
         assert process.returncode == 0 or (process.returncode == 1 and (told or logged)), (n, process.returncode, told)
         if not failed:
