@@ -91,7 +91,9 @@ def pytest_runtest_makereport(item, call):
 
 
 def pytest_sessionfinish(session):
-    """Where nothing may be skipped (CI), a skip is a failure."""
+    """Where nothing may be skipped (CI), a skip is a failure, unless the kernel itself denies what the test needs."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    if os.environ.get("SMTPGUARD_FORBID_SKIPS") and reporter and reporter.stats.get("skipped"):
+    skipped = reporter.stats.get("skipped", []) if reporter else []
+    ours = [report for report in skipped if "this kernel" not in str(report.longrepr)]
+    if os.environ.get("SMTPGUARD_FORBID_SKIPS") and ours:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
