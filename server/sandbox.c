@@ -212,7 +212,9 @@ static int allow_sockets(scmp_filter_ctx f)
 {
 	int error = 0;
 	for (size_t i = 0; !error && i < sizeof FAMILIES / sizeof *FAMILIES; i++) {
-		const struct scmp_arg_cmp family = { .arg = 0, .op = SCMP_CMP_EQ, .datum_a = (scmp_datum_t)FAMILIES[i] };
+		const struct scmp_arg_cmp family = {
+			.arg = 0, .op = SCMP_CMP_EQ, .datum_a = (scmp_datum_t)FAMILIES[i]
+		};
 		error = seccomp_rule_add_array(f, SCMP_ACT_ALLOW, CALL(socket), 1, &family);
 	}
 	return error;

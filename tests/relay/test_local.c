@@ -60,7 +60,7 @@ static void a_client_that_leaves_does_no_harm(void **state)
 	begin("/box");
 	int before = files("/box/new"), orphans = 0;
 	for (int i = 0; i < 20; i++) {
-		char body[16]; /* a mail that is like one before would be taken for its retry, and answered from memory */
+		char body[16]; /* one that is like a mail before would be taken for its retry */
 		snprintf(body, sizeof body, "x%d\r\n", i);
 		struct relay_mail *m = rig_mail(&g, "192.0.2.1", "a@b.test", "u@example.test", body);
 		assert_true(relay_deliver(g.relay, m, clock_mono_ms()));
