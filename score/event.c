@@ -39,14 +39,25 @@ static bool settle(struct judge *j, uint16_t event)
 	return true;
 }
 
-static void count(struct score_look *l, enum score_event event, uint32_t units)
+static bool has_key(const struct score_keyspec *spec, int kind)
+{
+	for (unsigned i = 0; i < spec->n; i++)
+		if (spec->part[i].kind == kind)
+			return true;
+	return false;
+}
+
+enum { ANY_KEY = -1 };
+
+static void count(struct score_look *l, enum score_event event, uint32_t units, int only)
 {
 	uint64_t origin = score_origin(l->store, &l->facts->client);
 	const struct score_key *key;
 	for (unsigned i = 0; i < l->set->probes_n; i++) {
 		const struct score_probe *p = &l->set->probes[i];
 		if (p->event != event || (p->kind != SCORE_PROBE_COUNT && p->kind != SCORE_PROBE_SPIKE) ||
-		    score_look_key(l, p->keyspec, &key) != SCORE_TRUE)
+			(only != ANY_KEY && !has_key(&l->set->keyspecs[p->keyspec], only)) ||
+			score_look_key(l, p->keyspec, &key) != SCORE_TRUE)
 			continue;
 		if (p->kind == SCORE_PROBE_COUNT)
 			(void)score_count_add(l->store, key, &p->window, units, origin, l->now_ms);
@@ -66,7 +77,7 @@ bool score_event(const struct score_ruleset *set, const struct score_facts *f, s
 	c->late = true;
 	if (!c->dry && (set->count_events & bit)) {
 		score_look_init(&j.look, set, f, store, now_ms);
-		count(&j.look, event, units_of(event, amount));
+		count(&j.look, event, units_of(event, amount), ANY_KEY);
 	}
 	if (EVENTS_BEFORE_TEST & bit)
 		c->fresh |= bit & set->charge_events;
@@ -77,6 +88,16 @@ bool score_event(const struct score_ruleset *set, const struct score_facts *f, s
 		c->fresh = waiting;
 	}
 	return true;
+}
+
+void score_event_learned(const struct score_ruleset *set, const struct score_facts *f, struct score_store *store,
+	enum score_event event, uint64_t amount, enum score_key_kind learned, uint64_t now_ms)
+{
+	struct score_look l;
+	if (!(set->count_events & 1u << event))
+		return;
+	score_look_init(&l, set, f, store, now_ms);
+	count(&l, event, units_of(event, amount), (int)learned);
 }
 
 void score_event_undo(const struct score_ruleset *set, const struct score_facts *f, struct score_store *store,
@@ -90,7 +111,7 @@ void score_event_undo(const struct score_ruleset *set, const struct score_facts 
 	for (unsigned i = 0; i < set->probes_n; i++) {
 		const struct score_probe *p = &set->probes[i];
 		if (p->event != event || (p->kind != SCORE_PROBE_COUNT && p->kind != SCORE_PROBE_SPIKE) ||
-		    score_look_key(&l, p->keyspec, &key) != SCORE_TRUE)
+			score_look_key(&l, p->keyspec, &key) != SCORE_TRUE)
 			continue;
 		if (p->kind == SCORE_PROBE_COUNT)
 			score_count_sub(store, key, &p->window, units_of(event, amount), now_ms);

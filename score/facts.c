@@ -98,6 +98,49 @@ void score_facts_size(struct score_facts *f, uint64_t bytes)
 	f->known |= SCORE_HAS_SIZE;
 }
 
+void score_facts_ptr(struct score_facts *f, struct slice ptr, bool dynamic)
+{
+	f->ptr = ptr;
+	f->dynamic = dynamic;
+	f->known |= SCORE_HAS_PTR;
+}
+
+void score_facts_name(struct score_facts *f, struct slice name)
+{
+	f->name = name;
+	f->known |= SCORE_HAS_NAME;
+}
+
+void score_facts_helo_resolves(struct score_facts *f, bool resolves)
+{
+	f->helo_resolves = resolves;
+	f->known |= SCORE_HAS_HELO_RESOLVES;
+}
+
+void score_facts_helo_ours(struct score_facts *f, bool ours)
+{
+	f->helo_ours = ours;
+	f->known |= SCORE_HAS_HELO_OURS;
+}
+
+void score_facts_sender_mx(struct score_facts *f, bool mx)
+{
+	f->sender_mx = mx;
+	f->known |= SCORE_HAS_SENDER_MX;
+}
+
+void score_facts_sender_local(struct score_facts *f, bool local)
+{
+	f->sender_local = local;
+	f->known |= SCORE_HAS_SENDER_LOCAL;
+}
+
+void score_facts_spf(struct score_facts *f, struct slice result)
+{
+	f->spf = result;
+	f->known |= SCORE_HAS_SPF;
+}
+
 static bool is_alnum(char c)
 {
 	return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
@@ -150,14 +193,16 @@ void score_facts_drop(struct score_facts *f, enum score_scope scope)
 	f->recipient = f->recipient_domain = slice_of(NULL, 0);
 	if (scope == SCORE_OF_RECIPIENT)
 		return;
-	f->known &= ~(uint32_t)(SCORE_HAS_SENDER | SCORE_HAS_HEADERS | SCORE_HAS_SIZE);
+	f->known &= ~(uint32_t)(SCORE_HAS_SENDER | SCORE_HAS_HEADERS | SCORE_HAS_SIZE | SCORE_HAS_SENDER_MX |
+				SCORE_HAS_SENDER_LOCAL | SCORE_HAS_SPF | SCORE_HAS_IDENTITY);
+	f->spf = f->identity = slice_of(NULL, 0);
 	f->headers = NULL;
 	f->headers_n = 0;
 	f->sender = f->sender_domain = slice_of(NULL, 0);
 	f->recipients = f->bad_recipients = 0;
 	if (scope == SCORE_OF_MAIL)
 		return;
-	f->known &= ~(uint32_t)SCORE_HAS_HELO;
+	f->known &= ~(uint32_t)(SCORE_HAS_HELO | SCORE_HAS_HELO_RESOLVES | SCORE_HAS_HELO_OURS);
 	f->helo = slice_of(NULL, 0);
 	if (scope == SCORE_OF_SESSION)
 		*f = (struct score_facts){ 0 };

@@ -45,7 +45,19 @@ enum score_fact {
 	SCORE_HAS_HEADERS = 1 << 11,
 	SCORE_HAS_SIZE = 1 << 12,
 	SCORE_HAS_PRESSURE = 1 << 13, /* sessions, stress, load */
-	SCORE_HAS_LATER = 1 << 14,    /* what this version never learns: never set */
+	SCORE_HAS_PTR = 1 << 14,      /* client.ptr, client.dynamic */
+	SCORE_HAS_NAME = 1 << 15,     /* client.name, client.rdns: the name's own addresses were looked up, too */
+	SCORE_HAS_HELO_RESOLVES = 1 << 16,
+	SCORE_HAS_HELO_OURS = 1 << 17,
+	SCORE_HAS_SENDER_MX = 1 << 18,
+	SCORE_HAS_SENDER_LOCAL = 1 << 19,
+	SCORE_HAS_SPF = 1 << 20,
+	SCORE_HAS_IDENTITY = 1 << 21,
+	SCORE_HAS_ANSWERS = 1 << 22, /* of a rule: it reads what DNS lists say. Never set: see `answered` */
+	SCORE_HAS_LATER = 1 << 23,   /* what this version never learns: never set */
+	/* what others must be asked for; a session that has asked in vain lacks it for good */
+	SCORE_LOOKED_UP = SCORE_HAS_PTR | SCORE_HAS_NAME | SCORE_HAS_HELO_RESOLVES | SCORE_HAS_SENDER_MX |
+			  SCORE_HAS_SPF | SCORE_HAS_IDENTITY
 };
 
 /* One field of the message's header; of several with one name the first counts. */
@@ -65,13 +77,23 @@ struct score_facts {
 	uint64_t age_ms;      /* since the client was first seen */
 	struct slice listener;
 	struct slice tls_version; /* "1.3"; p NULL: none */
+	struct slice ptr;	  /* the first name of the client's address, as found, checked to be a host name; p NULL:
+				     none */
+	struct slice name;	  /* the forward-confirmed one; p NULL: none */
+	bool dynamic;		  /* `ptr` looks like an end-user line */
 	uint32_t sessions;	  /* open ones of the server */
 	double stress, load;	  /* 0..1 and above; per core */
 	/* hello: a new EHLO replaces it */
 	struct slice helo;
+	bool helo_resolves; /* it has an address */
+	bool helo_ours;	    /* it is our own name, address or one of our domains */
 	/* mail */
 	struct slice sender;	    /* without <>; empty: the null sender */
 	struct slice sender_domain; /* p NULL: none */
+	bool sender_mx;		    /* its domain takes mail */
+	bool sender_local;	    /* its domain is one of ours */
+	struct slice spf;	    /* "pass" ... "permerror" */
+	struct slice identity;	    /* who is proven to send, see score_facts_identity(); p NULL: nobody */
 	uint32_t recipients;	    /* RCPT commands of this mail, the one being judged included */
 	uint32_t bad_recipients;    /* those of this mail that do not exist */
 	const struct score_header *headers;
@@ -80,6 +102,9 @@ struct score_facts {
 	/* recipient */
 	struct slice recipient;
 	struct slice recipient_domain; /* p NULL: none ("postmaster") */
+	/* what DNS lists said, by the numbers of score/lookup.h, each within the scope of what was asked about */
+	const struct slice *answers; /* borrowed; p NULL: not listed */
+	uint64_t answered;	     /* which of them are known: 1 << number */
 };
 
 /* Start with a zeroed struct. Each setter replaces and marks as known. */
@@ -95,6 +120,15 @@ void score_facts_pressure(struct score_facts *f, uint32_t sessions, double stres
 void score_facts_tls(struct score_facts *f, bool tls);
 void score_facts_tls_version(struct score_facts *f, struct slice version);
 void score_facts_helo(struct score_facts *f, struct slice helo);
+/* What reverse DNS says. `ptr` p NULL: the address has no name. */
+void score_facts_ptr(struct score_facts *f, struct slice ptr, bool dynamic);
+/* p NULL: the name of the address does not lead back to it, or there is none. */
+void score_facts_name(struct score_facts *f, struct slice name);
+void score_facts_helo_resolves(struct score_facts *f, bool resolves);
+void score_facts_helo_ours(struct score_facts *f, bool ours);
+void score_facts_sender_mx(struct score_facts *f, bool mx);
+void score_facts_sender_local(struct score_facts *f, bool local);
+void score_facts_spf(struct score_facts *f, struct slice result);
 /* Also finds the domain: what is behind the last '@'. The counts of recipients begin at 0. */
 void score_facts_sender(struct score_facts *f, struct slice sender);
 /* Counts as one of `recipients`. `bad_recipients` and `offences` are simply incremented by the session. */

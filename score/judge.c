@@ -291,7 +291,7 @@ uint64_t score_rules_wants(const struct score_ruleset *set, enum score_stage sta
 	uint32_t facts = ok ? 0 : s->facts;
 	for (unsigned i = 0; ok && i < s->n && s->rules[i] < ok; i++)
 		facts |= set->rules[s->rules[i]].reads.facts;
-	return facts & ~f->known & ~(uint32_t)SCORE_HAS_LATER;
+	return facts & ~f->known & ~(uint32_t)(SCORE_HAS_LATER | SCORE_HAS_ANSWERS | SCORE_LOOKED_UP);
 }
 
 bool score_rules_read(const struct score_ruleset *set, uint32_t facts)

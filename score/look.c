@@ -60,9 +60,11 @@ static enum score_tri key_part(struct score_look *l, const struct score_key_part
 		return key_text(l, part, f->listener, k);
 	case SCORE_KEY_ALL:
 		return key_text(l, part, SLICE("all"), k);
-	case SCORE_KEY_CLIENT_NAME: /* never known in this version */
-	case SCORE_KEY_AUTH_USER:
+	case SCORE_KEY_CLIENT_NAME:
+		return key_text(l, part, f->name, k);
 	case SCORE_KEY_IDENTITY:
+		return key_text(l, part, f->identity, k);
+	case SCORE_KEY_AUTH_USER: /* never known in this version */
 	case SCORE_KEY_KINDS:
 		break;
 	}

@@ -1,7 +1,7 @@
 /* score/names.h - the words of the rule language: attributes, functions, events, keys
  *
- * One table each. What CONFIG.md names but this version never learns (DNS, SPF, AUTH, identity) is in the tables with
- * its type and reads SCORE_HAS_LATER: such an expression is checked like any other, and always unknown.
+ * One table each. What this version never learns (AUTH) is in the tables with its type and reads SCORE_HAS_LATER: such
+ * an expression is checked like any other, and always unknown.
  * Static data; any thread.
  */
 #ifndef SCORE_NAMES_H
@@ -29,11 +29,14 @@ enum score_attr {
 	SCORE_AT_TLS_VERSION,
 	SCORE_AT_HELO,
 	SCORE_AT_HELO_FORM,
+	SCORE_AT_HELO_RESOLVES,
+	SCORE_AT_HELO_OURS,
 	SCORE_AT_AUTH_USER,
 	SCORE_AT_SENDER,
 	SCORE_AT_SENDER_DOMAIN,
 	SCORE_AT_SENDER_NULL,
 	SCORE_AT_SENDER_MX,
+	SCORE_AT_SENDER_LOCAL,
 	SCORE_AT_RECIPIENT,
 	SCORE_AT_RECIPIENT_DOMAIN,
 	SCORE_AT_RECIPIENTS,

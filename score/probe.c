@@ -72,6 +72,7 @@ static uint8_t fed_at(const struct score_call *c)
 	return (uint8_t)stage;
 }
 
+/* As written, for people and traces. */
 static const char *probe_name(struct score_ruleset *set, const struct score_node *call)
 {
 	struct buf text = { 0 };

@@ -58,6 +58,16 @@ static bool build_probe(struct builder *b, const struct score_node *n, struct sc
 	return true;
 }
 
+static bool build_lookup(struct builder *b, const struct score_node *n, struct score_op *op)
+{
+	int lookup = score_lookup_add(b->set, n, b->fault);
+	TRY(lookup >= 0);
+	op->code = SCORE_OP_ANSWER;
+	op->index = (uint16_t)lookup;
+	b->p->lookups |= (uint64_t)1 << lookup;
+	return true;
+}
+
 static bool build_call(struct builder *b, const struct score_node *n, struct score_op *op)
 {
 	const struct score_call *c = n->call;
@@ -80,11 +90,9 @@ static bool build_call(struct builder *b, const struct score_node *n, struct sco
 		return op->u.text.p || score_fault_at(b->fault, n->at, "out of memory");
 	case SCORE_FN_DNSBL_DOMAIN:
 		read_name(b, &score_attrs[c->attr]);
-		op->code = SCORE_OP_LATER;
-		return true;
+		return build_lookup(b, n, op);
 	case SCORE_FN_DNSBL:
-		op->code = SCORE_OP_LATER;
-		return true;
+		return build_lookup(b, n, op);
 	case SCORE_FUNCTIONS:
 		break;
 	}
@@ -150,6 +158,7 @@ static bool build_self(struct builder *b, const struct score_node *n, struct sco
 			[SCORE_N_IN_NET] = SCORE_OP_IN_NET,
 		};
 		op->code = codes[n->kind];
+		b->p->asks_knowing |= n->kind == SCORE_N_IS;
 		if (n->kind == SCORE_N_IN_NET)
 			op->u.prefix = n->prefix;
 		return true;

@@ -254,6 +254,7 @@ static bool index_stages(struct score_ruleset *set)
 				continue;
 			s->rules[s->n++] = (uint16_t)i;
 			s->facts |= set->rules[i].reads.facts;
+			s->lookups |= set->rules[i].program->lookups;
 		}
 	}
 	return true;

@@ -7,6 +7,7 @@
 #define SCORE_RULESET_H
 
 #include "score/ast.h"
+#include "score/lookup.h"
 #include "score/regex.h"
 #include "score/rules.h"
 
@@ -52,6 +53,7 @@ enum score_op_code {
 	SCORE_OP_ATTR,
 	SCORE_OP_PROBE,
 	SCORE_OP_HEADER,
+	SCORE_OP_ANSWER, /* of a lookup */
 	SCORE_OP_LATER, /* never known in this version */
 	SCORE_OP_NUMBER,
 	SCORE_OP_STRING,
@@ -65,7 +67,7 @@ struct score_op {
 	uint8_t sub;  /* enum score_compare, score_is, score_attr */
 	bool negated;
 	uint16_t a, next; /* first child, next sibling; SCORE_NO_OP */
-	uint16_t index;	  /* probe */
+	uint16_t index;	  /* probe, lookup */
 	union {
 		double number;
 		struct slice text;
@@ -83,6 +85,8 @@ struct score_program {
 	unsigned n;
 	uint16_t index;		  /* where a test keeps its outcome */
 	bool shifting;		  /* it reads points or a record: a rule above may change its outcome */
+	bool asks_knowing;	  /* it has an `is`: what is not known yet decides it wrongly */
+	uint64_t lookups;	  /* whose answers it reads: 1 << number */
 	const char *later;	  /* the first thing it reads that this version never learns; NULL */
 	struct score_reads reads; /* of all it reads together */
 	uint16_t events;	  /* whose happening can make it true anew: 1 << enum score_event */
@@ -121,7 +125,8 @@ struct score_head {
 struct score_stage_rules {
 	uint16_t *rules; /* in list order */
 	unsigned n;
-	uint32_t facts; /* that they read */
+	uint32_t facts;	  /* that they read */
+	uint64_t lookups; /* whose answers they read */
 };
 
 /* Each word of bits stands for 64 rules. */
@@ -150,6 +155,8 @@ struct score_ruleset {
 	struct score_probe probes[SCORE_PROBES_MAX];
 	unsigned probes_n;
 	uint16_t record_probe[SCORE_KEYSPECS_MAX]; /* of each keyspec, or SCORE_NO_PROBE */
+	struct score_lookup lookups[SCORE_LOOKUPS_MAX];
+	unsigned lookups_n;
 	struct score_program *programs;
 	unsigned programs_n;
 	uint32_t actions;		      /* that some rule has: 1 << enum score_action */
@@ -175,6 +182,11 @@ void score_reads_add(struct score_reads *all, const struct score_reads *one);
 int score_keyspec_add(struct score_ruleset *set, const struct score_key_part *part, unsigned n);
 /* The same for what a call of the language reads. -1: *fault_r says why. */
 int score_probe_add(struct score_ruleset *set, const struct score_node *call, struct score_fault *fault_r) MUST_USE;
+
+/* --- lookup.c --- */
+
+/* The number of this question in the set's table. -1: *fault_r says why. */
+int score_lookup_add(struct score_ruleset *set, const struct score_node *call, struct score_fault *fault_r) MUST_USE;
 
 /* --- look.c --- */
 
@@ -250,6 +262,10 @@ struct score_value {
 };
 
 struct score_value score_value_attr(enum score_attr attr, struct score_look *l);
+/* Of any attribute but score and points. */
+struct score_value score_value_fact(enum score_attr attr, const struct score_facts *f);
+/* Of a lookup. */
+struct score_value score_value_answer(unsigned lookup, const struct score_facts *f);
 struct score_value score_value_header(struct slice name, const struct score_facts *f);
 
 /* --- test.c --- */

@@ -21,6 +21,8 @@ static struct score_value value_of(const struct score_op *ops, unsigned i, struc
 		return probe_value(op->index, l);
 	case SCORE_OP_HEADER:
 		return score_value_header(op->u.text, l->facts);
+	case SCORE_OP_ANSWER:
+		return score_value_answer(op->index, l->facts);
 	case SCORE_OP_LATER:
 		return (struct score_value){ .kind = SCORE_V_UNKNOWN };
 	case SCORE_OP_NUMBER:
@@ -186,6 +188,7 @@ static enum score_tri test(const struct score_op *ops, unsigned i, struct score_
 	case SCORE_OP_ATTR:
 	case SCORE_OP_PROBE:
 	case SCORE_OP_HEADER:
+	case SCORE_OP_ANSWER:
 	case SCORE_OP_LATER:
 	case SCORE_OP_NUMBER:
 	case SCORE_OP_STRING:

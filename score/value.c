@@ -16,9 +16,30 @@ static struct score_value truth(bool b)
 	return (struct score_value){ .kind = SCORE_V_BOOL, .number = b };
 }
 
-static struct score_value session_value(enum score_attr attr, struct score_look *l)
+static struct slice rdns(const struct score_facts *f)
 {
-	const struct score_facts *f = l->facts;
+	return f->name.p ? SLICE("ok") : f->ptr.p ? SLICE("mismatch") : SLICE("none");
+}
+
+/* What reverse DNS says of the client. */
+static struct score_value name_value(enum score_attr attr, const struct score_facts *f)
+{
+	switch (attr) {
+	case SCORE_AT_CLIENT_NAME:
+		return text(f->name);
+	case SCORE_AT_CLIENT_PTR:
+		return text(f->ptr);
+	case SCORE_AT_CLIENT_RDNS:
+		return (struct score_value){ f->ptr.p ? SCORE_V_TEXT : SCORE_V_NONE, .text = rdns(f) };
+	case SCORE_AT_CLIENT_DYNAMIC:
+		return truth(f->dynamic);
+	default: /* never known: the facts it needs stand nowhere */
+		return (struct score_value){ .kind = SCORE_V_UNKNOWN };
+	}
+}
+
+static struct score_value session_value(enum score_attr attr, const struct score_facts *f)
+{
 	switch (attr) {
 	case SCORE_AT_CLIENT_IP:
 		return (struct score_value){ .kind = SCORE_V_IP, .ip = &f->client };
@@ -44,24 +65,23 @@ static struct score_value session_value(enum score_attr attr, struct score_look 
 		return text(f->helo);
 	case SCORE_AT_HELO_FORM:
 		return text(score_helo_form(f->helo));
+	case SCORE_AT_HELO_RESOLVES:
+		return truth(f->helo_resolves);
+	case SCORE_AT_HELO_OURS:
+		return truth(f->helo_ours);
 	case SCORE_AT_SESSIONS:
 		return number(f->sessions);
 	case SCORE_AT_STRESS:
 		return number(f->stress);
 	case SCORE_AT_LOAD:
 		return number(f->load);
-	case SCORE_AT_SCORE:
-		return number(score_look_score(l));
-	case SCORE_AT_POINTS:
-		return number(l->points);
-	default: /* never known: the facts it needs stand nowhere */
-		return (struct score_value){ .kind = SCORE_V_UNKNOWN };
+	default:
+		return name_value(attr, f);
 	}
 }
 
-struct score_value score_value_attr(enum score_attr attr, struct score_look *l)
+struct score_value score_value_fact(enum score_attr attr, const struct score_facts *f)
 {
-	const struct score_facts *f = l->facts;
 	if ((score_attrs[attr].reads.facts & ~f->known) != 0)
 		return (struct score_value){ .kind = SCORE_V_UNKNOWN };
 	switch (attr) {
@@ -71,6 +91,14 @@ struct score_value score_value_attr(enum score_attr attr, struct score_look *l)
 		return text(f->sender_domain);
 	case SCORE_AT_SENDER_NULL:
 		return truth(f->sender.n == 0);
+	case SCORE_AT_SENDER_MX:
+		return truth(f->sender_mx);
+	case SCORE_AT_SENDER_LOCAL:
+		return truth(f->sender_local);
+	case SCORE_AT_SPF:
+		return text(f->spf);
+	case SCORE_AT_IDENTITY:
+		return text(f->identity);
 	case SCORE_AT_RECIPIENT:
 		return text(f->recipient);
 	case SCORE_AT_RECIPIENT_DOMAIN:
@@ -82,8 +110,22 @@ struct score_value score_value_attr(enum score_attr attr, struct score_look *l)
 	case SCORE_AT_MESSAGE_SIZE:
 		return number((double)f->message_size);
 	default:
-		return session_value(attr, l);
+		return session_value(attr, f);
 	}
+}
+
+struct score_value score_value_attr(enum score_attr attr, struct score_look *l)
+{
+	if (attr == SCORE_AT_SCORE)
+		return number(score_look_score(l));
+	return attr == SCORE_AT_POINTS ? number(l->points) : score_value_fact(attr, l->facts);
+}
+
+struct score_value score_value_answer(unsigned lookup, const struct score_facts *f)
+{
+	if (!(f->answered >> lookup & 1))
+		return (struct score_value){ .kind = SCORE_V_UNKNOWN };
+	return text(f->answers[lookup]);
 }
 
 struct score_value score_value_header(struct slice name, const struct score_facts *f)

@@ -90,7 +90,7 @@ static void without_tls_there_is_no_version(void **state)
 	assert_int_equal(value_of(&f, SCORE_MAIL, "not tls"), 1);
 }
 
-static void what_is_never_learned_is_unknown_whatever_is_asked(void **state)
+static void what_was_not_learned_is_unknown_whatever_is_asked(void **state)
 {
 	(void)state;
 	struct score_facts f = client();
@@ -99,7 +99,7 @@ static void what_is_never_learned_is_unknown_whatever_is_asked(void **state)
 		"auth.user is none", "identity == 'x'", "dnsbl('zen.example') is none",
 		"dnsbl_domain('dbl.example', sender.domain) == '127.0.0.2'", "record(identity) > 1",
 		"count(messages by auth.user, 1h) > 1", "distinct(client.ip by auth.user, 1h) > 1",
-		"spike(messages by client.name) > 1", "distinct(identity by client, 1h) == 0" };
+		"spike(messages by client.name) > 1", "distinct(auth.user by client, 1h) == 0" };
 	score_facts_tls(&f, true);
 	score_facts_sender(&f, SLICE("a@b"));
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
@@ -115,17 +115,17 @@ static void a_rule_says_what_it_reads_in_vain(void **state)
 {
 	(void)state;
 	struct world w;
-	static const struct score_rule_source rules[] = { { .name = "a", .when = "tls and client.rdns is none" },
+	static const struct score_rule_source rules[] = { { .name = "a", .when = "tls and auth.user is none" },
 		{ .name = "b", .when = "tls and offences > 2" },
 		{ .name = "c", .when = "tls", .charge = 5, .to = SCORE_TO_USER },
 		{ .name = "d", .when = "count(auth_failures by client, 1m) > 1" },
-		{ .name = "e", .when = "distinct(identity by client, 1m) > 1" }, { 0 } };
+		{ .name = "e", .when = "distinct(auth.user by client, 1m) > 1" }, { 0 } };
 	world_open(&w, rules);
-	assert_string_equal(score_rule_unknown(w.set, 0), "client.rdns");
+	assert_string_equal(score_rule_unknown(w.set, 0), "auth.user");
 	assert_null(score_rule_unknown(w.set, 1));
 	assert_string_equal(score_rule_unknown(w.set, 2), "auth.user");
 	assert_string_equal(score_rule_unknown(w.set, 3), "auth_failures");
-	assert_string_equal(score_rule_unknown(w.set, 4), "identity");
+	assert_string_equal(score_rule_unknown(w.set, 4), "auth.user");
 	assert_int_equal(score_rules_wants(w.set, SCORE_MAIL, &w.facts, &w.c), 0); /* no lookup that nobody does */
 	world_close(&w);
 }
@@ -228,7 +228,7 @@ int main(void)
 		cmocka_unit_test(each_fact_is_unknown_until_it_is_told),
 		cmocka_unit_test(a_scope_takes_its_facts_along),
 		cmocka_unit_test(without_tls_there_is_no_version),
-		cmocka_unit_test(what_is_never_learned_is_unknown_whatever_is_asked),
+		cmocka_unit_test(what_was_not_learned_is_unknown_whatever_is_asked),
 		cmocka_unit_test(a_rule_says_what_it_reads_in_vain),
 		cmocka_unit_test(forms_of_a_greeting),
 		cmocka_unit_test(what_can_still_change_is_tested_at_every_later_stage),
