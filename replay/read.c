@@ -128,6 +128,47 @@ static void read_session(struct reading *g, struct ctl_json at, struct score_fac
 		f->helo = text(g, at, "helo");
 }
 
+static bool is_true(struct ctl_json at, const char *key)
+{
+	return ctl_json_bool(at, key, false);
+}
+
+static void read_looked_up(struct reading *g, struct ctl_json at, struct score_facts *f)
+{
+	if (knows(at, "ptr", f, SCORE_HAS_PTR))
+		score_facts_ptr(f, text(g, at, "ptr"), is_true(at, "dynamic"));
+	if (knows(at, "name", f, SCORE_HAS_NAME))
+		f->name = text(g, at, "name");
+	if (knows(at, "helo_resolves", f, SCORE_HAS_HELO_RESOLVES))
+		f->helo_resolves = is_true(at, "helo_resolves");
+	if (knows(at, "helo_ours", f, SCORE_HAS_HELO_OURS))
+		f->helo_ours = is_true(at, "helo_ours");
+	if (knows(at, "sender_mx", f, SCORE_HAS_SENDER_MX))
+		f->sender_mx = is_true(at, "sender_mx");
+	if (knows(at, "sender_local", f, SCORE_HAS_SENDER_LOCAL))
+		f->sender_local = is_true(at, "sender_local");
+	if (knows(at, "spf", f, SCORE_HAS_SPF))
+		f->spf = text(g, at, "spf");
+	if (knows(at, "identity", f, SCORE_HAS_IDENTITY))
+		f->identity = text(g, at, "identity");
+}
+
+static void read_answers(struct reading *g, struct ctl_json line, struct replay_record *r)
+{
+	struct ctl_json all = ctl_json_get(line, "answers");
+	size_t n = ctl_json_len(all);
+	if (n > SCORE_LOOKUPS_MAX) {
+		fault(g, "\"answers\" are more than rules can ask for");
+		return;
+	}
+	for (size_t i = 0; i < n; i++) {
+		struct ctl_json one = ctl_json_item(all, i);
+		r->answers[i].lookup = text_or_empty(g, ctl_json_item(one, 0), NULL);
+		r->answers[i].text = text(g, ctl_json_item(one, 1), NULL);
+	}
+	r->answers_n = (unsigned)n;
+}
+
 static void read_headers(struct reading *g, struct ctl_json at, struct replay_record *r)
 {
 	struct ctl_json all = ctl_json_get(at, "headers");
@@ -162,6 +203,7 @@ static void read_facts(struct reading *g, struct ctl_json line, struct replay_re
 	if (!ctl_json_is_object(at))
 		fault(g, "\"facts\" are missing");
 	read_session(g, at, &r->facts);
+	read_looked_up(g, at, &r->facts);
 	read_mail(g, at, &r->facts);
 	if (is_there(at, "headers"))
 		read_headers(g, at, r);
@@ -266,6 +308,10 @@ static void read_event(struct reading *g, struct ctl_json line, struct replay_re
 	if (r->kind == REPLAY_TEST && !before_test)
 		fault(g, "a test follows an event that is settled by itself");
 	r->amount = number(g, line, "amount", INT64_MAX);
+	if (is_there(line, "learned"))
+		r->learned = score_name_find(score_keys, SCORE_KEY_KINDS, text_or_empty(g, line, "learned"));
+	if (is_there(line, "learned") && (r->learned < 0 || r->kind != REPLAY_EVENT))
+		fault(g, "\"learned\" names no key, or not that of an event");
 }
 
 static void read_call(struct reading *g, struct ctl_json line, struct replay_record *r)
@@ -281,6 +327,7 @@ static void read_call(struct reading *g, struct ctl_json line, struct replay_rec
 	r->allowed = ctl_json_bool(line, "allowed", false);
 	r->place = (uint8_t)number(g, line, "place", 99);
 	read_facts(g, line, r);
+	read_answers(g, line, r);
 	read_reads(g, line, r);
 	read_charges(g, line, r);
 }

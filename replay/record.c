@@ -11,9 +11,10 @@ void replay_record_begin(struct replay_record *r, enum replay_kind kind)
 	r->allowed = r->accepted = r->cut = false;
 	r->place = 0;
 	r->event = SCORE_EVENTS;
+	r->learned = REPLAY_NOT_LEARNED;
 	r->stage = SCORE_CONNECT;
 	r->verdict = (struct replay_verdict){ 0 };
-	r->reads_n = r->charges_n = 0;
+	r->answers_n = r->reads_n = r->charges_n = 0;
 }
 
 void replay_record_head(struct replay_record *r, const struct score_ruleset *set, uint64_t start_ms)
@@ -23,6 +24,16 @@ void replay_record_head(struct replay_record *r, const struct score_ruleset *set
 	r->head.version = REPLAY_VERSION;
 	r->head.start_ms = start_ms;
 	score_rules_times(set, &r->head.half_life_ms, &r->head.spike_ms);
+}
+
+void replay_record_answers(struct replay_record *r, const struct score_ruleset *set)
+{
+	r->answers_n = 0;
+	for (uint64_t bits = r->facts.answered; bits; bits &= bits - 1) {
+		unsigned lookup = (unsigned)__builtin_ctzll(bits);
+		r->answers[r->answers_n++] = (struct replay_answer){ slice_str(score_lookup_about(set, lookup)->name),
+			r->facts.answers[lookup] };
+	}
 }
 
 void replay_record_tape(struct replay_record *r, const struct score_ruleset *set, const struct score_tape *t)

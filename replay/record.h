@@ -5,7 +5,7 @@
  *
  *     head       format and rule set; the first line of a file, and one before the first record of a new rule set
  *     test       score_rules_eval(): facts, values read, charges, the verdict
- *     event      score_event()
+ *     event      score_event(), or score_event_learned() where it says what was learned
  *     undo       score_event_undo()
  *     recipient  score_case_recipient_done()
  *     mail       score_case_mail_done()
@@ -26,6 +26,7 @@
 #define REPLAY_RECORD_H
 
 #include "base/buf.h"
+#include "score/lookup.h"
 #include "score/rules.h"
 #include "score/tape.h"
 
@@ -44,6 +45,7 @@ enum replay_kind {
 
 /* More header fields than mail has; a record with more is `cut`. */
 enum { REPLAY_HEADERS = 200 };
+enum { REPLAY_NOT_LEARNED = -1 };
 
 /* Of a head. */
 struct replay_head {
@@ -61,6 +63,11 @@ struct replay_charge {
 	struct slice rule, key; /* names: score_rule_name(), score_charge_key_name() */
 	bool forgets;
 	double points, now; /* see struct score_tape_charge */
+};
+
+/* What a DNS list said: the lookup by its name in score/lookup.h, the text p NULL: not listed. */
+struct replay_answer {
+	struct slice lookup, text;
 };
 
 /* What a verdict was, by the names of its rules (empty: none). */
@@ -86,6 +93,7 @@ struct replay_record {
 	uint8_t place;		  /* score_client_place() */
 	enum score_event event;	  /* of event and undo. Of a test: an event with amount 1 that was counted just before,
 				     with the same facts at the same time; SCORE_EVENTS: none */
+	int learned;		  /* of event: an enum score_key_kind; REPLAY_NOT_LEARNED: the event itself */
 	uint64_t amount;
 	enum score_stage stage;	       /* of a test */
 	struct slice mail;	       /* the mail's decision id, or empty: for examples in a report */
@@ -93,7 +101,8 @@ struct replay_record {
 	bool accepted;		       /* of a recipient */
 	bool cut;		       /* not all of it could be kept: not to be compared */
 
-	unsigned reads_n, charges_n;
+	unsigned answers_n, reads_n, charges_n;
+	struct replay_answer answers[SCORE_LOOKUPS_MAX]; /* what facts.answers hold, by name */
 	struct replay_read reads[SCORE_PROBES_MAX];
 	struct replay_charge charges[SCORE_RULES_MAX];
 	struct score_header headers[REPLAY_HEADERS]; /* room for facts.headers; used by the reader only */
@@ -103,6 +112,8 @@ struct replay_record {
 void replay_record_begin(struct replay_record *r, enum replay_kind kind);
 /* A head for this rule set; `rules` too. */
 void replay_record_head(struct replay_record *r, const struct score_ruleset *set, uint64_t start_ms);
+/* `answers`, from the facts. */
+void replay_record_answers(struct replay_record *r, const struct score_ruleset *set);
 /* What the call noted: `reads`, `charges` and `cut`. Names are the set's. */
 void replay_record_tape(struct replay_record *r, const struct score_ruleset *set, const struct score_tape *t);
 /* A verdict by the names of this set's rules; and that of the record. */

@@ -187,6 +187,23 @@ static void load_tape(struct replay_runner *r, const struct replay_record *recor
 	}
 }
 
+/* The record's facts, with its answers by the numbers of this rule set: what only the new rules ask is unknown. */
+static struct score_facts facts_for(
+	const struct replay_runner *r, const struct replay_record *record, struct slice answers_r[SCORE_LOOKUPS_MAX])
+{
+	struct score_facts f = record->facts;
+	f.answered = 0;
+	f.answers = answers_r;
+	for (unsigned i = 0; i < record->answers_n; i++) {
+		unsigned lookup = score_lookup_find(r->set, record->answers[i].lookup);
+		if (lookup == SCORE_LOOKUPS_MAX)
+			continue;
+		answers_r[lookup] = record->answers[i].text;
+		f.answered |= (uint64_t)1 << lookup;
+	}
+	return f;
+}
+
 /* What was read that the record does not tell. */
 static void note_fresh(struct replay_runner *r, uint64_t now_ms)
 {
@@ -230,10 +247,9 @@ static enum replay_outcome compare(
 	return same ? REPLAY_SAME : REPLAY_CHANGED;
 }
 
-static bool run_test(
-	struct replay_runner *r, const struct replay_record *record, struct score_case *c, struct score_verdict *v_r)
+static bool run_test(struct replay_runner *r, const struct replay_record *record, const struct score_facts *f,
+	struct score_case *c, struct score_verdict *v_r)
 {
-	const struct score_facts *f = &record->facts;
 	if (record->event != SCORE_EVENTS)
 		TRY(score_event(r->set, f, c, r->store, record->event, 1, record->time_ms));
 	c->tape = &r->tape;
@@ -242,10 +258,16 @@ static bool run_test(
 	return ran;
 }
 
-static bool run_event(struct replay_runner *r, const struct replay_record *record, struct score_case *c)
+static bool run_event(
+	struct replay_runner *r, const struct replay_record *record, const struct score_facts *f, struct score_case *c)
 {
+	if (record->learned != REPLAY_NOT_LEARNED) {
+		score_event_learned(r->set, f, r->store, record->event, record->amount,
+			(enum score_key_kind)record->learned, record->time_ms);
+		return true;
+	}
 	c->tape = &r->tape;
-	bool ran = score_event(r->set, &record->facts, c, r->store, record->event, record->amount, record->time_ms);
+	bool ran = score_event(r->set, f, c, r->store, record->event, record->amount, record->time_ms);
 	c->tape = NULL;
 	return ran;
 }
@@ -254,13 +276,14 @@ static enum replay_outcome run_call(struct replay_runner *r, const struct replay
 	struct replay_session *s, struct replay_verdict *verdict_r)
 {
 	struct score_verdict v;
-	const struct score_facts *f = &record->facts;
+	struct slice answers[SCORE_LOOKUPS_MAX];
+	struct score_facts facts = facts_for(r, record, answers), *f = &facts;
 	s->c.allowed = record->allowed;
 	load_tape(r, record);
 	r->tape.follows = !s->whole;
 	score_tape_begin(r->set, &r->tape, f, r->store, record->time_ms);
 	bool is_test = record->kind == REPLAY_TEST;
-	bool ran = is_test ? run_test(r, record, &s->c, &v) : run_event(r, record, &s->c);
+	bool ran = is_test ? run_test(r, record, f, &s->c, &v) : run_event(r, record, f, &s->c);
 	score_tape_end(r->set, &r->tape, f, r->store, record->time_ms);
 	note_fresh(r, record->time_ms);
 	if (!ran)

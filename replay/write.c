@@ -66,13 +66,18 @@ static void put_double(struct line *l, const char *key, double v)
 }
 
 /* p NULL is a thing that is none, and null. */
-static void put_text(struct line *l, const char *key, struct slice s)
+static void put_thing(struct line *l, struct slice s)
 {
-	put_key(l, key);
 	if (s.p)
 		put_string(l, s);
 	else
 		put(l, SLICE("null"));
+}
+
+static void put_text(struct line *l, const char *key, struct slice s)
+{
+	put_key(l, key);
+	put_thing(l, s);
 }
 
 static void put_some(struct line *l, const char *key, struct slice s)
@@ -155,17 +160,53 @@ static void put_session_facts(struct line *l, const struct score_facts *f)
 		put_text(l, "helo", f->helo);
 }
 
+static void put_looked_up(struct line *l, const struct score_facts *f)
+{
+	if (f->known & SCORE_HAS_PTR) {
+		put_text(l, "ptr", f->ptr);
+		put_flag(l, "dynamic", f->dynamic);
+	}
+	if (f->known & SCORE_HAS_NAME)
+		put_text(l, "name", f->name);
+	if (f->known & SCORE_HAS_HELO_RESOLVES)
+		put_bool(l, "helo_resolves", f->helo_resolves);
+	if (f->known & SCORE_HAS_HELO_OURS)
+		put_bool(l, "helo_ours", f->helo_ours);
+	if (f->known & SCORE_HAS_SENDER_MX)
+		put_bool(l, "sender_mx", f->sender_mx);
+	if (f->known & SCORE_HAS_SENDER_LOCAL)
+		put_bool(l, "sender_local", f->sender_local);
+	if (f->known & SCORE_HAS_SPF)
+		put_text(l, "spf", f->spf);
+	if (f->known & SCORE_HAS_IDENTITY)
+		put_text(l, "identity", f->identity);
+}
+
+static void put_pair(struct line *l, struct slice a, struct slice b)
+{
+	next(l);
+	put(l, SLICE("["));
+	put_string(l, a);
+	put(l, SLICE(","));
+	put_thing(l, b);
+	put(l, SLICE("]"));
+}
+
+static void put_answers(struct line *l, const struct replay_record *r)
+{
+	if (!r->answers_n)
+		return;
+	open(l, "answers", SLICE("["));
+	for (unsigned i = 0; i < r->answers_n; i++)
+		put_pair(l, r->answers[i].lookup, r->answers[i].text);
+	close(l, SLICE("]"));
+}
+
 static void put_headers(struct line *l, const struct score_facts *f)
 {
 	open(l, "headers", SLICE("["));
-	for (uint32_t i = 0; i < f->headers_n && i < REPLAY_HEADERS; i++) {
-		next(l);
-		put(l, SLICE("["));
-		put_string(l, f->headers[i].name);
-		put(l, SLICE(","));
-		put_string(l, f->headers[i].value);
-		put(l, SLICE("]"));
-	}
+	for (uint32_t i = 0; i < f->headers_n && i < REPLAY_HEADERS; i++)
+		put_pair(l, f->headers[i].name, f->headers[i].value);
 	close(l, SLICE("]"));
 }
 
@@ -173,6 +214,7 @@ static void put_facts(struct line *l, const struct score_facts *f)
 {
 	open(l, "facts", SLICE("{"));
 	put_session_facts(l, f);
+	put_looked_up(l, f);
 	if (f->known & SCORE_HAS_SENDER) {
 		put_text(l, "sender", f->sender);
 		put_number(l, "recipients", f->recipients);
@@ -272,9 +314,12 @@ static void put_call(struct line *l, const struct replay_record *r)
 		put_text(l, "event", slice_str(score_events[r->event].name));
 	if (r->kind != REPLAY_TEST)
 		put_number(l, "amount", r->amount);
+	if (r->learned != REPLAY_NOT_LEARNED)
+		put_text(l, "learned", slice_str(score_keys[r->learned].name));
 	put_flag(l, "allowed", r->allowed);
 	put_number(l, "place", r->place);
 	put_facts(l, &r->facts);
+	put_answers(l, r);
 	put_reads(l, r);
 	put_charges(l, r);
 	if (r->kind == REPLAY_TEST)

@@ -148,6 +148,7 @@ static void put_facts(struct session *s, struct replay_desk *d, const struct sco
 	r->facts = *f;
 	if (s->mail && !s->mail->keeps_header) /* none of these rules reads it */
 		r->facts.known &= ~(uint32_t)SCORE_HAS_HEADERS;
+	replay_record_answers(r, s->generation->rules);
 	r->allowed = s->judgement.allowed;
 	r->place = (uint8_t)score_client_place(s->generation->rules, &s->peer.ip);
 	score_tape_clear(&d->tape);

@@ -179,6 +179,34 @@ static int release(void **state)
 	return 0;
 }
 
+/* What was looked up, found, not there, or never known. */
+static void answers_come_back(void **state)
+{
+	(void)state;
+	begin(REPLAY_TEST);
+	score_facts_ptr(&record.facts, SLICE("dsl.example"), true);
+	score_facts_name(&record.facts, slice_of(NULL, 0));
+	score_facts_spf(&record.facts, SLICE("softfail"));
+	score_facts_sender_mx(&record.facts, false);
+	record.answers_n = 2;
+	record.answers[0] = (struct replay_answer){ SLICE("dnsbl('a.example')"), SLICE("127.0.0.2") };
+	record.answers[1] = (struct replay_answer){ SLICE("dnsbl('b.example')"), slice_of(NULL, 0) };
+	through_text(&record);
+	assert_int_equal(again.facts.known, record.facts.known);
+	assert_true(again.facts.dynamic && slice_eq(again.facts.ptr, SLICE("dsl.example")) && !again.facts.name.p);
+	assert_true(slice_eq(again.facts.spf, SLICE("softfail")) && !again.facts.sender_mx);
+	assert_int_equal(again.answers_n, 2);
+	assert_true(slice_eq(again.answers[0].lookup, SLICE("dnsbl('a.example')")));
+	assert_true(slice_eq(again.answers[0].text, SLICE("127.0.0.2")));
+	assert_null(again.answers[1].text.p);
+	begin(REPLAY_EVENT);
+	record.event = SCORE_EV_CONNECTIONS;
+	record.learned = SCORE_KEY_CLIENT_NAME;
+	through_text(&record);
+	assert_int_equal(again.learned, SCORE_KEY_CLIENT_NAME);
+	assert_int_equal(again.answers_n, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -186,6 +214,7 @@ int main(void)
 		cmocka_unit_test(values_come_back_bit_for_bit),
 		cmocka_unit_test(every_kind_comes_back),
 		cmocka_unit_test(none_and_delete_come_back),
+		cmocka_unit_test(answers_come_back),
 		cmocka_unit_test(what_is_no_record_is_told),
 	};
 	return cmocka_run_group_tests(tests, NULL, release);
