@@ -2,7 +2,6 @@
 
 enum { CNAME = 5, SOA = 6, OPT = 41, IN = 1 };
 enum { QR = 0x8000, OPCODE = 0x7800, TC = 0x0200, RD = 0x0100, RCODE = 0x000f };
-enum { NOERROR = 0, NXDOMAIN = 3, NOTIMP = 4, REFUSED = 5 };
 enum { QUESTION_END = 4, RECORD_HEAD = 10 };
 
 struct reader {
@@ -305,17 +304,17 @@ static enum dns_failure failure_of(unsigned flags)
 	unsigned rcode = flags & RCODE;
 	if (flags & TC)
 		return DNS_TRUNCATED;
-	if (rcode == NOERROR || rcode == NXDOMAIN)
+	if (rcode == DNS_RCODE_NOERROR || rcode == DNS_RCODE_NXDOMAIN)
 		return DNS_NO_FAILURE;
-	return rcode == REFUSED || rcode == NOTIMP ? DNS_REFUSED : DNS_SERVFAIL;
+	return rcode == DNS_RCODE_REFUSED || rcode == DNS_RCODE_NOTIMP ? DNS_REFUSED : DNS_SERVFAIL;
 }
 
 /* The header and the question are what was asked; m->at is behind them. */
-static bool is_reply_to(struct reader *m, const struct dns_question *q, uint16_t id)
+static bool is_reply_to(struct reader *m, const struct dns_question *q)
 {
 	struct wire asked, got;
 	TRY(m->n >= DNS_HEADER && m->n <= UINT16_MAX);
-	TRY(get16(m->p) == id && (get16(m->p + 2) & (QR | OPCODE)) == QR && get16(m->p + 4) == 1);
+	TRY((get16(m->p + 2) & (QR | OPCODE)) == QR && get16(m->p + 4) == 1);
 	TRY(read_name_at(m, DNS_HEADER, &got) && m->n - m->at >= QUESTION_END);
 	asked.n = (uint8_t)dns_name_to_wire(&q->name, asked.b);
 	TRY(same_name(&asked, &got) && get16(m->p + m->at) == q->type && get16(m->p + m->at + 2) == IN);
@@ -340,7 +339,7 @@ static struct dns_answer follow(
 	if (!read_section(m, get16(m->p + 6), &s))
 		return dns_answer_failed(DNS_MALFORMED);
 	size_t authority = m->at;
-	bool nxdomain = (get16(m->p + 2) & RCODE) == NXDOMAIN;
+	bool nxdomain = (get16(m->p + 2) & RCODE) == DNS_RCODE_NXDOMAIN;
 	for (unsigned aliases = 0; aliases <= DNS_CHAIN_MAX; aliases++) {
 		bool moved;
 		if (!look(m, &s, q->type, name, room, &a, &moved))
@@ -355,12 +354,11 @@ static struct dns_answer follow(
 	return dns_answer_failed(DNS_LOOP);
 }
 
-struct dns_answer dns_message_read(
-	struct slice message, const struct dns_question *q, uint16_t id, char room[DNS_ANSWER_BYTES])
+struct dns_answer dns_message_read(struct slice message, const struct dns_question *q, char room[DNS_ANSWER_BYTES])
 {
 	struct reader m = { .p = (const uint8_t *)message.p, .n = message.n, .work = DNS_MESSAGE_WORK };
 	struct wire name;
-	if (!is_reply_to(&m, q, id))
+	if (!is_reply_to(&m, q))
 		return dns_answer_failed(DNS_MALFORMED);
 	enum dns_failure failure = failure_of(get16(m.p + 2));
 	if (failure)

@@ -21,12 +21,16 @@ enum {
 	DNS_MESSAGE_WORK = 20000   /* labels and pointers read in one message */
 };
 
+/* RFC 1035 4.1.1, RFC 6895 2.3 */
+enum { DNS_RCODE_NOERROR, DNS_RCODE_NXDOMAIN = 3, DNS_RCODE_NOTIMP, DNS_RCODE_REFUSED };
+
 /* A question with recursion desired and EDNS at its end. Returns its length. */
 size_t dns_message_write(const struct dns_question *q, uint16_t id, uint8_t message_r[DNS_QUERY_MAX]);
 
-/* The answer to that question. Its records lie in `room`. Whatever is wrong is told as FAILED: another id, another
- * question or no answer at all is MALFORMED. ttl_s of a negative answer is that of its SOA, 0 without one. */
+/* The answer to that question. Its records lie in `room`. Whatever is wrong is told as FAILED: another question or no
+ * answer at all is MALFORMED. Its id is not looked at: who sent the question knows it. ttl_s of a negative answer is
+ * that of its SOA, 0 without one. */
 struct dns_answer dns_message_read(
-	struct slice message, const struct dns_question *q, uint16_t id, char room[DNS_ANSWER_BYTES]) MUST_USE;
+	struct slice message, const struct dns_question *q, char room[DNS_ANSWER_BYTES]) MUST_USE;
 
 #endif

@@ -4,7 +4,7 @@
  * asker's ticket. Equal questions share one query. What was not answered by its asker's deadline is answered FAILED
  * (timeout) by then; a late answer still goes into the cache.
  *
- * No callbacks: c-ares' own end in resolver.c. Within one worker's turn:
+ * No callbacks: c-ares' own end in channel.c. Within one worker's turn:
  *
  *     while ((io = net_loop_next(loop, &events)))
  *             if (io->owner == NET_OWNER_DNS) dns_resolver_on_io(resolver, io, events, now);
@@ -12,42 +12,25 @@
  *     while (dns_resolver_pop(resolver, &result)) ...    result.ticket says whose answer it is
  *     net_loop_wait(loop, min(own sleep, dns_resolver_sleep_ms(resolver, now)));
  *
- * Memory: an answer that was handed out (asked or popped) is the resolver's and holds until the next call of one of
- * these functions; who needs it longer copies it.
- * Sockets: UDP, from a port that the kernel chooses anew with every channel; a channel of c-ares is replaced after
- * DNS_CHANNEL_QUERIES or DNS_CHANNEL_MS (1.18 keeps its port as long as it is busy, and a port that stays lets
- * forged answers be aimed at it). Cut answers are asked again over TCP. No file is read, ever.
+ * Memory: an answer that was handed out (asked or popped), and a result's question, are the resolver's and hold until
+ * the next call of one of these functions; who needs them longer copies them.
  * Threads: the worker's; dns_resolver_stat() may be called by any.
  */
 #ifndef DNS_RESOLVER_H
 #define DNS_RESOLVER_H
 
-#include "dns/answer.h"
-
-struct net_io;
-struct net_loop;
+#include "dns/channel.h"
 
 enum {
-	DNS_SERVERS_MAX = 8,
-	DNS_CHANNEL_QUERIES = 10000,
-	DNS_CHANNEL_MS = 10 * 60 * 1000,
-	/* Questions under way at once. An asker whose DNS never answers holds one for up to `timeout_ms`, so 2,000 such
-	 * clients a second are still below it; what comes beyond is FAILED (busy) at once. */
+	/* Questions under way at once. One whose servers never answer stays for up to `timeout_ms`: at the default of
+	 * 3 s that is room for 5,000 such a second. What comes beyond is FAILED (busy) at once. */
 	DNS_OPEN_MAX = 16384,
 	DNS_WAITERS_MAX = 4 * DNS_OPEN_MAX
 };
 
-struct dns_server {
-	struct ip ip;
-	uint16_t port;
-};
-
 struct dns_settings {
-	struct dns_server servers[DNS_SERVERS_MAX]; /* in order of preference */
-	size_t servers_n;			    /* 0: every question is FAILED (unreachable) */
-	uint64_t timeout_ms;			    /* of a query in all: all tries at all servers fit into it */
-	unsigned tries;				    /* at each server */
-	size_t cache_entries;			    /* of this resolver; 0: nothing is kept */
+	struct dns_channel_settings channel; /* no servers: what the cache does not know is FAILED (unreachable) */
+	size_t cache_entries;		     /* of this resolver; 0: nothing is kept */
 };
 
 /* What a session may still ask for: what is answered from the cache costs nothing. */
@@ -57,7 +40,7 @@ struct dns_budget {
 
 struct dns_resolver;
 
-/* NULL: no memory. The settings are copied. */
+/* NULL: no memory. The settings are copied. Without memory for its cache it works without. */
 struct dns_resolver *dns_resolver_new(const struct dns_settings *s, struct net_loop *l, uint64_t now_ms) MUST_USE;
 /* New settings: what is under way ends under the old ones; the cache is kept unless its size has changed. */
 void dns_resolver_configure(struct dns_resolver *r, const struct dns_settings *s, uint64_t now_ms);
@@ -83,7 +66,7 @@ enum dns_asked dns_resolver_ask(struct dns_resolver *r, const struct dns_questio
 struct dns_result {
 	uint64_t ticket;
 	uint32_t what;
-	struct dns_question question;
+	const struct dns_question *question;
 	struct dns_answer answer;
 	uint32_t took_ms; /* since it was asked by this asker */
 };
