@@ -26,7 +26,8 @@ install(FILES packaging/systemd/tmpfiles.conf DESTINATION lib/tmpfiles.d RENAME 
 
 # The sample settings, with all that they include.
 file(GLOB settings CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR}
-  ${PROJECT_SOURCE_DIR}/smtpguardd.cfg ${PROJECT_SOURCE_DIR}/trusted.list ${PROJECT_SOURCE_DIR}/rules.d/*.cfg)
+  ${PROJECT_SOURCE_DIR}/smtpguardd.cfg ${PROJECT_SOURCE_DIR}/trusted.list ${PROJECT_SOURCE_DIR}/rules.d/*.cfg
+  ${PROJECT_SOURCE_DIR}/lists.d/*.list)
 foreach(name ${settings})
   get_filename_component(folder ${SG_CONFIG_DIR}/${name} DIRECTORY)
   install(CODE "

@@ -5,12 +5,11 @@
  *  - the address spelled in its own name: all of it or its last two or three octets; decimal with any separator or
  *    zero-padded without, in either order; hexadecimal, whole or by octet; as one decimal number; IPv6 by groups,
  *    nibbles or its last half.
- *  - words of a list: end-user words (dsl, dyn, pool, cable, cust ...) and server words (mail, mx, smtp, static ...)
- *    that weigh against them. A word is a run of letters between other bytes; words that may stand within longer ones
- *    ("adsl" in "myadsl") are marked in the list.
+ *  - words of a list: end-user words (dsl, dyn, pool, cable, cust ...), and two kinds that weigh against: words of
+ * servers (mail, mx, smtp ...) and of fixed lines (static ...). A word is a run of letters between other bytes.
  *
- * An address in full and no server word: an end-user line. So is an end-user word, unless a server word stands
- * further left. A server word that is the first label of all ("mail.", "mx1.") says server against all else.
+ * A word of a fixed line says "no end-user line" against all else; a server's word does so unless an end-user word
+ * stands left of it. Without these the address, a part of it or an end-user word says yes.
  *
  * Pure, bounded (a name has 253 bytes), no allocation when judging; the words are immutable once finished and may be
  * read by any thread.
@@ -24,13 +23,13 @@
 
 /* --- the words --- */
 
-enum { DNS_WORD_MAX = 24, DNS_WORDS_MAX = 2000 };
+enum { DNS_WORD_MAX = 24, DNS_WORDS_MAX = 1000 };
 
 struct dns_words;
 
-/* A line: "end-user WORD..." or "server WORD..."; "*" before or after a word: also within a longer run of letters,
- * ending or beginning it; '#' begins a comment. `text` is the whole file; faults are appended as "LINE: message\n".
- * NULL: memory is out, or there were faults. */
+/* A line: "end-user WORD...", "server WORD..." or "fixed WORD..."; "*" before or behind a word: it may also be the end
+ * or the beginning of a longer run of letters; '#' begins a comment. `text` is the whole file; faults are appended as
+ * "LINE: message\n". NULL: memory is out, or there were faults. */
 struct dns_words *dns_words_read(struct slice text, struct buf *faults) MUST_USE;
 /* The words that we were built with: lists.d/end-user-words.list. NULL: memory is out. */
 struct dns_words *dns_words_default(void) MUST_USE;
@@ -49,7 +48,7 @@ struct dns_dynamic {
 	bool dynamic;
 	enum dns_dynamic_sign sign; /* the strongest that was found, also when a server word outweighed it */
 	struct slice found;	    /* where, within `name` */
-	struct slice against;	    /* the server word that was found, within `name`; empty: none */
+	struct slice against;	    /* what outweighed it, within `name`; empty: nothing */
 };
 
 /* `organisation`: dns_org_domain(name, DNS_ORG_REGISTERED), or empty: then all labels but the last two count. */

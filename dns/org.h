@@ -1,9 +1,9 @@
 /* dns/org.h - whose a host name is: the part of it that somebody registered
  *
  * By the Mozilla public suffix list, as Debian's package publicsuffix has it, else the one that libpsl was built with.
- * Two views, since the list has two parts. The names below a provider's own suffix (compute-1.amazonaws.com, dyndns.org)
- * belong to its customers: they are one organisation each when we ask who answers for a mail, and one together when we
- * ask what a label within a name may mean.
+ * Two views, since the list has two parts. The names below a provider's own suffix (compute-1.amazonaws.com,
+ * dyndns.org) belong to its customers: each is an organisation when we ask who answers for a mail, and all are one when
+ * we ask what a label within a name may mean.
  *
  * Loaded once, at the start (it reads a file, before the sandbox shuts) and again at a reload; immutable, any thread
  * may ask. A question allocates nothing that stays. The host name is not trusted: what is no host's name
@@ -22,7 +22,8 @@ struct dns_org *dns_org_load(void) MUST_USE;
 void dns_org_free(struct dns_org **o);
 
 enum dns_org_view {
-	DNS_ORG_OWNER,	   /* who answers for it: host.customer.example-cloud.com is its customer's */
+	DNS_ORG_OWNER,	   /* who answers for it. The name that a cloud gives to a machine is itself a suffix:
+			    * nobody answers, empty */
 	DNS_ORG_REGISTERED /* what was registered at a registry, providers' suffixes not counted */
 };
 

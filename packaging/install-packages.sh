@@ -6,7 +6,7 @@ set -eu
 packages() {
 	case $1 in
 	build) echo gcc libc6-dev make cmake ninja-build pkg-config libmimalloc-dev libssl-dev libconfig-dev libpcre2-dev \
-		libjansson-dev libncurses-dev libseccomp-dev libc-ares-dev ;;
+		libjansson-dev libncurses-dev libseccomp-dev libpsl-dev libc-ares-dev ;;
 	run) echo curl ;;
 	deb) echo dpkg-dev adduser ;;
 	test) echo libcmocka-dev binutils python3 python3-pytest postfix dovecot-core dovecot-lmtpd haproxy swaks curl \

@@ -8,9 +8,9 @@
  * GREY_ALLOW_PASSES passes within GREY_ALLOW_MS is allowed whole: all its senders and recipients pass, for `keep`
  * after its last use.
  *
- * The caller's duties: who is authenticated, known good or under an `ok` is not asked about; the null sender is tried at
- * data only; a pass of SPF that came by all, exists, ptr or a wide network is no identity; the name of an end-user line
- * (client.dynamic) proves no organisation. At a retry SPF is waited for up to dns.timeout.
+ * The caller's duties: who is authenticated, known good or under an `ok` is not asked about; the null sender is tried
+ * at data only; a pass of SPF that came by all, exists, ptr or a wide network is no identity; the name of an end-user
+ * line (client.dynamic) proves no organisation. At a retry SPF is waited for up to dns.timeout.
  *
  * Two tables: tries and passes ("greylist"), identities ("identities"), so that no flood of tries touches an identity.
  * A passed entry goes for a new one only where all its neighbours are passed ones, too; an allowed identity never.
@@ -48,8 +48,8 @@ struct score_grey_who score_grey_who(
 	const struct score_store *s, const struct ip *client, struct slice spf_domain, struct slice organisation);
 
 enum score_grey_verdict {
-	SCORE_GREY_FIRST, /* never seen, or forgotten: to be told 4xx */
-	SCORE_GREY_EARLY, /* a retry before its time: 4xx; the clock goes on */
+	SCORE_GREY_FIRST,  /* never seen, or forgotten: to be told 4xx */
+	SCORE_GREY_EARLY,  /* a retry before its time: 4xx; the clock goes on */
 	SCORE_GREY_PASSED, /* a retry in time: it may come in, and is known from now on */
 	SCORE_GREY_KNOWN   /* passed before, or its identity is allowed */
 };
@@ -87,9 +87,9 @@ struct score_grey_about {
 bool score_grey_about(const struct score_store *s, struct slice text, struct score_grey_about *about_r) MUST_USE;
 
 struct score_grey_entry {
-	struct score_key key; /* the identity, to be shown (score_key_format); its hash is 0 */
-	bool whole;	      /* the identity itself, else one sender and recipient of it */
-	bool passed, allowed; /* `allowed`: with `whole` */
+	struct score_key key;		    /* the identity, to be shown (score_key_format); its hash is 0 */
+	bool whole;			    /* the identity itself, else one sender and recipient of it */
+	bool passed, allowed;		    /* `allowed`: with `whole` */
 	uint32_t first_s, last_s, passed_s; /* passed_s 0: not yet */
 	uint32_t until_s;		    /* forgotten then, if it is not used */
 };
