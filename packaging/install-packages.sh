@@ -10,7 +10,7 @@ packages() {
 	run) echo curl ;;
 	deb) echo dpkg-dev adduser ;;
 	test) echo libcmocka-dev binutils python3 python3-pytest postfix dovecot-core dovecot-lmtpd haproxy swaks curl \
-		openssl mandoc dpkg-dev adduser util-linux iproute2 ;;
+		openssl mandoc dpkg-dev adduser util-linux iproute2 nsd ;;
 	fuzz) echo clang libclang-rt-14-dev llvm ;;
 	bench) echo python3 postfix haproxy ;;
 	*)
@@ -21,7 +21,7 @@ packages() {
 }
 
 # Daemons among the packages: the tests start their own copies in their own folders.
-SERVICES="postfix haproxy dovecot"
+SERVICES="postfix haproxy dovecot nsd"
 
 is_installed() {
 	[ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]

@@ -8,6 +8,7 @@ import pytest
 
 from harness import postfix as postfix_module
 from harness.backend import Backend
+from harness.dns import Dns
 from harness.guard import Guard
 
 
@@ -52,6 +53,20 @@ def backend():
 
     yield make
     for one in backends:
+        one.stop()
+
+
+@pytest.fixture
+def dns():
+    """dns(zone) starts a scripted name server (harness/dns.py)."""
+    servers = []
+
+    def make(zone=None, **options):
+        servers.append(Dns({} if zone is None else zone, **options))
+        return servers[-1]
+
+    yield make
+    for one in servers:
         one.stop()
 
 

@@ -1,8 +1,10 @@
 """The tools of these tests, tried on a real Postfix without SmtpGuard between: what they report is true."""
 import subprocess
+import time
 
 import pytest
 
+from harness import dns as names
 from harness import mails
 from harness.backend import CLOSE, Slowly
 from harness.client import Client, Closed
@@ -92,3 +94,50 @@ def test_what_a_sanitizer_reports_fails_a_test(folder, monkeypatch, report):
         g.start()
     with pytest.raises(AssertionError, match="a sanitizer found something"):
         g.kill()
+
+
+def code(message):
+    return message[3] & 15
+
+
+def test_the_name_server_answers_from_its_zone(dns):
+    d = dns({"mail.example.test": {"A": ["192.0.2.1", "192.0.2.2"], "MX": (10, "mx.test"), "TXT": ["v=spf1 -all"]},
+             "www.example.test": {"CNAME": "mail.example.test"}, "*.wild.test": {"A": "192.0.2.3"},
+             names.reverse("192.0.2.7"): {"PTR": b"a\r\n.test"}, names.reverse("2001:db8::1"): {"PTR": "six.test"}})
+    answer = names.ask(d.server, "www.example.test", "A")
+    assert answer[7] == 3 and answer.count(b"\xc0\x00\x02") == 2
+    assert b"\x0bv=spf1 -all" in names.ask(d.server, "mail.example.test", "TXT", tcp=True)
+    assert b"\x00\x0a\x02mx\x04test\x00" in names.ask(d.server, "mail.example.test", "MX")
+    assert b"\x03a\r\n\x04test" in names.ask(d.server, "7.2.0.192.in-addr.arpa", "PTR")
+    assert b"\x03six" in names.ask(d.server, names.reverse("2001:db8::1"), "PTR")
+    assert b"\xc0\x00\x02\x03" in names.ask(d.server, "any.wild.test", "A")
+    assert code(names.ask(d.server, "nobody.test", "A")) == 3 and code(names.ask(d.server, "example.test", "A")) == 0
+    assert names.listed("192.0.2.7", "list.test") == "7.2.0.192.list.test"
+    assert d.count() == 8 and d.count("mail.example.test") == 2 and d.count(transport="tcp") == 1
+
+
+def test_the_name_server_misbehaves_as_told(dns):
+    d = dns({"once.test": {"do": [names.SERVFAIL, names.OK], "A": "192.0.2.1"}, "lost.test": {"do": names.LOST},
+             "cut.test": {"do": names.TRUNCATED, "A": "192.0.2.1"}, "huge.test": {"do": names.HUGE},
+             "slow.test": {"do": names.Slow(0.2), "A": "192.0.2.1"}, "forged.test": {"do": names.FORGED},
+             "wrong.test": {"do": [names.WRONG_ID, names.WRONG_QUESTION, names.REFUSED]}})
+    assert [code(names.ask(d.server, "once.test", "A")) for _ in range(3)] == [2, 0, 0]
+    assert names.ask(d.server, "cut.test", "A")[2] & 2 and not names.ask(d.server, "cut.test", "A", tcp=True)[2] & 2
+    assert len(names.ask(d.server, "huge.test", "TXT", tcp=True)) > 60000
+    assert names.ask(d.server, "wrong.test", "A")[:2] != b"\x12\x34"
+    assert b"wrong" not in names.ask(d.server, "wrong.test", "A")
+    assert code(names.ask(d.server, "wrong.test", "A")) == 5
+    started = time.monotonic()
+    names.ask(d.server, "slow.test", "A")
+    assert time.monotonic() - started >= 0.2
+    for server_is_down, name in ((False, "lost.test"), (True, "once.test")):
+        d.down = server_is_down
+        with pytest.raises(TimeoutError):
+            names.ask(d.server, name, "A", seconds=0.2)
+
+
+def test_a_real_name_server(folder):
+    with names.Nsd(folder / "nsd", {"example.test": "mail A 192.0.2.1\nwww CNAME mail\n"}) as nsd:
+        assert b"\xc0\x00\x02\x01" in names.ask(nsd.server, "www.example.test", "A")
+        assert code(names.ask(nsd.server, "nobody.example.test", "A", tcp=True)) == 3
+        assert code(names.ask(nsd.server, "elsewhere.test", "A")) == 5
