@@ -46,6 +46,11 @@ unsigned relay_rcpt_max(const struct relay *r, uint64_t now_ms)
 	return most;
 }
 
+bool relay_is_local(const struct relay *r, struct slice domain)
+{
+	return relay_settings_is_local(r->settings, domain);
+}
+
 bool relay_may_relay(const struct relay *r, const struct ip *client, struct slice domain)
 {
 	return relay_settings_may_relay(r->settings, client, domain);

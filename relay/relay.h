@@ -181,6 +181,9 @@ uint32_t relay_caps(const struct relay *r, uint64_t *size_r);
  * 550 5.7.1 otherwise. */
 bool relay_may_relay(const struct relay *r, const struct ip *client, struct slice domain);
 
+/* Is it one of ours: of relay.domains, or of a group's? */
+bool relay_is_local(const struct relay *r, struct slice domain);
+
 /* Does mail for both go to the same group of backends? A mail goes to one group: the server answers 452 4.5.3 to a
  * RCPT of another than the first one's. */
 bool relay_same_group(const struct relay *r, struct slice domain, struct slice other);

@@ -140,6 +140,11 @@ bool relay_settings_may_relay(const struct relay_settings *s, const struct ip *c
 	return s->c.domains_n == 0 || owner_of(s, domain) || ip_prefixes_have(s->c.clients, s->c.clients_n, client);
 }
 
+bool relay_settings_is_local(const struct relay_settings *s, struct slice domain)
+{
+	return owner_of(s, domain) != NULL;
+}
+
 bool relay_settings_unknown_user(const struct relay_settings *s, unsigned code)
 {
 	for (size_t i = 0; i < s->c.unknown_user_n; i++)

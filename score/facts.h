@@ -77,8 +77,7 @@ struct score_facts {
 	uint64_t age_ms;      /* since the client was first seen */
 	struct slice listener;
 	struct slice tls_version; /* "1.3"; p NULL: none */
-	struct slice ptr;	  /* the first name of the client's address, as found, checked to be a host name; p NULL:
-				     none */
+	struct slice ptr;	  /* first name of the client's address, a host's name; p NULL: none */
 	struct slice name;	  /* the forward-confirmed one; p NULL: none */
 	bool dynamic;		  /* `ptr` looks like an end-user line */
 	uint32_t sessions;	  /* open ones of the server */

@@ -4,6 +4,7 @@
 #include "score/evidence.h"
 #include "score/names.h"
 #include "server/decisions.h"
+#include "server/lookup.h"
 #include "server/talk.h"
 
 #include <stdio.h>
@@ -207,6 +208,21 @@ static void put_client(struct buf *b, const struct session *s)
 	number(b, DECISION_WAITED, s->tally.waited_ms);
 }
 
+static void put_lookups(struct buf *b, const struct session *s)
+{
+	struct lookup_told told;
+	unsigned at = 0;
+	text(b, DECISION_NAME, lookup_client_name(s));
+	text(b, DECISION_RDNS, lookup_rdns(s));
+	number(b, DECISION_DNS_MS, s->tally.dns_ms);
+	while (lookup_next(s, &at, &told)) {
+		if (!decision_text(b, DECISION_LOOKUP, slice_str(told.name)) ||
+			!decision_text(b, DECISION_LOOKUP_ANSWER, told.answer) ||
+			!decision_number(b, DECISION_LOOKUP_MS, told.ms))
+			return;
+	}
+}
+
 static bool put_note(struct buf *b, const struct session *s, const struct note *n, const struct score_verdict *v)
 {
 	const struct score_ruleset *set = s->generation->rules;
@@ -230,6 +246,7 @@ static bool put_note(struct buf *b, const struct session *s, const struct note *
 static void put_judgement(struct buf *b, const struct session *s, const struct score_verdict *v)
 {
 	const struct score_ruleset *set = s->generation->rules;
+	put_lookups(b, s);
 	(void)!decision_decimal(b, DECISION_SCORE, v->score);
 	(void)!decision_decimal(b, DECISION_POINTS, v->points);
 	for (unsigned i = 0; s->account && i < s->account->notes_n; i++) {

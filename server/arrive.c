@@ -4,6 +4,7 @@
 #include "net/proxy.h"
 #include "server/replay_log.h"
 #include "server/seats.h"
+#include "server/lookup.h"
 #include "server/talk.h"
 
 #include <errno.h>
@@ -379,6 +380,7 @@ static void end_former(struct session *s)
 	if (retell_wanted(w))
 		retell_end(s);
 	judge_release(s);
+	lookup_release(s);
 	clients_leave(w->app->clients, &s->peer.ip);
 	stat_sub(&w->stats, STAT_SESSIONS_OPEN, 1);
 	mem_free(&s->helo);

@@ -9,7 +9,7 @@
 
 /* ---- a record as JSON ---- */
 
-enum place { TOP, RULE, READ, TO };
+enum place { TOP, LOOKUP, RULE, READ, TO };
 
 /* Where a field goes; a BEGIN opens a new object in the array of that name and fills its first member. */
 static const struct shown {
@@ -26,6 +26,8 @@ static const struct shown {
 	[DECISION_LISTENER] = { "listener", TOP, NULL, false },
 	[DECISION_CLIENT] = { "client", TOP, NULL, false },
 	[DECISION_PORT] = { "port", TOP, NULL, false },
+	[DECISION_NAME] = { "name", TOP, NULL, false },
+	[DECISION_RDNS] = { "rdns", TOP, NULL, false },
 	[DECISION_HELO] = { "helo", TOP, NULL, false },
 	[DECISION_TLS] = { "tls", TOP, NULL, false },
 	[DECISION_FROM] = { "from", TOP, NULL, false },
@@ -42,9 +44,13 @@ static const struct shown {
 	[DECISION_BACKEND] = { "backend", TOP, NULL, false },
 	[DECISION_BACKEND_REPLY] = { "backend_reply", TOP, NULL, false },
 	[DECISION_WAITED] = { "waited_ms", TOP, NULL, false },
+	[DECISION_DNS_MS] = { "dns_ms", TOP, NULL, false },
 	[DECISION_BACKEND_MS] = { "backend_ms", TOP, NULL, false },
 	[DECISION_TOTAL] = { "total_ms", TOP, NULL, false },
 	[DECISION_NOTE] = { "note", TOP, NULL, false },
+	[DECISION_LOOKUP] = { "name", LOOKUP, "lookups", false },
+	[DECISION_LOOKUP_ANSWER] = { "answer", LOOKUP, NULL, false },
+	[DECISION_LOOKUP_MS] = { "ms", LOOKUP, NULL, false },
 	[DECISION_RULE] = { "name", RULE, "rules", false },
 	[DECISION_RULE_ACTION] = { "action", RULE, NULL, false },
 	[DECISION_RULE_STAGE] = { "stage", RULE, NULL, false },
@@ -94,9 +100,7 @@ static void put_value(struct ctl_json at, const struct shown *as, const struct d
 
 static void put_decision(struct ctl_json list, struct slice record)
 {
-	struct ctl_json places[] = {
-		[TOP] = ctl_json_put_object(list, NULL), [RULE] = { 0 }, [READ] = { 0 }, [TO] = { 0 }
-	};
+	struct ctl_json places[TO + 1] = { [TOP] = ctl_json_put_object(list, NULL) };
 	struct decision_field f;
 	while (decision_field(&record, &f)) {
 		const struct shown *as = &SHOWN[f.key];

@@ -124,6 +124,7 @@ void deadline_passed(struct session *s)
 		return;
 	case AWAIT_BACKEND: /* the relay answers in bounded time; only the hard stop brings us here */
 	case AWAIT_DELAY:
+	case AWAIT_DNS:
 		if (is_over(s))
 			session_end(s, "limit", SLICE("4.4.2 Session has lasted too long"));
 	}

@@ -56,6 +56,8 @@ enum decision_key {
 	DECISION_LISTENER,
 	DECISION_CLIENT,
 	DECISION_PORT,
+	DECISION_NAME, /* of the client, forward-confirmed */
+	DECISION_RDNS,
 	DECISION_HELO,
 	DECISION_TLS,
 	DECISION_FROM,
@@ -72,9 +74,13 @@ enum decision_key {
 	DECISION_BACKEND,
 	DECISION_BACKEND_REPLY,
 	DECISION_WAITED,
+	DECISION_DNS_MS,
 	DECISION_BACKEND_MS,
 	DECISION_TOTAL,
 	DECISION_NOTE,
+	DECISION_LOOKUP, /* begins something that was looked up; its fields follow */
+	DECISION_LOOKUP_ANSWER,
+	DECISION_LOOKUP_MS,
 	DECISION_RULE, /* begins a rule that fired; its fields follow */
 	DECISION_RULE_ACTION,
 	DECISION_RULE_STAGE,

@@ -1,3 +1,4 @@
+#include "server/lookup.h"
 #include "server/talk.h"
 
 /* Only what `tls.version` is compared with: "1.3" of "TLSv1.3". */
@@ -24,25 +25,34 @@ static void about_session(const struct session *s, struct score_facts *f)
 	if (s->handshaken)
 		score_facts_tls_version(f, version_number(s));
 	f->offences = s->tally.offences;
-	if (s->helo)
-		score_facts_helo(f, session_helo(s));
+	if (!s->helo)
+		return;
+	score_facts_helo(f, session_helo(s));
+	score_facts_helo_ours(f, s->helo_ours);
+}
+
+static void about_mail(const struct session *s, struct score_facts *f)
+{
+	const struct mail *m = s->mail;
+	if (!m)
+		return;
+	score_facts_sender(f, m->sender);
+	score_facts_sender_local(f, m->sender_local);
+	if (s->asked == ASKED_RCPT)
+		score_facts_recipient(f, m->rcpts[m->rcpts_n - 1].address);
+	f->recipients = m->rcpts_n;
+	f->bad_recipients = m->bad;
+	if (s->asked == ASKED_HEADER || s->asked == ASKED_MESSAGE) {
+		score_facts_headers(f, m->headers, m->headers_n);
+		score_facts_size(f, m->body_bytes);
+	}
 }
 
 struct score_facts facts_of(const struct session *s)
 {
 	struct score_facts f = { 0 };
 	about_session(s, &f);
-	if (!s->mail)
-		return f;
-	const struct mail *m = s->mail;
-	score_facts_sender(&f, m->sender);
-	if (s->asked == ASKED_RCPT)
-		score_facts_recipient(&f, m->rcpts[m->rcpts_n - 1].address);
-	f.recipients = m->rcpts_n;
-	f.bad_recipients = m->bad;
-	if (s->asked == ASKED_HEADER || s->asked == ASKED_MESSAGE) {
-		score_facts_headers(&f, m->headers, m->headers_n);
-		score_facts_size(&f, m->body_bytes);
-	}
+	about_mail(s, &f);
+	lookup_put_facts(s, &f);
 	return f;
 }

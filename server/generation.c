@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "score/evidence.h"
 #include "score/tape.h"
+#include "server/resolvers.h"
 
 /* ---- recipients ---- */
 
@@ -226,6 +227,7 @@ static bool fill(struct generation *g, const char *path, const struct generation
 	g->rules_hash = g->rules ? score_rules_hash(g->rules) : 0;
 	ok &= g->rules && take_counts(g, old);
 	ok &= open_certificate(g, old, path, faults);
+	resolvers_fill(&g->dns, &g->settings->dns);
 	ok &= fill_relay(g, path, faults);
 	return ok && resolve_recipients(g) && faults->errors == 0;
 }

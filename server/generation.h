@@ -9,6 +9,7 @@
 #define SERVER_GENERATION_H
 
 #include "config/settings.h"
+#include "dns/resolver.h"
 #include "net/tls.h"
 #include "relay/relay.h"
 #include "rulebook/rulebook.h"
@@ -27,6 +28,7 @@ struct generation {
 	size_t recipients_n;
 	struct rule_counts *recipients_told; /* that their patterns took too many steps */
 	struct net_tls_ctx *tls;	     /* NULL: STARTTLS is not announced */
+	struct dns_settings dns;	     /* its cache is that of all workers */
 	struct relay_config relay;	     /* points into `arena` and the settings */
 	struct relay_config *groups;	     /* relay.groups */
 	struct slice hostname, banner;	     /* "HOSTNAME ESMTP SmtpGuard" */

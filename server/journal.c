@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "server/account.h"
+#include "server/lookup.h"
 
 static const char *const VERDICT[] = {
 	[MAIL_QUIT] = "quit",
@@ -60,6 +61,9 @@ static void put_client(struct record *r, const struct session *s)
 	record_address(r, "client", slice_str(ip));
 	record_number(r, "port", s->peer.port);
 	put_via(r, s);
+	if (!(s->via && s->via->name))
+		put_optional(r, "name", lookup_client_name(s));
+	put_optional(r, "rdns", lookup_rdns(s));
 	put_optional(r, "helo", session_helo(s));
 	put_optional(r, "tls", session_tls_version(s));
 	put_optional(r, "cipher", session_tls_cipher(s));
@@ -163,6 +167,7 @@ static void write_mail(struct session *s)
 		record_text(r, "group", m->outcome.group);
 	record_words(r, "backend_reply", m->outcome.backend_reply);
 	record_number(r, "waited_ms", s->tally.waited_ms);
+	put_count(r, "dns_ms", s->tally.dns_ms);
 	record_number(r, "backend_ms", m->outcome.backend_ms);
 	record_number(r, "total_ms", w->now_ms - m->started_ms);
 	record_end(r);
@@ -182,6 +187,7 @@ void journal_mail(struct session *s)
 		s->tally.verdict = m->outcome.verdict;
 	stat_add(&s->worker->stats, COUNTED_AS[m->outcome.verdict], 1);
 	judge_mail_done(s);
+	lookup_end_mail(s);
 	mail_free(&s->mail, &s->worker->app->spool);
 }
 

@@ -117,6 +117,18 @@ void judge_take_back(struct session *s)
 	}
 }
 
+void judge_learned(struct session *s, enum score_event event, enum score_key_kind key)
+{
+	struct worker *w = s->worker;
+	struct score_facts f = facts_of(s);
+	struct replay_record *r = replay_call(s, REPLAY_EVENT, &f);
+	score_event_learned(s->generation->rules, &f, w->app->store, event, 1, key, w->wall_ms);
+	if (!r)
+		return;
+	r->learned = (int)key;
+	write_event(s, r, event, 1, true);
+}
+
 /* ---- delays ---- */
 
 static bool enter_waiting(struct app *app, uint32_t limit)
@@ -132,7 +144,8 @@ static bool hold_back(struct session *s, uint64_t ms)
 {
 	struct worker *w = s->worker;
 	const struct settings_limits *l = &s->generation->settings->limits;
-	uint64_t most = s->asked == ASKED_GREETING || s->asked == ASKED_BANNER ? GREETING_DELAY_MS : l->delay_ms;
+	bool before_greeting = s->asked == ASKED_GREETING || s->asked == ASKED_BANNER;
+	uint64_t most = before_greeting ? GREETING_DELAY_MS : l->delay_ms;
 	if (most > l->delay_ms)
 		most = l->delay_ms;
 	uint64_t left = most > s->tally.waited_ms ? most - s->tally.waited_ms : 0;
@@ -147,6 +160,8 @@ static bool hold_back(struct session *s, uint64_t ms)
 	}
 	stat_add(&w->stats, STAT_WAITING, 1);
 	s->tally.waited_ms += (uint32_t)ms;
+	if (before_greeting && !s->by_xclient)
+		smtp_server_tease(&s->smtp, s->generation->hostname);
 	s->awaiting = AWAIT_DELAY;
 	deadline_after(s, ms);
 	return true;

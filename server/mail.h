@@ -49,6 +49,7 @@ struct mail {
 	bool rcpts_say_dsn; /* some recipient has NOTIFY or ORCPT */
 	struct smtp_mail_dsn dsn;
 	bool handed_on; /* the relay has it and has not answered */
+	bool sender_local; /* its sender's domain is one of ours */
 	bool allowed;	/* the administrator's `allow` of its client or sender */
 	bool refused;	/* a rule refused it, or a recipient, for good: counted once */
 
@@ -83,6 +84,11 @@ struct mail_rcpt *mail_add_rcpt(struct mail *m, struct slice address, const stru
 static inline struct mail_rcpt *mail_last_rcpt(struct mail *m)
 {
 	return &m->rcpts[m->rcpts_n - 1];
+}
+/* What is behind the last '@'; empty: nothing is. */
+static inline struct slice mail_domain(struct slice address)
+{
+	return slice_skip(address, slice_rfind(address, '@') + 1);
 }
 /* One more part of the header; what is beyond the limit, or has no memory, is not seen by the rules. */
 void mail_keep_header(struct mail *m, struct slice part);

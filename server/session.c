@@ -1,6 +1,7 @@
 #include "server/session.h"
 
 #include "base/mem.h"
+#include "server/lookup.h"
 #include "server/replay_log.h"
 #include "server/seats.h"
 #include "server/talk.h"
@@ -74,6 +75,7 @@ void session_close(struct session *s)
 	net_conn_close(&s->conn, w->loop);
 	net_wheel_cancel(&w->wheel, &s->timer);
 	judge_release(s);
+	lookup_release(s);
 	buf_release(&s->in);
 	mem_free(&s->helo);
 	arrive_forget_via(s);
@@ -263,7 +265,8 @@ static bool is_gone(struct session *s)
 	ssize_t n = recv(s->conn.io.fd, &c, 1, MSG_PEEK | MSG_DONTWAIT);
 	if (n < 0)
 		return errno != EAGAIN && errno != EINTR;
-	return n == 0 && s->awaiting == AWAIT_DELAY && buf_len(&s->in) == 0 && s->asked < ASKED_HEADER;
+	return n == 0 && (s->awaiting == AWAIT_DELAY || s->awaiting == AWAIT_DNS) && buf_len(&s->in) == 0 &&
+	       s->asked < ASKED_HEADER;
 }
 
 void session_on_io(struct session *s, unsigned events)
@@ -283,6 +286,7 @@ void session_on_io(struct session *s, unsigned events)
 		ending_go_on(s);
 		return;
 	case AWAIT_DELAY:
+	case AWAIT_DNS:
 	case AWAIT_RATE:
 	case AWAIT_BACKEND:
 		if (is_gone(s))
@@ -297,7 +301,9 @@ void session_on_timer(struct session *s)
 	if (s->worker->now_ms < s->deadline_ms)
 		net_wheel_arm(&s->worker->wheel, &s->timer, s->deadline_ms);
 	else if (s->awaiting == AWAIT_DELAY)
-		talk_resume(s);
+		stage_resume(s);
+	else if (s->awaiting == AWAIT_DNS)
+		stage_give_up(s);
 	else
 		deadline_passed(s);
 }

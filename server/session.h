@@ -1,7 +1,8 @@
 /* server/session.h - one client's connection, from the accept to the close
  *
  * Files: arrive.c (its beginning: door, PROXY, implicit TLS, XCLIENT), session.c (life and bytes), ending.c (its end),
- * talk.c (what the client asks, what it is told), offer.c (what EHLO announces), facts.c (what rules may see), judge.c
+ * talk.c (what the client asks, what it is told), stage.c (how a stage is judged), lookup.c (what is asked of the DNS
+ * for it), offer.c (what EHLO announces), facts.c (what rules may see), judge.c
  * (what the rules want), act.c (what they do beside replies and waits), transfer.c (recipients and bodies on their way
  * to the backend), deadline.c (how long anything may take), journal.c (what is written down), retell.c (what a trace
  * is told), describe.c (what people see).
@@ -27,6 +28,7 @@ enum { SESSION_HANDSHAKE_MS = 15000 };
 enum awaiting {
 	AWAIT_CLIENT,  /* its next bytes */
 	AWAIT_DELAY,   /* the end of a rule's wait */
+	AWAIT_DNS,     /* what the stage's rules want to know */
 	AWAIT_RATE,    /* that its next bytes may be read: it is throttled */
 	AWAIT_BACKEND, /* an answer out of relay_pop() */
 	AWAIT_PROXY,   /* the PROXY header: not yet known who the client is, nothing is journaled or counted for it */
@@ -48,6 +50,7 @@ enum asked {
 };
 
 struct account;
+struct lookups;
 
 struct peer {
 	struct ip ip;
@@ -68,7 +71,7 @@ struct via {
 /* For the journal's session line. */
 struct tally {
 	uint64_t bytes;
-	uint32_t mails, offences, refused, waited_ms;
+	uint32_t mails, offences, refused, waited_ms, dns_ms;
 	enum mail_verdict verdict; /* the best of its mails */
 	uint16_t code;		   /* of the reply that ended the session; 0: the client left by QUIT or just left */
 	struct slice by, why, offence; /* static text or a rule's name; the first offence */
@@ -92,6 +95,7 @@ struct session {
 	bool ending;	/* a block: the next answer is the last */
 	bool auth_said; /* it has tried AUTH: a trace shows less from then on */
 	bool said_quit;
+	bool helo_ours; /* its HELO is our name, address or domain */
 	bool greeted;	/* it was judged at the stage `connect`: with implicit TLS the handshake comes first */
 	bool placeless; /* its place among limits.sessions is given back */
 	bool trusted;	/* its XCLIENT is believed */
@@ -105,6 +109,8 @@ struct session {
 	size_t helo_n;
 	struct standing standing;
 	struct throttle throttle;
+	struct lookups *lookups; /* owned; NULL: nothing was asked of the DNS */
+	uint64_t dns_since_ms;
 	struct buf in; /* input that could not be used yet */
 	struct mail *mail;
 	struct score_case judgement;

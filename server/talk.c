@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "server/lookup.h"
 
 #include <sys/socket.h>
 
@@ -35,7 +36,8 @@ void talk_answer(struct session *s, unsigned code, struct slice text)
 static void note_early_talk(struct session *s)
 {
 	char c;
-	if (s->early_talker || s->tally.waited_ms == 0 || !s->conn.readable || s->by_xclient)
+	bool held = s->tally.waited_ms || s->tally.dns_ms;
+	if (s->early_talker || !held || !s->conn.readable || s->by_xclient)
 		return;
 	if (s->conn.tls && s->conn.hup) /* below TLS its farewell looks like any other record */
 		return;
@@ -83,35 +85,18 @@ static void say_banner(struct session *s)
 	greet(s, 220, s->generation->banner);
 }
 
-/* Judges a stage: `go_on` when nothing stands against it, `refuse` when something does. Neither when it has to
- * wait: talk_resume() goes on then. */
-static void decide(struct session *s, enum score_stage stage, void (*go_on)(struct session *),
-	void (*refuse)(struct session *, const struct refusal *))
-{
-	struct refusal r;
-	switch (judge_stage(s, stage, &r)) {
-	case JUDGED_GO:
-		go_on(s);
-		return;
-	case JUDGED_REFUSED:
-		refuse(s, &r);
-		return;
-	case JUDGED_WAIT:
-		return;
-	}
-}
-
 static void judge_banner(struct session *s)
 {
 	s->asked = ASKED_BANNER;
 	note_early_talk(s);
-	decide(s, SCORE_GREET, say_banner, refuse_greeting);
+	stage_begin(s);
 }
 
 void talk_greet(struct session *s)
 {
 	s->asked = ASKED_GREETING;
-	decide(s, SCORE_CONNECT, judge_banner, refuse_greeting);
+	lookup_client(s);
+	stage_begin(s);
 }
 
 /* ---- HELO ---- */
@@ -129,6 +114,31 @@ static void refuse_helo(struct session *s, const struct refusal *r)
 	talk_answer(s, r->code, r->text);
 }
 
+/* "[192.0.2.1]" or "[IPv6:2001:db8::1]", the address at which it has reached us. */
+static bool is_our_literal(const struct session *s, struct slice helo)
+{
+	static const struct slice v6 = SLICE_INIT("[ipv6:");
+	struct sockaddr_storage sa;
+	socklen_t n = sizeof sa;
+	struct ip ours, theirs;
+	uint16_t port;
+	if (helo.n < 3 || helo.p[0] != '[' || helo.p[helo.n - 1] != ']')
+		return false;
+	size_t skip = helo.n > v6.n && slice_ieq(slice_of(helo.p, v6.n), v6) ? v6.n : 1;
+	if (!ip_parse(slice_of(helo.p + skip, helo.n - skip - 1), &theirs) ||
+		getsockname(s->conn.io.fd, (struct sockaddr *)&sa, &n) != 0)
+		return false;
+	ip_from_sockaddr(&sa, &ours, &port);
+	return memcmp(&ours, &theirs, sizeof ours) == 0;
+}
+
+static bool helo_is_ours(const struct session *s)
+{
+	struct slice helo = session_helo(s);
+	return slice_ieq(helo, s->generation->hostname) || relay_is_local(s->worker->relay, helo) ||
+	       is_our_literal(s, helo);
+}
+
 static void on_helo(struct session *s, const struct smtp_event *ev)
 {
 	mem_free(&s->helo);
@@ -136,7 +146,9 @@ static void on_helo(struct session *s, const struct smtp_event *ev)
 	s->helo_n = s->helo ? ev->name.n : 0;
 	s->esmtp = ev->esmtp;
 	s->asked = ASKED_HELO;
-	decide(s, SCORE_HELO, greet_back, refuse_helo);
+	s->helo_ours = helo_is_ours(s);
+	lookup_end_hello(s);
+	stage_begin(s);
 }
 
 /* ---- MAIL ---- */
@@ -186,8 +198,9 @@ static void on_mail(struct session *s, const struct smtp_event *ev)
 		talk_answer(s, 421, SLICE("4.3.0 Out of memory, try again later"));
 		return;
 	}
+	s->mail->sender_local = relay_is_local(w->relay, mail_domain(s->mail->sender));
 	judge_event(s, SCORE_EV_MESSAGES, 1);
-	decide(s, SCORE_MAIL, take_mail, refuse_mail);
+	stage_begin(s);
 }
 
 /* ---- RCPT ---- */
@@ -232,7 +245,7 @@ static void on_rcpt(struct session *s, const struct smtp_event *ev)
 		return;
 	}
 	judge_event(s, SCORE_EV_RECIPIENTS, 1);
-	decide(s, SCORE_RCPT, transfer_check_rcpt, refuse_rcpt);
+	stage_begin(s);
 }
 
 /* ---- DATA ---- */
@@ -332,13 +345,13 @@ static void refuse_message(struct session *s, const struct refusal *r)
 static void judge_message(struct session *s)
 {
 	s->asked = ASKED_MESSAGE;
-	decide(s, SCORE_MESSAGE, transfer_deliver, refuse_message);
+	stage_begin(s);
 }
 
 static void judge_header(struct session *s)
 {
 	s->asked = ASKED_HEADER;
-	decide(s, SCORE_DATA, judge_message, refuse_message);
+	stage_begin(s);
 }
 
 static void on_body_end(struct session *s, const struct smtp_event *ev)
@@ -358,6 +371,16 @@ static void on_body_end(struct session *s, const struct smtp_event *ev)
 		judge_header(s);
 	}
 }
+
+const struct step talk_steps[ASKED_COUNT] = {
+	[ASKED_GREETING] = { SCORE_CONNECT, judge_banner, refuse_greeting },
+	[ASKED_BANNER] = { SCORE_GREET, say_banner, refuse_greeting },
+	[ASKED_HELO] = { SCORE_HELO, greet_back, refuse_helo },
+	[ASKED_MAIL] = { SCORE_MAIL, take_mail, refuse_mail },
+	[ASKED_RCPT] = { SCORE_RCPT, transfer_check_rcpt, refuse_rcpt },
+	[ASKED_HEADER] = { SCORE_DATA, judge_message, refuse_message },
+	[ASKED_MESSAGE] = { SCORE_MESSAGE, transfer_deliver, refuse_message },
+};
 
 /* ---- all else ---- */
 
@@ -430,21 +453,4 @@ void talk_event(struct session *s, enum smtp_event_kind kind, const struct smtp_
 	case SMTP_EV_CLOSE:
 		return; /* session_pump()'s own */
 	}
-}
-
-void talk_resume(struct session *s)
-{
-	static void (*const GO_ON[ASKED_COUNT])(struct session *) = {
-		[ASKED_GREETING] = judge_banner,
-		[ASKED_BANNER] = say_banner,
-		[ASKED_HELO] = greet_back,
-		[ASKED_MAIL] = take_mail,
-		[ASKED_RCPT] = transfer_check_rcpt,
-		[ASKED_HEADER] = judge_message,
-		[ASKED_MESSAGE] = transfer_deliver,
-	};
-	judge_end_delay(s);
-	if (GO_ON[s->asked])
-		GO_ON[s->asked](s);
-	session_pump(s);
 }

@@ -9,6 +9,8 @@
 
 #include "server/session.h"
 
+struct dns_result;
+
 /* arrive.c */
 /* The PROXY header that is awaited, or a part of it, has come. */
 void arrive_read_proxy(struct session *s);
@@ -54,13 +56,30 @@ void ending_go_on(struct session *s);
 /* Judges the client, then says the banner; or, where XCLIENT began the session, answers that with it. */
 void talk_greet(struct session *s);
 void talk_event(struct session *s, enum smtp_event_kind kind, const struct smtp_event *ev);
-/* Goes on where a delay has stopped. */
-void talk_resume(struct session *s);
+/* What is done at each question of the client: its stage, and how it goes on when nothing stands against it, or when
+ * something does. */
+struct refusal;
+struct step {
+	enum score_stage stage;
+	void (*go_on)(struct session *);
+	void (*refuse)(struct session *, const struct refusal *);
+};
+extern const struct step talk_steps[ASKED_COUNT];
 /* Answers the open question. */
 void talk_answer(struct session *s, unsigned code, struct slice text);
 /* The same for RCPT and for the whole mail, with who decided it; the mail's line is written then. */
 void talk_answer_rcpt(struct session *s, unsigned code, struct slice text, struct slice by);
 void talk_answer_message(struct session *s, unsigned code, struct slice text, struct slice by);
+
+/* stage.c */
+/* Finds out what the rules want to know, judges, and does what the step of the open question says; or waits first. */
+void stage_begin(struct session *s);
+/* An answer of the DNS. */
+void stage_on_dns(struct session *s, const struct dns_result *result);
+/* Answers that should have come by now have not. */
+void stage_give_up(struct session *s);
+/* A delay is over. */
+void stage_resume(struct session *s);
 
 /* facts.c */
 /* What is known now; borrowed from the session. */
@@ -69,7 +88,7 @@ struct score_facts facts_of(const struct session *s);
 /* judge.c */
 enum judged {
 	JUDGED_GO,
-	JUDGED_WAIT,   /* the session awaits the end of a delay; talk_resume() goes on */
+	JUDGED_WAIT,   /* the session awaits the end of a delay; stage_resume() goes on */
 	JUDGED_REFUSED /* *refusal_r is what to say now */
 };
 struct refusal {
@@ -91,6 +110,8 @@ void judge_mail_done(struct session *s);
 void judge_undo(struct session *s, enum score_event event);
 /* The same for the whole mail, when it has ended deferred: its MAIL and the recipients that were taken. */
 void judge_take_back(struct session *s);
+/* A key was not known when the event was counted, and is now. */
+void judge_learned(struct session *s, enum score_event event, enum score_key_kind key);
 /* What the rules say now, for the journal. */
 void judge_sum_up(struct session *s, struct score_verdict *verdict_r);
 /* Something happened that rules may count. */

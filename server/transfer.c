@@ -2,25 +2,26 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "server/lookup.h"
 #include "server/trace.h"
+
+/* A proxy's word, or what DNS says. */
+static struct slice client_name(const struct session *s)
+{
+	return s->via && s->via->name ? slice_str(s->via->name) : lookup_client_name(s);
+}
 
 static struct relay_client relay_client_of(const struct session *s)
 {
-	const char *name = s->via && s->via->name ? s->via->name : "";
 	const char *login = s->via && s->via->login ? s->via->login : "";
 	return (struct relay_client){
 		.ip = s->peer.ip,
 		.port = s->peer.port,
-		.name = slice_str(name),
+		.name = client_name(s),
 		.login = slice_str(login),
 		.helo = session_helo(s),
 		.proto = s->esmtp ? SLICE("ESMTP") : SLICE("SMTP"),
 	};
-}
-
-static struct slice domain_of(struct slice address)
-{
-	return slice_skip(address, slice_rfind(address, '@') + 1);
 }
 
 /* ---- recipients ---- */
@@ -122,13 +123,13 @@ static bool is_of_another_group(const struct session *s, struct slice domain)
 	const struct mail *m = s->mail;
 	for (uint32_t i = 0; m->taken && s->generation->relay.groups_n && i < m->rcpts_n; i++)
 		if (m->rcpts[i].code / 100 == 2)
-			return !relay_same_group(s->worker->relay, domain, domain_of(m->rcpts[i].address));
+			return !relay_same_group(s->worker->relay, domain, mail_domain(m->rcpts[i].address));
 	return false;
 }
 
 void transfer_check_rcpt(struct session *s)
 {
-	struct slice domain = domain_of(mail_last_rcpt(s->mail)->address);
+	struct slice domain = mail_domain(mail_last_rcpt(s->mail)->address);
 	if (domain.n && !relay_may_relay(s->worker->relay, &s->peer.ip, domain)) {
 		note_bad_recipient(s); /* who looks for an open relay guesses as who looks for users */
 		talk_answer_rcpt(s, 550, judge_sign(s, SLICE("5.7.1 Relaying denied")), SLICE("protocol"));
@@ -169,7 +170,7 @@ static bool write_head(struct session *s)
 			only = m->rcpts[i].address;
 	struct trace t = {
 		.helo = session_helo(s),
-		.name = slice_str(s->via && s->via->name ? s->via->name : ""),
+		.name = client_name(s),
 		.ip = s->peer.ip,
 		.tls = session_tls_version(s),
 		.cipher = session_tls_cipher(s),

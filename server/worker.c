@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "dns/resolver.h"
 #include "net/listen.h"
 #include "server/replay_log.h"
 #include "server/session.h"
@@ -92,6 +93,7 @@ static void close_listeners(struct worker *w)
 void worker_disconnect(struct worker *w)
 {
 	relay_free(&w->relay);
+	dns_resolver_free(&w->dns);
 }
 
 void worker_free(struct worker *w)
@@ -232,58 +234,6 @@ static void reopen_door(struct worker *w)
 
 /* ---- the letterbox ---- */
 
-void worker_take_generation(struct worker *w, struct generation *g)
-{
-	struct generation *fresh = generation_ref(g);
-	pthread_mutex_lock(&w->letterbox.lock);
-	struct generation *unread = w->letterbox.generation;
-	w->letterbox.generation = fresh;
-	pthread_mutex_unlock(&w->letterbox.lock);
-	generation_unref(&unread);
-	net_wake_up(&w->wake);
-}
-
-void worker_drain(struct worker *w)
-{
-	pthread_mutex_lock(&w->letterbox.lock);
-	w->letterbox.drain = true;
-	pthread_mutex_unlock(&w->letterbox.lock);
-	net_wake_up(&w->wake);
-}
-
-void worker_stop(struct worker *w)
-{
-	pthread_mutex_lock(&w->letterbox.lock);
-	w->letterbox.stop = true;
-	pthread_mutex_unlock(&w->letterbox.lock);
-	net_wake_up(&w->wake);
-}
-
-bool worker_list_sessions(struct worker *w, struct session_list *list, unsigned timeout_ms)
-{
-	pthread_mutex_init(&list->lock, NULL);
-	pthread_cond_init(&list->listed, NULL);
-	list->done = false;
-	pthread_mutex_lock(&w->letterbox.lock);
-	w->letterbox.list = list;
-	pthread_mutex_unlock(&w->letterbox.lock);
-	net_wake_up(&w->wake);
-	struct timespec until;
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += timeout_ms / 1000;
-	pthread_mutex_lock(&list->lock);
-	while (!list->done && pthread_cond_timedwait(&list->listed, &list->lock, &until) == 0)
-		;
-	bool done = list->done;
-	pthread_mutex_unlock(&list->lock);
-	pthread_mutex_lock(&w->letterbox.lock);
-	w->letterbox.list = NULL; /* a worker fills it under this lock: from here on it cannot */
-	pthread_mutex_unlock(&w->letterbox.lock);
-	pthread_cond_destroy(&list->listed);
-	pthread_mutex_destroy(&list->lock);
-	return done;
-}
-
 static void fill_list(struct worker *w, struct session_list *list)
 {
 	list->n = 0;
@@ -297,6 +247,13 @@ static void fill_list(struct worker *w, struct session_list *list)
 	pthread_mutex_unlock(&list->lock);
 }
 
+static struct dns_settings dns_share(const struct worker *w, const struct generation *g)
+{
+	struct dns_settings mine = g->dns;
+	mine.cache_entries /= w->app->workers_n;
+	return mine;
+}
+
 static void take_on(struct worker *w, struct generation *g)
 {
 	generation_unref(&w->generation);
@@ -304,6 +261,8 @@ static void take_on(struct worker *w, struct generation *g)
 	w->record.format = (enum log_format)g->settings->log.format;
 	w->record.addresses = g->settings->log.addresses;
 	relay_configure(w->relay, w->now_ms);
+	const struct dns_settings dns = dns_share(w, g);
+	dns_resolver_configure(w->dns, &dns, w->now_ms);
 }
 
 static void for_each_session(struct worker *w, void (*act)(struct session *))
@@ -366,6 +325,8 @@ static void dispatch(struct worker *w, struct net_io *io, unsigned events)
 		relay_on_wake(w->relay, w->now_ms);
 		break;
 	case NET_OWNER_DNS:
+		dns_resolver_on_io(w->dns, io, events, w->now_ms);
+		break;
 	case NET_OWNER_SIGNAL:
 		break; /* not a worker's in this version */
 	}
@@ -388,6 +349,17 @@ static struct session *asker(const struct worker *w, uint64_t ticket)
 	uint64_t index = ticket >> TICKET_ID_BITS;
 	struct session *s = index < w->sessions_cap ? w->sessions[index] : NULL;
 	return s && s->mail && session_ticket(s) == ticket ? s : NULL;
+}
+
+static void deliver_names(struct worker *w)
+{
+	struct dns_result result;
+	while (dns_resolver_pop(w->dns, &result)) {
+		uint64_t index = result.ticket >> TICKET_ID_BITS;
+		struct session *s = index < w->sessions_cap ? w->sessions[index] : NULL;
+		if (s && s->id == (result.ticket & ((1ull << TICKET_ID_BITS) - 1)))
+			stage_on_dns(s, &result);
+	}
 }
 
 static void deliver_answers(struct worker *w)
@@ -428,6 +400,7 @@ static int sleep_ms(const struct worker *w)
 	if (w->more_at_the_door)
 		return 0;
 	int ms = sooner(net_wheel_sleep_ms(&w->wheel, w->now_ms), relay_sleep_ms(w->relay, w->now_ms));
+	ms = sooner(ms, dns_resolver_sleep_ms(w->dns, w->now_ms));
 	return pressure_is_high(w->app) ? sooner(ms, PRESS_EVERY_MS) : ms;
 }
 
@@ -449,6 +422,8 @@ bool worker_turn(struct worker *w, int most_ms)
 		dispatch(w, io, events);
 	w->more_at_the_door = accept_rest(w);
 	run_timers(w);
+	dns_resolver_on_time(w->dns, w->now_ms);
+	deliver_names(w);
 	relay_on_time(w->relay, w->now_ms);
 	deliver_answers(w);
 	bury_dead(w);
@@ -473,7 +448,9 @@ bool worker_connect(struct worker *w)
 		.format = (enum log_format)s->log.format, .addresses = s->log.addresses, .key = &w->app->log_key
 	};
 	w->relay = relay_new(w->app->relay, w->loop, &w->wake, w->number, w->now_ms);
-	return w->relay != NULL;
+	const struct dns_settings dns = dns_share(w, w->generation);
+	w->dns = dns_resolver_new(&dns, w->loop, w->now_ms);
+	return w->relay && w->dns;
 }
 
 bool worker_start(struct worker *w)

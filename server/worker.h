@@ -17,6 +17,7 @@
 
 #include <pthread.h>
 
+struct dns_resolver;
 struct session;
 struct session_list;
 struct replay_desk;
@@ -56,6 +57,7 @@ struct worker {
 	struct letterbox letterbox;
 	struct generation *generation; /* for new sessions */
 	struct relay *relay;
+	struct dns_resolver *dns;
 	struct listener *listeners;
 	size_t listeners_n;
 	struct session **sessions; /* by index; NULL: free */

@@ -76,6 +76,19 @@ static void show_rules(struct ctl_json rules, struct tools_out *o)
 		show_rule(ctl_json_item(rules, i), o);
 }
 
+static void show_lookups(struct ctl_json lookups, struct tools_out *o)
+{
+	char took[TOOLS_UNIT_TEXT];
+	for (size_t i = 0; i < ctl_json_len(lookups); i++) {
+		struct ctl_json one = ctl_json_item(lookups, i);
+		label(o, i ? "" : "dns");
+		value(o, ctl_json_text(one, "name"));
+		tools_print(o, ": ");
+		value(o, ctl_json_text(one, "answer"));
+		tools_print(o, "  (%s)\n", tools_duration(ctl_json_int(one, "ms", 0), took));
+	}
+}
+
 /* ---- one decision ---- */
 
 static void show_head(struct ctl_json d, struct tools_out *o)
@@ -92,6 +105,8 @@ static void show_head(struct ctl_json d, struct tools_out *o)
 	value(o, ctl_json_text(d, "client"));
 	if (port)
 		tools_print(o, " port %" PRId64, port);
+	named_value(o, ", name ", ctl_json_text(d, "name"), "");
+	named_value(o, ", reverse DNS ", ctl_json_text(d, "rdns"), "");
 	named_value(o, ", helo ", ctl_json_text(d, "helo"), "");
 	named_value(o, ", ", ctl_json_text(d, "tls"), "");
 	named_value(o, ", listener ", ctl_json_text(d, "listener"), "");
@@ -144,12 +159,15 @@ static void show_verdict(struct ctl_json d, struct tools_out *o)
 
 static void show_times(struct ctl_json d, struct tools_out *o)
 {
-	char waited[TOOLS_UNIT_TEXT], backend[TOOLS_UNIT_TEXT], total[TOOLS_UNIT_TEXT];
+	char waited[TOOLS_UNIT_TEXT], backend[TOOLS_UNIT_TEXT], dns[TOOLS_UNIT_TEXT], total[TOOLS_UNIT_TEXT];
 	label(o, "took");
-	tools_print(o, "%s in all, %s of it waited by rules, %s at the backend\n",
+	tools_print(o, "%s in all, %s of it waited by rules, %s at the backend",
 		tools_duration(ctl_json_int(d, "total_ms", 0), total),
 		tools_duration(ctl_json_int(d, "waited_ms", 0), waited),
 		tools_duration(ctl_json_int(d, "backend_ms", 0), backend));
+	if (ctl_json_int(d, "dns_ms", 0))
+		tools_print(o, ", %s for DNS", tools_duration(ctl_json_int(d, "dns_ms", 0), dns));
+	tools_print(o, "\n");
 	label(o, "score");
 	number(o, ctl_json_double(d, "score", 0));
 	tools_print(o, ", ");
@@ -180,6 +198,7 @@ static void show_decision(struct ctl_json d, struct tools_out *o)
 		value(o, ctl_json_text(d, "promise"));
 		tools_print(o, " refuses is only deferred\n");
 	}
+	show_lookups(ctl_json_get(d, "lookups"), o);
 	show_rules(ctl_json_get(d, "rules"), o);
 }
 
@@ -287,6 +306,7 @@ void tools_show_test(struct ctl_json data, struct tools_out *o)
 	tools_print(o, "stages, as they would be judged now:\n");
 	for (size_t i = 0; i < ctl_json_len(stages); i++)
 		show_stage(ctl_json_item(stages, i), o);
+	show_lookups(ctl_json_get(data, "lookups"), o);
 	show_rules(ctl_json_get(data, "rules"), o);
 	tools_show_hold(ctl_json_get(data, "hold"), "  before any rule: ", o);
 	for (size_t i = 0; i < ctl_json_len(notes); i++)

@@ -69,6 +69,7 @@ class Guard:
                       "recipients": ["backend"], "state": d + "/relay.state"},
             "score": {"memory": "64M", "snapshot": d + "/state.snap"},
             "lists": {},
+            "dns": {"servers": ["127.0.0.1:9"], "timeout": "1s"},  # nobody asks the machine's own servers
             "log": {"to": d + "/journal", "format": "json"},
             "rules": (),
         }

@@ -1,0 +1,33 @@
+/* server/lookup_inside.h - the jobs of a session's lookups (for lookup.c and lookup_facts.c only) */
+#ifndef SERVER_LOOKUP_INSIDE_H
+#define SERVER_LOOKUP_INSIDE_H
+
+#include "base/arena.h"
+#include "dns/reach.h"
+#include "dns/resolver.h"
+#include "server/lookup.h"
+
+enum { JOB_RDNS, JOB_HELO, JOB_MX, JOB_LIST }; /* JOB_LIST + number of the lookup */
+
+struct job {
+	uint32_t epoch;	 /* that its questions carry; 0: it has none in this scope */
+	uint16_t open;	 /* questions that are not answered */
+	uint8_t failure; /* enum dns_failure of the last one that failed */
+	uint32_t took_ms;
+	uint64_t began_ms;
+};
+
+struct lookups {
+	struct dns_budget budget;
+	uint32_t epoch;			   /* of the last job begun */
+	struct score_wants tried, open;	   /* asked in this scope; of them not answered */
+	struct score_wants known, awaited; /* answered well; what the stage waits for */
+	struct dns_rdns rdns;
+	bool dynamic; /* its name looks like an end-user line */
+	struct dns_reach helo, mx;
+	struct slice *answers; /* of DNS lists, by the lookup's number */
+	struct job *jobs;
+	struct arena arena;
+};
+
+#endif
