@@ -9,8 +9,8 @@ packages() {
 		libjansson-dev libncurses-dev libseccomp-dev libpsl-dev libc-ares-dev ;;
 	run) echo curl ;;
 	deb) echo dpkg-dev adduser ;;
-	test) echo libcmocka-dev binutils python3 python3-pytest postfix dovecot-core dovecot-lmtpd haproxy swaks curl \
-		openssl mandoc dpkg-dev adduser util-linux iproute2 nsd ;;
+	test) echo libcmocka-dev binutils python3 python3-pytest python3-yaml postfix dovecot-core dovecot-lmtpd haproxy swaks \
+		curl openssl mandoc dpkg-dev adduser util-linux iproute2 nsd ;;
 	fuzz) echo clang libclang-rt-14-dev llvm ;;
 	bench) echo python3 postfix haproxy ;;
 	*)
