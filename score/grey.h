@@ -4,9 +4,9 @@
  * the forward-confirmed client name, the client's net (IPv4 /24, IPv6 /64), which is always there. A try is kept
  * as (rung, sender folded by score/sender_key.h, recipient), under each rung proven then. A retry looks at all rungs
  * that are proven now, and the oldest start counts: so a sender with many addresses waits once, whichever it uses, as
- * soon as one rung is the same. A pass is kept under the best rung for `keep` and renewed by use. An identity with
- * GREY_ALLOW_PASSES passes within GREY_ALLOW_MS is allowed whole: all its senders and recipients pass, for `keep`
- * after its last use.
+ * soon as one rung is the same. A pass is kept under the best rung for `keep` and renewed by use. An identity with two
+ * passes within GREY_ALLOW_MS is allowed whole: all its senders and recipients pass, for `keep` after its last use.
+ * Passes closer together than `delay` count as one, as those of a mail to several recipients.
  *
  * The caller's duties: who is authenticated, known good or under an `ok` is not asked about; the null sender is tried
  * at data only; a pass of SPF that came by all, exists, ptr or a wide network is no identity; the name of an end-user
@@ -21,7 +21,7 @@
 
 #include "score/store.h"
 
-enum { GREY_ALLOW_PASSES = 2, GREY_ALLOW_MS = 24 * 3600 * 1000 };
+enum { GREY_ALLOW_MS = 24 * 3600 * 1000 };
 
 /* The settings greylist. */
 struct score_grey_limits {

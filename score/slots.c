@@ -35,9 +35,19 @@ static uint64_t content(const struct slot_head *head)
 		n = e->u.known.accepted;
 		break;
 	case SLOT_HOLD:
+	case SLOT_TRY:
+	case SLOT_IDENTITY:
 		break;
 	}
 	return n > 0 ? n > WORTH_MAX ? WORTH_MAX : (uint64_t)n : 0;
+}
+
+/* A try that has not passed is a newcomer however often it was made again; one that has is not. */
+static bool is_established(const struct slot_head *e)
+{
+	if (e->kind == SLOT_TRY)
+		return ((const struct score_slot *)(const void *)e)->u.try.passed_s != 0;
+	return e->last_s - e->first_s >= STORE_ESTABLISHED_S;
 }
 
 /* The lowest goes first. Class before age and content. */
@@ -49,7 +59,7 @@ static uint64_t worth(const struct slot_head *e, uint32_t now_s)
 		class = OVER;
 	else if (e->flags & SLOT_PROVEN)
 		class = PROVEN;
-	else if (e->last_s - e->first_s >= STORE_ESTABLISHED_S)
+	else if (is_established(e))
 		class = ESTABLISHED;
 	if (e->kind == SLOT_HOLD) /* what ends first goes first */
 		age = ((const struct hold_slot *)(const void *)e)->until_s;
@@ -127,9 +137,12 @@ static uint64_t untag(uint64_t tag, uint64_t purpose)
 void slot_hide(struct slot_head *e)
 {
 	static const uint64_t purpose_of[] = {
-		[SLOT_RECORD] = RECORD_PURPOSE, [SLOT_KNOWN] = KNOWN_PURPOSE, [SLOT_HOLD] = HOLD_PURPOSE
+		[SLOT_RECORD] = RECORD_PURPOSE, [SLOT_KNOWN] = KNOWN_PURPOSE, [SLOT_HOLD] = HOLD_PURPOSE,
+		[SLOT_TRY] = 0, [SLOT_IDENTITY] = IDENTITY_PURPOSE
 	};
 	uint64_t purpose = purpose_of[e->kind], digest = purpose ? untag(e->tag, purpose) : e->tag;
+	if (e->kind == SLOT_TRY)
+		digest = ((const struct score_slot *)(const void *)e)->u.try.who;
 	char bits = (char)key_bits(e->key_len, e->key);
 	bool address = e->key_kind == SCORE_KEY_CLIENT || e->key_kind == SCORE_KEY_NET;
 	if (e->key_len == 0)
@@ -139,6 +152,11 @@ void slot_hide(struct slot_head *e)
 	memcpy(e->key, &digest, KEY_DIGEST);
 	if (address)
 		e->key[KEY_DIGEST] = bits;
+}
+
+void slot_live(struct slot_head *e, uint64_t life_ms)
+{
+	e->life = log2_up(life_ms / 1000 + 1);
 }
 
 static bool is_hidden(const struct score_store *s)
@@ -163,7 +181,7 @@ void *slot_make(struct score_store *s, struct score_table *t, struct score_shard
 		memcpy(e->key, w->key->bytes, sizeof e->key);
 		if (is_hidden(s)) /* the key may have been made just before */
 			slot_hide(e);
-		e->life = log2_up(w->life_ms / 1000 + 1);
+		slot_live(e, w->life_ms);
 		e->first_s = e->last_s = now_s;
 	}
 	if (now_s > e->last_s)
@@ -171,7 +189,7 @@ void *slot_make(struct score_store *s, struct score_table *t, struct score_shard
 	return e;
 }
 
-static void slot_remove(const struct score_table *t, struct score_shard *shard, void *slot)
+void slot_remove(const struct score_table *t, struct score_shard *shard, void *slot)
 {
 	memset(slot, 0, t->slot_bytes);
 	slot_mark(t, shard, slot, SLOT_DELETED); /* not empty: others may lie in their second bucket for it */
@@ -180,12 +198,14 @@ static void slot_remove(const struct score_table *t, struct score_shard *shard, 
 
 /* --- putting back --- */
 
-static const uint8_t kinds_of[STORE_TABLES] = {
+static const uint16_t kinds_of[STORE_TABLES] = {
 	[STORE_MAIN] = 1 << SLOT_RECORD | 1 << SLOT_WINDOW,
 	[STORE_DISTINCT] = 1 << SLOT_DISTINCT,
 	[STORE_USUAL] = 1 << SLOT_USUAL,
 	[STORE_KNOWN] = 1 << SLOT_KNOWN,
 	[STORE_HOLDS] = 1 << SLOT_HOLD,
+	[STORE_GREYLIST] = 1 << SLOT_TRY,
+	[STORE_IDENTITIES] = 1 << SLOT_IDENTITY,
 };
 
 static bool makes_sense(enum score_table_name table, const struct slot_head *e)
@@ -193,13 +213,15 @@ static bool makes_sense(enum score_table_name table, const struct slot_head *e)
 	const struct score_slot *small = (const void *)e;
 	const struct distinct_slot *many = (const void *)e;
 	const struct hold_slot *hold = (const void *)e;
-	if (e->tag < SLOT_FIRST_TAG || e->kind > SLOT_HOLD || !(kinds_of[table] >> e->kind & 1) ||
+	if (e->tag < SLOT_FIRST_TAG || e->kind > SLOT_IDENTITY || !(kinds_of[table] >> e->kind & 1) ||
 		e->key_kind >= SCORE_KEY_KINDS || e->life > 31 || e->last_s < e->first_s || (e->flags & ~SLOT_PROVEN))
 		return false;
 	if (e->kind == SLOT_RECORD)
 		return isfinite(small->u.record.points);
 	if (e->kind == SLOT_USUAL)
 		return isfinite(small->u.usual.sum) && isfinite(small->u.usual.squares) && small->u.usual.sum >= 0;
+	if (e->kind == SLOT_TRY)
+		return small->u.try.sender && small->u.try.recipient;
 	if (e->kind == SLOT_DISTINCT)
 		return many->n <= DISTINCT_EXACT || many->n == DISTINCT_IS_SKETCH;
 	if (e->kind == SLOT_HOLD)

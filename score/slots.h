@@ -21,7 +21,16 @@
 #include "score/distinct.h"
 
 enum { SLOT_EMPTY = 0, SLOT_DELETED = 1, SLOT_FIRST_TAG = 2 }; /* of a mark and of `tag` */
-enum slot_kind { SLOT_RECORD = 1, SLOT_WINDOW, SLOT_DISTINCT, SLOT_USUAL, SLOT_KNOWN, SLOT_HOLD };
+enum slot_kind {
+	SLOT_RECORD = 1,
+	SLOT_WINDOW,
+	SLOT_DISTINCT,
+	SLOT_USUAL,
+	SLOT_KNOWN,
+	SLOT_HOLD,
+	SLOT_TRY,
+	SLOT_IDENTITY
+};
 enum { SLOT_PROVEN = 1 }; /* of `flags`: never goes for a new one */
 enum { SLOT_PARTS = STORE_WINDOW_PARTS + 1 };
 
@@ -29,6 +38,8 @@ enum { SLOT_PARTS = STORE_WINDOW_PARTS + 1 };
 #define RECORD_PURPOSE ((uint64_t)0x7265636f7264) /* "record" */
 #define KNOWN_PURPOSE ((uint64_t)0x6b6e6f776e)	  /* "known" */
 #define HOLD_PURPOSE ((uint64_t)0x686f6c64)	  /* "hold" */
+#define TRY_PURPOSE ((uint64_t)0x747279)	  /* "try" */
+#define IDENTITY_PURPOSE ((uint64_t)0x69646e74)	  /* "idnt" */
 
 /* `first_s`, `last_s`: seconds since 1970, good until 2106. */
 struct slot_head {
@@ -40,7 +51,8 @@ struct slot_head {
 	char key[SCORE_KEY_BYTES];
 };
 
-/* Records, counters, usual rates and what made a client known good: one cache line each. */
+/* Records, counters, usual rates, what made a client known good, tries and identities of greylisting: one cache line
+ * each. */
 struct score_slot {
 	struct slot_head head;
 	union {
@@ -66,6 +78,17 @@ struct score_slot {
 			uint32_t spare32;
 			uint64_t spare;
 		} known;
+		struct {
+			uint64_t who;		    /* hash of the identity; the head has its text */
+			uint32_t sender, recipient; /* digests, never 0 */
+			uint32_t passed_s;	    /* 0: not yet. head.first_s is the first try */
+			uint32_t spare;
+		} try; /* of one sender and recipient */
+		struct {
+			uint32_t passed_s; /* last pass of one of its tries */
+			uint32_t allowed;  /* 1: all that comes from it passes */
+			uint64_t spare[2];
+		} identity;
 	} u;
 };
 _Static_assert(sizeof(struct score_slot) == 64, "an entry is a cache line");
@@ -181,6 +204,10 @@ void *slot_make(struct score_store *s, struct score_table *t, struct score_shard
 /* Keeps a digest instead of the key's text: the one that a hidden key has from the start where it can be had back from
  * the tag (records, what made a client known good, holds), else the tag. Under the lock. */
 void slot_hide(struct slot_head *e);
+/* How long after last_s the entry means something: at least so long. */
+void slot_live(struct slot_head *e, uint64_t life_ms);
+/* Removes an entry. Under the lock. */
+void slot_remove(const struct score_table *t, struct score_shard *shard, void *slot);
 /* Removes an entry; takes the lock itself. False: there was no such entry. */
 bool slot_delete(struct score_table *t, uint64_t tag);
 

@@ -24,6 +24,8 @@ static const struct snapshot_table SNAPSHOT_TABLES[STORE_TABLES] = {
 	[STORE_USUAL] = { 3, 1 },
 	[STORE_KNOWN] = { 4, 1 },
 	[STORE_HOLDS] = { 5, 1 },
+	[STORE_GREYLIST] = { 6, 1 },
+	[STORE_IDENTITIES] = { 7, 1 },
 };
 
 struct snapshot_head {

@@ -3,7 +3,7 @@
 
 enum { MEMORY_MIN = 1024 * 1024 };
 
-/* Of score.memory, in per cent; the rest belongs to tables of a later version. */
+/* Of score.memory, in per cent; the rest is for the marks. */
 static const struct {
 	const char *name;
 	uint32_t share, slot_bytes;
@@ -13,6 +13,8 @@ static const struct {
 	[STORE_USUAL] = { "usual", 5, sizeof(struct score_slot) },
 	[STORE_KNOWN] = { "known", 5, sizeof(struct score_slot) },
 	[STORE_HOLDS] = { "blocks", 1, sizeof(struct hold_slot) },
+	[STORE_GREYLIST] = { "greylist", 10, sizeof(struct score_slot) },
+	[STORE_IDENTITIES] = { "identities", 2, sizeof(struct score_slot) },
 };
 
 struct score_store *score_store_new(uint64_t memory, const struct hash_key *key)

@@ -1,5 +1,6 @@
 /* score/store.h - what is remembered between sessions: records and counters here; sketches of different values in
- * distinct.h, usual rates in usual.h, known-good clients in known.h, blocks and allowances in block.h
+ * distinct.h, usual rates in usual.h, known-good clients in known.h, blocks and allowances in block.h, greylisting in
+ * grey.h
  *
  * Flat tables of fixed-size slots in 2^n shards, one code for all of them. A key's keyed hash picks the shard
  * and two buckets of STORE_BUCKET slots in it; the entry lies in one of them. Nothing in it is a pointer, so a
@@ -39,14 +40,15 @@ enum { STORE_ESTABLISHED_S = 24 * 3600 };
 
 struct score_store;
 
-/* The tables and their shares of score.memory. Of the rest 1.2 % go to the marks (one byte a slot, score/slots.h);
- * 10 % are left for greylisting and 2.8 % for identities, both of a later version. */
+/* The tables and their shares of score.memory. The rest go to the marks (one byte a slot, score/slots.h). */
 enum score_table_name {
-	STORE_MAIN,	/* records and counters: 60 % */
-	STORE_DISTINCT, /* 15 % */
-	STORE_USUAL,	/* 5 % */
-	STORE_KNOWN,	/* 5 % */
-	STORE_HOLDS,	/* blocks and allowances: 1 % */
+	STORE_MAIN,	  /* records and counters: 60 % */
+	STORE_DISTINCT,	  /* 15 % */
+	STORE_USUAL,	  /* 5 % */
+	STORE_KNOWN,	  /* 5 % */
+	STORE_HOLDS,	  /* blocks and allowances: 1 % */
+	STORE_GREYLIST,	  /* tries that wait and tries that passed: 10 % */
+	STORE_IDENTITIES, /* whose tries passed: 2 % */
 	STORE_TABLES
 };
 
@@ -152,7 +154,7 @@ struct score_store_stats {
 void score_table_stats(struct score_store *s, enum score_table_name table, struct score_store_stats *stats_r);
 /* Of records and counters, STORE_MAIN. */
 void score_store_stats(struct score_store *s, struct score_store_stats *stats_r);
-/* "records", "distinct", "usual", "known", "blocks": as in the metrics. */
+/* "records", "distinct", "usual", "known", "blocks", "greylist", "identities": as in the metrics. */
 const char *score_table_name_of(enum score_table_name table);
 /* What this store mixes into the origin of a client: IPv4 /24, IPv6 /48. */
 uint64_t score_origin(const struct score_store *s, const struct ip *client);
