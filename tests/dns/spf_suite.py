@@ -66,4 +66,5 @@ def main():
     sys.exit(run.returncode)
 
 
-main()
+if __name__ == "__main__":
+    main()
