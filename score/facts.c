@@ -141,6 +141,12 @@ void score_facts_spf(struct score_facts *f, struct slice result)
 	f->known |= SCORE_HAS_SPF;
 }
 
+void score_facts_identity(struct score_facts *f, struct slice identity)
+{
+	f->identity = identity;
+	f->known |= SCORE_HAS_IDENTITY;
+}
+
 static bool is_alnum(char c)
 {
 	return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');

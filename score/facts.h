@@ -128,6 +128,9 @@ void score_facts_helo_ours(struct score_facts *f, bool ours);
 void score_facts_sender_mx(struct score_facts *f, bool mx);
 void score_facts_sender_local(struct score_facts *f, bool local);
 void score_facts_spf(struct score_facts *f, struct slice result);
+/* The best proven: the sender domain that SPF passed, else the organisation's domain of the forward-confirmed name (not
+ * of an end-user line's). p NULL: nobody is proven. */
+void score_facts_identity(struct score_facts *f, struct slice identity);
 /* Also finds the domain: what is behind the last '@'. The counts of recipients begin at 0. */
 void score_facts_sender(struct score_facts *f, struct slice sender);
 /* Counts as one of `recipients`. `bad_recipients` and `offences` are simply incremented by the session. */

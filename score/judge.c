@@ -142,6 +142,8 @@ static bool fire(struct judge *j, const struct score_rule *r, unsigned rule)
 	judge_tell_fire(j, rule, newly, judge_charge(j, r, rule));
 	if (r->action >= SCORE_DEFER && r->action <= SCORE_BLOCK)
 		judge_refusal(j, r, rule);
+	else if (r->action == SCORE_GREYLIST)
+		judge_greylist(j, r, rule);
 	else if (r->action == SCORE_WAIT)
 		take_wait(j, r, rule, newly);
 	else if (r->action == SCORE_OK && !r->observed)
@@ -292,6 +294,11 @@ uint64_t score_rules_wants(const struct score_ruleset *set, enum score_stage sta
 	for (unsigned i = 0; ok && i < s->n && s->rules[i] < ok; i++)
 		facts |= set->rules[s->rules[i]].reads.facts;
 	return facts & ~f->known & ~(uint32_t)(SCORE_HAS_LATER | SCORE_HAS_ANSWERS | SCORE_LOOKED_UP);
+}
+
+bool score_rules_do(const struct score_ruleset *set, enum score_action action)
+{
+	return set->actions >> action & 1;
 }
 
 bool score_rules_read(const struct score_ruleset *set, uint32_t facts)

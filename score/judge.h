@@ -35,6 +35,8 @@ void judge_tell_fire(struct judge *j, unsigned rule, bool anew, bool charged);
 /* The stronger wins, of equals the one further up; true when it did. */
 bool judge_prefer(struct score_decision *best, enum score_action action, unsigned rule);
 void judge_refusal(struct judge *j, const struct score_rule *r, unsigned rule);
+/* A rule that greylists: told now, or held until its stage. */
+void judge_greylist(struct judge *j, const struct score_rule *r, unsigned rule);
 /* The verdict out of what was found and what earlier stages hold. */
 void judge_decide(struct judge *j);
 

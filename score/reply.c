@@ -32,25 +32,25 @@ static bool is_printable(struct slice s)
 	return true;
 }
 
-enum placeholder { NO_PLACEHOLDER, PLACEHOLDER_ID, PLACEHOLDER_CLIENT, PLACEHOLDER_RULE };
+enum placeholder { NO_PLACEHOLDER, PLACEHOLDER_ID, PLACEHOLDER_CLIENT, PLACEHOLDER_RULE, PLACEHOLDER_WAIT };
 static const struct slice placeholders[] = { SLICE_INIT(""), SLICE_INIT("{id}"), SLICE_INIT("{client}"),
-	SLICE_INIT("{rule}") };
+	SLICE_INIT("{rule}"), SLICE_INIT("{wait}") };
 
 static enum placeholder placeholder_at(struct slice s)
 {
-	for (enum placeholder p = PLACEHOLDER_ID; p <= PLACEHOLDER_RULE; p++)
+	for (enum placeholder p = PLACEHOLDER_ID; p <= PLACEHOLDER_WAIT; p++)
 		if (slice_starts(s, placeholders[p]))
 			return p;
 	return NO_PLACEHOLDER;
 }
 
-/* Every '{' begins a known placeholder; *has_id_r: one is {id}. */
-static bool placeholders_known(struct slice s, bool *has_id_r)
+/* Every '{' begins a known placeholder, up to `last`; *has_id_r: one is {id}. */
+static bool placeholders_known(struct slice s, enum placeholder last, bool *has_id_r)
 {
 	for (size_t i; i = slice_find(s, '{'), i < s.n;) {
 		s = slice_skip(s, i);
 		enum placeholder p = placeholder_at(s);
-		TRY(p != NO_PLACEHOLDER);
+		TRY(p != NO_PLACEHOLDER && p <= last);
 		*has_id_r |= p == PLACEHOLDER_ID;
 		s = slice_skip(s, placeholders[p].n);
 	}
@@ -69,7 +69,8 @@ static const char *keep_text(struct arena *a, struct slice text, bool has_id, st
 	return NULL;
 }
 
-const char *score_reply_parse(struct arena *a, struct slice source, unsigned klass, struct score_reply *r)
+static const char *parse_reply(
+	struct arena *a, struct slice source, unsigned klass, enum placeholder last, struct score_reply *r)
 {
 	struct slice s = source, code = slice_cut(&s, ' ');
 	bool has_id = false;
@@ -91,9 +92,20 @@ const char *score_reply_parse(struct arena *a, struct slice source, unsigned kla
 		return "a reply needs a text of 1 to 300 bytes";
 	if (!is_printable(s))
 		return "a reply holds only printable ASCII";
-	if (!placeholders_known(s, &has_id))
-		return "known in braces are only {id}, {client} and {rule}";
+	if (!placeholders_known(s, last, &has_id))
+		return last == PLACEHOLDER_WAIT ? "known in braces are only {id}, {client}, {rule} and {wait}"
+						: "known in braces are only {id}, {client} and {rule}";
 	return keep_text(a, s, has_id, r);
+}
+
+const char *score_reply_parse(struct arena *a, struct slice source, unsigned klass, struct score_reply *r)
+{
+	return parse_reply(a, source, klass, PLACEHOLDER_RULE, r);
+}
+
+const char *score_reply_parse_greylist(struct arena *a, struct slice source, struct score_reply *r)
+{
+	return parse_reply(a, source, 4, PLACEHOLDER_WAIT, r);
 }
 
 struct slice score_reply_default(unsigned klass)
@@ -101,6 +113,11 @@ struct slice score_reply_default(unsigned klass)
 	if (klass == 4)
 		return SLICE("450 4.7.1 Too much unusual traffic from {client}, try later (id {id})");
 	return SLICE("550 5.7.1 Refused by local policy, rule {rule} (id {id})");
+}
+
+struct slice score_reply_greylisted(void)
+{
+	return SLICE("450 4.7.1 Greylisted: a new sender may come in after {wait} seconds (id {id})");
 }
 
 struct slice score_reply_blocked(void)
@@ -127,7 +144,7 @@ const char *score_tag_parse(struct arena *a, struct slice source, struct score_r
 		return "a header is written Name: value";
 	if (value.n == 0 || source.n > SCORE_REPLY_TEXT || !is_printable(source))
 		return "a header needs a value, printable ASCII, at most 300 bytes in all";
-	if (!placeholders_known(source, &has_id))
+	if (!placeholders_known(source, PLACEHOLDER_RULE, &has_id))
 		return "known in braces are only {id}, {client} and {rule}";
 	return keep_text(a, source, true, r);
 }
@@ -135,7 +152,14 @@ const char *score_tag_parse(struct arena *a, struct slice source, struct score_r
 bool score_reply_expand(
 	const struct score_reply *r, struct slice id, struct slice client, struct slice rule, struct buf *out)
 {
-	const struct slice values[] = { slice_of(NULL, 0), id, client, rule };
+	return score_reply_expand_wait(r, id, client, rule, 0, out);
+}
+
+bool score_reply_expand_wait(const struct score_reply *r, struct slice id, struct slice client, struct slice rule,
+	uint64_t wait_s, struct buf *out)
+{
+	char digits_of_wait[SLICE_DIGITS];
+	const struct slice values[] = { slice_of(NULL, 0), id, client, rule, slice_number(wait_s, digits_of_wait) };
 	struct slice s = r->text;
 	size_t before = buf_len(out);
 	while (s.n) {

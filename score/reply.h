@@ -23,8 +23,11 @@ struct score_reply {
 /* `klass` 4 (defer) or 5 (reject) must fit the code. NULL: fine, and *r holds slices of memory in
  * `a`. Else a sentence that says what is wrong (static, or "out of memory"). */
 const char *score_reply_parse(struct arena *a, struct slice source, unsigned klass, struct score_reply *r) MUST_USE;
-/* What a rule without `reply` says; what one with do = "block" does. */
+/* The same for one that greylists: it defers, and knows {wait}, the seconds that are left. */
+const char *score_reply_parse_greylist(struct arena *a, struct slice source, struct score_reply *r) MUST_USE;
+/* What a rule without `reply` says; what one with do = "greylist" or "block" does. */
 struct slice score_reply_default(unsigned klass);
+struct slice score_reply_greylisted(void);
 struct slice score_reply_blocked(void);
 /* A tag's header "Name: value", with the same placeholders; *r has no codes. NULL: fine. */
 const char *score_tag_parse(struct arena *a, struct slice source, struct score_reply *r) MUST_USE;
@@ -33,5 +36,7 @@ const char *score_tag_parse(struct arena *a, struct slice source, struct score_r
  * enhanced code and text fit a reply line. */
 bool score_reply_expand(
 	const struct score_reply *r, struct slice id, struct slice client, struct slice rule, struct buf *out) MUST_USE;
+bool score_reply_expand_wait(const struct score_reply *r, struct slice id, struct slice client, struct slice rule,
+	uint64_t wait_s, struct buf *out) MUST_USE;
 
 #endif

@@ -126,6 +126,8 @@ bool score_rules_even_known_good(const struct score_ruleset *set, const char *na
 unsigned score_rule_stages(const struct score_ruleset *set, unsigned rule);
 enum score_scope score_rule_scope(const struct score_ruleset *set, unsigned rule);
 
+/* Has any rule this action, observed ones included? (Who greylists needs identities.) */
+bool score_rules_do(const struct score_ruleset *set, enum score_action action);
 /* Does any rule that is tested read one of these (SCORE_HAS_...)? */
 bool score_rules_read(const struct score_ruleset *set, uint32_t facts);
 
@@ -165,7 +167,7 @@ void score_case_free(struct score_case *c);
 enum { SCORE_NO_RULE = -1 };
 
 struct score_decision {
-	enum score_action action; /* SCORE_NONE, SCORE_WAIT, SCORE_DEFER, SCORE_REJECT or SCORE_BLOCK */
+	enum score_action action; /* SCORE_NONE, SCORE_WAIT, SCORE_GREYLIST, SCORE_DEFER, SCORE_REJECT or SCORE_BLOCK */
 	int rule;		  /* its position in the list, or SCORE_NO_RULE */
 };
 
@@ -182,7 +184,7 @@ struct score_verdict {
 	uint32_t wait_ms;		 /* with SCORE_WAIT: how long, before limits.delay */
 	uint64_t hold_ms;		 /* with SCORE_BLOCK: how long new connections of the client are refused */
 	uint64_t rate;			 /* bytes a second, the lowest `throttle` in force; 0: none */
-	const struct score_reply *reply; /* with SCORE_DEFER, SCORE_REJECT, SCORE_BLOCK; lives as long as the set */
+	const struct score_reply *reply; /* with SCORE_GREYLIST and above; lives as long as the set */
 	double points;			 /* in force now */
 	double score;			 /* points + record(client) */
 	unsigned logs_n, mails_n;	 /* `log` and `mail` rules that fired in this test, once a scope */
@@ -197,10 +199,11 @@ enum score_action score_promise(enum score_action wanted, bool known_good, bool 
 
 /* Tests the rules of a stage in list order and says what stands after it. A defer, reject or block found at
  * connect..mail holds for its scope and is told again by every later verdict of it (held = true), until an `ok`
- * above it in the list cancels it; one found at rcpt or later holds for that test only. Waits are told once a scope,
- * the longest only; a wait is not told beside a refusal. A `delete` forgets the record here and now, once a
- * scope (`to` says whose, as for a charge).
- * False: memory is out; the session ends with 421. */
+ * above it in the list cancels it; one found at rcpt or later holds for that test only. SCORE_GREYLIST, found at
+ * whatever stage, is told from rcpt on (of the null sender from data on), and never of a client known good: the caller
+ * asks score/grey.h about the recipient (from data on: each of the mail's) and refuses with `reply` who has to wait.
+ * Waits are told once a scope, the longest only; a wait is not told beside a refusal. A `delete` forgets the record
+ * here and now, once a scope (`to` says whose, as for a charge). False: memory is out; the session ends with 421. */
 bool score_rules_eval(const struct score_ruleset *set, enum score_stage stage, const struct score_facts *f,
 	struct score_case *c, struct score_store *store, uint64_t now_ms, struct score_verdict *verdict_r) MUST_USE;
 /* What stands, without testing anything: for the journal, and for a client that leaves before its refusal. */

@@ -24,7 +24,7 @@ static const struct {
 	[SCORE_LOG] = { "log", true },
 	[SCORE_OK] = { "ok", true },
 	[SCORE_WAIT] = { "wait", true },
-	[SCORE_GREYLIST] = { "greylist", false },
+	[SCORE_GREYLIST] = { "greylist", true },
 	[SCORE_DEFER] = { "defer", true },
 	[SCORE_REJECT] = { "reject", true },
 	[SCORE_BLOCK] = { "block", true },
@@ -95,6 +95,15 @@ static unsigned reply_class(const struct score_rule *r, struct slice text)
 	return r->action == SCORE_DEFER ? 4 : 5;
 }
 
+static bool compile_greylist(struct compiler *c, struct score_rule *r)
+{
+	struct slice text = slice_str(c->source->reply);
+	if (!text.n)
+		text = score_reply_greylisted();
+	const char *why = score_reply_parse_greylist(&c->set->arena, text, &r->reply);
+	return !why || fault(c, why);
+}
+
 static bool compile_reply(struct compiler *c, struct score_rule *r)
 {
 	struct slice text = slice_str(c->source->reply);
@@ -133,6 +142,8 @@ static bool compile_action(struct compiler *c, struct score_rule *r)
 	if (s->action == SCORE_THROTTLE && s->rate == 0)
 		return fault(c, "'throttle' needs a rate");
 	r->wait_ms = s->action == SCORE_WAIT ? (uint32_t)s->delay_ms : 0;
+	if (s->action == SCORE_GREYLIST)
+		return compile_greylist(c, r);
 	return s->action == SCORE_TAG ? compile_tag(c, r) : compile_reply(c, r);
 }
 

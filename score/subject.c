@@ -21,11 +21,13 @@ static struct slice text_of(enum score_key_kind kind, const struct score_facts *
 		return f->listener;
 	case SCORE_KEY_ALL:
 		return SLICE("all");
+	case SCORE_KEY_CLIENT_NAME:
+		return f->name;
+	case SCORE_KEY_IDENTITY:
+		return f->identity;
 	case SCORE_KEY_CLIENT: /* told as addresses */
 	case SCORE_KEY_NET:
-	case SCORE_KEY_CLIENT_NAME: /* never known in this version */
-	case SCORE_KEY_AUTH_USER:
-	case SCORE_KEY_IDENTITY:
+	case SCORE_KEY_AUTH_USER: /* never known in this version */
 	case SCORE_KEY_KINDS:
 		break;
 	}

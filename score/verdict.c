@@ -39,6 +39,40 @@ void judge_refusal(struct judge *j, const struct score_rule *r, unsigned rule)
 	(void)judge_prefer(r->observed ? &j->observed : &j->found, action_for(j, r, rule), rule);
 }
 
+/* Greylisting begins when the recipient is known; the null sender's, who may only ask whether an address exists, with
+ * the mail itself. It is not for who is known good. */
+static bool is_greylisted(const struct judge *j)
+{
+	const struct score_facts *f = j->look.facts;
+	bool null_sender = (f->known & SCORE_HAS_SENDER) && f->sender.n == 0;
+	bool known_good = (f->known & SCORE_HAS_KNOWN_GOOD) && f->known_good;
+	return !known_good && (j->stage >= SCORE_DATA || (j->stage == SCORE_RCPT && !null_sender));
+}
+
+/* What earlier stages hold is told once more only: at the first of these stages. */
+static bool is_greylisted_first(const struct judge *j)
+{
+	const struct score_facts *f = j->look.facts;
+	enum score_stage first = (f->known & SCORE_HAS_SENDER) && f->sender.n == 0 ? SCORE_DATA : SCORE_RCPT;
+	return is_greylisted(j) && j->stage == first;
+}
+
+void judge_greylist(struct judge *j, const struct score_rule *r, unsigned rule)
+{
+	unsigned scope = j->stage >= SCORE_MAIL ? SCORE_OF_MAIL : SCORE_OF_SESSION;
+	if (is_greylisted(j))
+		(void)judge_prefer(r->observed ? &j->observed : &j->found, SCORE_GREYLIST, rule);
+	else if (j->stage <= SCORE_RCPT)
+		(void)case_mark(j->set, j->c, SCORE_SET_HELD + scope, rule);
+}
+
+static enum score_action action_held(struct judge *j, const struct score_rule *r, unsigned rule)
+{
+	if (r->action == SCORE_GREYLIST)
+		return is_greylisted_first(j) ? SCORE_GREYLIST : SCORE_NONE;
+	return action_for(j, r, rule);
+}
+
 /* Adds what earlier stages found. */
 static void add_held(struct judge *j)
 {
@@ -48,11 +82,12 @@ static void add_held(struct judge *j)
 		for (uint64_t bits = case_words(j->set, j->c, SCORE_SET_HELD)[w]; bits; bits &= bits - 1) {
 			unsigned rule = w % j->set->words * 64 + (unsigned)__builtin_ctzll(bits);
 			const struct score_rule *r = &j->set->rules[rule];
-			if (rule >= limit)
+			enum score_action action = action_held(j, r, rule);
+			if (rule >= limit || action == SCORE_NONE)
 				continue;
 			if (r->observed)
-				(void)judge_prefer(&j->observed, action_for(j, r, rule), rule);
-			else if (judge_prefer(&j->found, action_for(j, r, rule), rule))
+				(void)judge_prefer(&j->observed, action, rule);
+			else if (judge_prefer(&j->found, action, rule))
 				v->held = true;
 		}
 	}
@@ -110,6 +145,8 @@ void judge_decide(struct judge *j)
 		v->rate = case_rate(j->set, j->c, case_limit(j->set, j->c, j->ok));
 	if (is_refusal(v->now.action))
 		word_refusal(j);
+	else if (v->now.action == SCORE_GREYLIST)
+		v->reply = &j->set->rules[v->now.rule].reply;
 	v->alarm_rule = j->alarm_rule;
 	v->ok_rule = (int)j->ok - 1;
 	v->points = j->look.points;

@@ -329,8 +329,8 @@ static void a_fault_has_file_line_and_caret(void **state)
 	faults_of(
 		&r, "a.cfg:7: rule \"x\": there is no list 'no' in `lists`\n    sender in list('no')\n           ^\n");
 	r.when = "tls";
-	r.action = SCORE_GREYLIST;
-	faults_of(&r, "a.cfg:7: rule \"x\": the action 'greylist' is not built in this version\n");
+	r.action = SCORE_SCAN;
+	faults_of(&r, "a.cfg:7: rule \"x\": the action 'scan' is not built in this version\n");
 	r.action = SCORE_BLOCK;
 	faults_of(&r, "a.cfg:7: rule \"x\": 'block' needs a hold\n");
 	r.action = SCORE_THROTTLE;
@@ -357,7 +357,7 @@ static void of_two_actions_the_stronger_wins_in_either_order(void **state)
 {
 	(void)state;
 	static const enum score_action rising[] = { SCORE_WAIT, SCORE_DEFER, SCORE_REJECT, SCORE_BLOCK };
-	assert_true(SCORE_WAIT < SCORE_GREYLIST && SCORE_GREYLIST < SCORE_DEFER);
+	assert_true(SCORE_WAIT < SCORE_SCAN && SCORE_SCAN < SCORE_DEFER);
 	for (int weak = 0; weak < 4; weak++)
 		for (int strong = weak + 1; strong < 4; strong++)
 			for (int first = 0; first < 2; first++) {
