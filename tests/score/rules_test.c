@@ -357,7 +357,7 @@ static void of_two_actions_the_stronger_wins_in_either_order(void **state)
 {
 	(void)state;
 	static const enum score_action rising[] = { SCORE_WAIT, SCORE_DEFER, SCORE_REJECT, SCORE_BLOCK };
-	assert_true(SCORE_WAIT < SCORE_SCAN && SCORE_SCAN < SCORE_DEFER);
+	assert_true(SCORE_WAIT < SCORE_GREYLIST && SCORE_GREYLIST < SCORE_DEFER);
 	for (int weak = 0; weak < 4; weak++)
 		for (int strong = weak + 1; strong < 4; strong++)
 			for (int first = 0; first < 2; first++) {
