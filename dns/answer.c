@@ -46,10 +46,17 @@ void dns_answer_add(
 	}
 	put16(to, text.n);
 	put16(to + 2, record->preference);
-	if (text.n)
+	if (text.n && text.p != to + HEAD)
 		memcpy(to + HEAD, text.p, text.n);
 	a->records = slice_of(room, a->records.n + HEAD + text.n);
 	a->count++;
+}
+
+char *dns_answer_room(const struct dns_answer *a, char room[DNS_ANSWER_BYTES], size_t *n_r)
+{
+	size_t used = a->records.n + HEAD;
+	*n_r = used < DNS_ANSWER_BYTES ? DNS_ANSWER_BYTES - used : 0;
+	return room + (used < DNS_ANSWER_BYTES ? used : DNS_ANSWER_BYTES);
 }
 
 const char *dns_answer_word(const struct dns_answer *a)

@@ -62,6 +62,9 @@ bool dns_answer_next(const struct dns_answer *a, enum dns_type type, size_t *at,
 void dns_answer_add(
 	struct dns_answer *a, char room[DNS_ANSWER_BYTES], enum dns_type type, const struct dns_record *record);
 
+/* Where the text of the next record may be put together before it is added from there, and how much fits. */
+char *dns_answer_room(const struct dns_answer *a, char room[DNS_ANSWER_BYTES], size_t *n_r);
+
 static inline struct dns_answer dns_answer_failed(enum dns_failure why)
 {
 	return (struct dns_answer){ .status = DNS_FAILED, .failure = why };

@@ -14,8 +14,10 @@
 #include <unistd.h>
 
 enum {
-	OLD_MAX = 16,  /* channels that end their queries; beyond it the one in use stays */
-	PACKETS = 256, /* read of a socket in one go: others get their turn */
+	OLD_MAX = 16, /* channels that end their queries; beyond it the one in use stays */
+	RECEIVE_BYTES =
+		1 << 20, /* for answers that come while the worker does other things; the kernel may give less */
+	PACKETS = 256,	 /* read of a socket in one go: others get their turn */
 	TRIES_MAX = 10,
 	TRY_MS = 100,	    /* the least time that a server is given */
 	TICK_LEAST_MS = 16, /* how exactly c-ares' own timeouts are kept */
@@ -87,7 +89,7 @@ static ares_socket_t make_socket(int family, int type, int protocol, void *data)
 {
 	struct channel *c = data;
 	struct sock *s = mem_zalloc(sizeof *s);
-	int one = 1, fd = s ? socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol) : -1;
+	int one = 1, room = RECEIVE_BYTES, fd = s ? socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol) : -1;
 	if (fd < 0) {
 		mem_free(&s);
 		return -1;
@@ -95,6 +97,8 @@ static ares_socket_t make_socket(int family, int type, int protocol, void *data)
 	if (type == SOCK_STREAM) {
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 		c->all->tcp++;
+	} else {
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
 	}
 	*s = (struct sock){ .io = { .fd = fd, .owner = NET_OWNER_DNS }, .next = c->socks, .channel = c };
 	c->socks = s;

@@ -22,12 +22,6 @@ struct record {
 	uint32_t ttl_s;
 };
 
-struct section {
-	unsigned count;
-	bool cut;
-	struct record records[DNS_MESSAGE_RECORDS];
-};
-
 static unsigned get16(const uint8_t *p)
 {
 	return (unsigned)p[0] << 8 | p[1];
@@ -159,18 +153,6 @@ static bool read_record(struct reader *m, struct record *r_r, bool *is_in_r)
 	return true;
 }
 
-static bool read_section(struct reader *m, unsigned count, struct section *s_r)
-{
-	s_r->count = 0;
-	for (; count && s_r->count < DNS_MESSAGE_RECORDS; count--) {
-		bool is_in;
-		TRY(read_record(m, &s_r->records[s_r->count], &is_in));
-		s_r->count += is_in;
-	}
-	s_r->cut = count > 0;
-	return true;
-}
-
 static bool read_name_at(struct reader *m, size_t at, struct wire *name_r)
 {
 	m->at = at;
@@ -199,25 +181,27 @@ static bool take_address(const uint8_t *data, size_t n, struct dns_record *recor
 	return true;
 }
 
-/* Its strings joined; they fit, being shorter than the record itself. */
-static bool take_text(const uint8_t *data, size_t n, char text[DNS_ANSWER_BYTES], struct dns_record *record_r)
+/* Its strings joined, where the answer's next record will lie; what does not fit there is counted, not copied. */
+static bool take_text(
+	const uint8_t *data, size_t n, struct dns_answer *a, char room[DNS_ANSWER_BYTES], struct dns_record *record_r)
 {
-	size_t to = 0;
+	size_t left, length = 0;
+	char *to = dns_answer_room(a, room, &left);
 	for (size_t at = 0; at < n;) {
 		size_t string = data[at++];
 		TRY(string <= n - at);
-		memcpy(text + to, data + at, string);
+		if (length + string <= left)
+			memcpy(to + length, data + at, string);
 		at += string;
-		to += string;
+		length += string;
 	}
-	record_r->text = slice_of(text, to);
+	record_r->text = slice_of(to, length);
 	return n > 0;
 }
 
 /* One record of the wanted type into the answer. */
 static bool take(struct reader *m, const struct record *r, char room[DNS_ANSWER_BYTES], struct dns_answer *a)
 {
-	char text[DNS_ANSWER_BYTES];
 	const uint8_t *data = m->p + r->data;
 	struct dns_record record = { 0 };
 	struct dns_name name;
@@ -231,12 +215,7 @@ static bool take(struct reader *m, const struct record *r, char room[DNS_ANSWER_
 		TRY(r->data_n == 16 && take_address(data, 16, &record));
 		break;
 	case DNS_TXT:
-		if (r->data_n > sizeof text) {
-			a->status = DNS_FOUND;
-			a->cut = true;
-			return true;
-		}
-		TRY(take_text(data, r->data_n, text, &record));
+		TRY(take_text(data, r->data_n, a, room, &record));
 		break;
 	case DNS_MX:
 	case DNS_PTR:
@@ -257,44 +236,50 @@ static void shorten(struct dns_answer *a, uint32_t ttl_s)
 		a->ttl_s = ttl_s;
 }
 
-/* The records of `type` that `name` owns; else the alias that it owns becomes `name` and *moved_r is set. */
-static bool look(struct reader *m, const struct section *s, enum dns_type type, struct wire *name,
-	char room[DNS_ANSWER_BYTES], struct dns_answer *a, bool *moved_r)
+/* The records of `type` that `name` owns; else the alias that it owns becomes `name` and *moved_r is set. m->at is at
+ * the answer section, and then behind it. */
+static bool look(struct reader *m, enum dns_type type, struct wire *name, char room[DNS_ANSWER_BYTES],
+	struct dns_answer *a, bool *moved_r)
 {
-	const struct record *alias = NULL;
-	*moved_r = false;
-	for (const struct record *r = s->records; r < s->records + s->count; r++) {
-		bool is = false;
-		if (r->type != type && (r->type != CNAME || alias))
+	struct record r, alias = { 0 };
+	size_t next = m->at;
+	for (unsigned count = get16(m->p + 6); count && !a->cut; count--) {
+		bool is_in, is = false;
+		m->at = next;
+		TRY(read_record(m, &r, &is_in));
+		next = m->at;
+		if (!is_in || (r.type != type && (r.type != CNAME || alias.type)))
 			continue;
-		TRY(owned_by(m, r, name, &is));
+		TRY(owned_by(m, &r, name, &is));
 		if (!is)
 			continue;
-		if (r->type == CNAME) {
+		if (r.type == CNAME) {
 			alias = r;
 			continue;
 		}
-		TRY(take(m, r, room, a));
-		shorten(a, r->ttl_s);
+		TRY(take(m, &r, room, a));
+		shorten(a, r.ttl_s);
 	}
-	if (!alias || a->status == DNS_FOUND)
-		return true;
-	*moved_r = true;
-	shorten(a, alias->ttl_s);
-	return data_name(m, alias, 0, name);
+	*moved_r = alias.type && a->status != DNS_FOUND;
+	if (*moved_r) {
+		shorten(a, alias.ttl_s);
+		TRY(data_name(m, &alias, 0, name));
+	}
+	m->at = next;
+	return true;
 }
 
-/* The least of the SOA's own TTL and its last number (RFC 2308 5); 0 when there is none. */
-static uint32_t negative_ttl(struct reader *m, unsigned count)
+/* The least of the SOA's own TTL and its last number (RFC 2308 5); 0 when there is none. m->at is at the authority
+ * section. */
+static uint32_t negative_ttl(struct reader *m)
 {
-	struct section s;
-	if (!read_section(m, count, &s))
-		return 0;
-	for (const struct record *r = s.records; r < s.records + s.count; r++) {
-		if (r->type != SOA || r->data_n < 22) /* two names and five numbers */
+	struct record r;
+	bool is_in;
+	for (unsigned count = get16(m->p + 8); count && read_record(m, &r, &is_in); count--) {
+		if (!is_in || r.type != SOA || r.data_n < 22) /* two names and five numbers */
 			continue;
-		uint32_t minimum = get32(m->p + r->data + r->data_n - 4);
-		return minimum < r->ttl_s ? minimum : r->ttl_s;
+		uint32_t minimum = get32(m->p + r.data + r.data_n - 4);
+		return minimum < r.ttl_s ? minimum : r.ttl_s;
 	}
 	return 0;
 }
@@ -322,36 +307,25 @@ static bool is_reply_to(struct reader *m, const struct dns_question *q)
 	return true;
 }
 
-static struct dns_answer negative(struct reader *m, enum dns_status status, size_t authority, uint32_t alias_ttl_s)
-{
-	struct dns_answer a = { .status = status, .ttl_s = alias_ttl_s };
-	m->at = authority;
-	shorten(&a, negative_ttl(m, get16(m->p + 8)));
-	return a;
-}
-
 /* Follows the name through its aliases to its records. */
 static struct dns_answer follow(
 	struct reader *m, const struct dns_question *q, struct wire *name, char room[DNS_ANSWER_BYTES])
 {
 	struct dns_answer a = { .status = DNS_NODATA, .ttl_s = INT32_MAX };
-	struct section s;
-	if (!read_section(m, get16(m->p + 6), &s))
-		return dns_answer_failed(DNS_MALFORMED);
-	size_t authority = m->at;
-	bool nxdomain = (get16(m->p + 2) & RCODE) == DNS_RCODE_NXDOMAIN;
-	for (unsigned aliases = 0; aliases <= DNS_CHAIN_MAX; aliases++) {
-		bool moved;
-		if (!look(m, &s, q->type, name, room, &a, &moved))
+	bool nxdomain = (get16(m->p + 2) & RCODE) == DNS_RCODE_NXDOMAIN, moved = true;
+	size_t answers = m->at;
+	for (unsigned aliases = 0; moved && aliases <= DNS_CHAIN_MAX; aliases++) {
+		m->at = answers;
+		if (!look(m, q->type, name, room, &a, &moved))
 			return dns_answer_failed(DNS_MALFORMED);
-		if (a.status == DNS_FOUND && !nxdomain) {
-			a.cut |= s.cut;
-			return a;
-		}
-		if (!moved)
-			return negative(m, nxdomain ? DNS_NXDOMAIN : DNS_NODATA, authority, a.ttl_s);
 	}
-	return dns_answer_failed(DNS_LOOP);
+	if (moved)
+		return dns_answer_failed(DNS_LOOP);
+	if (a.status == DNS_FOUND && !nxdomain)
+		return a;
+	a = (struct dns_answer){ .status = nxdomain ? DNS_NXDOMAIN : DNS_NODATA, .ttl_s = a.ttl_s };
+	shorten(&a, negative_ttl(m));
+	return a;
 }
 
 struct dns_answer dns_message_read(struct slice message, const struct dns_question *q, char room[DNS_ANSWER_BYTES])

@@ -15,10 +15,9 @@ enum {
 	DNS_HEADER = 12,
 	DNS_EDNS = 11, /* an OPT record without options */
 	DNS_QUERY_MAX = DNS_HEADER + DNS_WIRE_MAX + 4 + DNS_EDNS,
-	DNS_UDP_SIZE = 1232,	   /* what we take over UDP: is fragmented nowhere (DNS flag day 2020) */
-	DNS_CHAIN_MAX = 12,	   /* aliases on the way to a record */
-	DNS_MESSAGE_RECORDS = 512, /* of a section; more are not looked at */
-	DNS_MESSAGE_WORK = 20000   /* labels and pointers read in one message */
+	DNS_UDP_SIZE = 1232,	 /* what we take over UDP: is fragmented nowhere (DNS flag day 2020) */
+	DNS_CHAIN_MAX = 12,	 /* aliases on the way to a record */
+	DNS_MESSAGE_WORK = 20000 /* labels and pointers read in one message */
 };
 
 /* RFC 1035 4.1.1, RFC 6895 2.3 */
