@@ -284,13 +284,21 @@ static void do_term(struct dns_spf *s)
 	}
 }
 
+/* In the order of the PTR, whichever answer came first. */
+static void know_ptr(struct dns_spf *s)
+{
+	for (unsigned i = 0; i < s->names_n; i++)
+		if (s->back & 1u << i)
+			s->ptr[s->ptr_n++] = s->names[i];
+	s->ptr_known = true;
+	s->doing = s->after;
+}
+
 /* Whether something can go on, with no question open. */
 static bool is_on(struct dns_spf *s)
 {
-	if (s->doing == SPF_PTR_HOSTS && !s->open) {
-		s->ptr_known = true;
-		s->doing = s->after;
-	}
+	if (s->doing == SPF_PTR_HOSTS && !s->open)
+		know_ptr(s);
 	return s->doing == SPF_TERMS || s->doing == SPF_EXPLAIN_NAME || s->doing == SPF_EXPLAIN_TEXT;
 }
 

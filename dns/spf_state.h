@@ -54,6 +54,7 @@ struct dns_spf {
 	enum dns_type type;
 	uint8_t names_n, asks; /* asks: not yet handed out */
 	uint16_t open, lost;   /* bits: not answered yet; failed */
+	uint16_t back;	       /* lead back to the client */
 	struct dns_name names[DNS_SPF_NAMES];
 
 	enum spf_doing after; /* what needed the client's names */

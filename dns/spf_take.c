@@ -145,7 +145,7 @@ static void take_ptr_host(struct dns_spf *s, unsigned i, const struct dns_answer
 {
 	static const struct spf_term exactly = { .bits4 = 32, .bits6 = 128 };
 	if (dns_name_is_host(dns_name_slice(&s->names[i])) && leads_to_client(s, a, &exactly))
-		s->ptr[s->ptr_n++] = s->names[i];
+		s->back |= (uint16_t)(1u << i);
 }
 
 void spf_take(struct dns_spf *s, unsigned i, const struct dns_answer *a)
