@@ -217,6 +217,17 @@ static void check_server(const struct checker *c)
 		      SOCKET_PATH_MAX, c->s->server.control);
 }
 
+/* What dns/servers.h has room for. */
+enum { NAME_SERVERS_MAX = 8 };
+
+static void check_dns(const struct checker *c)
+{
+	if (c->s->dns.servers.count > NAME_SERVERS_MAX)
+		FAULT(c, SETTINGS_ERROR, place(c, "dns", "servers"),
+		      "dns.servers has %zu name servers: leave at most %d", c->s->dns.servers.count,
+		      NAME_SERVERS_MAX);
+}
+
 static void check_rest(const struct checker *c)
 {
 	if (c->s->alerts.to.count && !*c->s->alerts.from)
@@ -251,6 +262,7 @@ void check_settings(const struct settings *s, const struct node *root, struct se
 	check_relay(&c);
 	check_groups(&c);
 	check_alert_groups(&c);
+	check_dns(&c);
 	check_log(&c);
 	check_rest(&c);
 }

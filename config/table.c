@@ -183,17 +183,16 @@ static const struct row rows_relay[] = {
 };
 
 static const struct row rows_dns[] = {
-	{ .name = "servers", .shape = SHAPE_MANY, .kind = KIND_RESOLVER, AT(dns, servers),
-	  .flags = ROW_NO_EFFECT, .preset = "", .help = "IP or IP:PORT; []: the resolvers of the system" },
-	{ .name = "timeout", .kind = KIND_DURATION, AT(dns, timeout_ms), .flags = ROW_NO_EFFECT, .min = 100 * MS,
-	  .max = 1 * MINUTES, .preset = "3s", .help = "what one stage waits for all its answers" },
-	{ .name = "tries", .kind = KIND_COUNT, AT(dns, tries), .flags = ROW_NO_EFFECT, .min = 1, .max = 10,
-	  .preset = "2", .help = "how often a question is asked" },
-	{ .name = "cache", .kind = KIND_COUNT, AT(dns, cache), .flags = ROW_NO_EFFECT, .max = 100000000,
-	  .preset = "100000", .help = "answers kept" },
-	{ .name = "retest", .kind = KIND_DURATION, AT(dns, retest_ms), .flags = ROW_NO_EFFECT,
-	  .min = 1 * SECONDS, .max = 1 * DAYS, .preset = "30s",
-	  .help = "when a resolver that fell silent is tried again" },
+	{ .name = "servers", .shape = SHAPE_MANY, .kind = KIND_RESOLVER, AT(dns, servers), .preset = "",
+	  .help = "IP or IP:PORT, at most 8, the first is preferred; []: those of /etc/resolv.conf" },
+	{ .name = "timeout", .kind = KIND_DURATION, AT(dns, timeout_ms), .min = 100 * MS, .max = 1 * MINUTES,
+	  .preset = "3s", .help = "what one stage waits for all its answers; what is not known then stays unknown" },
+	{ .name = "tries", .kind = KIND_COUNT, AT(dns, tries), .min = 1, .max = 10, .preset = "2",
+	  .help = "how often a question is sent to each server, as far as dns.timeout has time for it" },
+	{ .name = "cache", .kind = KIND_COUNT, AT(dns, cache), .max = 100000000, .preset = "100000",
+	  .help = "answers kept, of all workers together; 512 bytes each at most on the average; 0: none" },
+	{ .name = "retest", .kind = KIND_DURATION, AT(dns, retest_ms), .min = 1 * SECONDS, .max = 1 * DAYS,
+	  .preset = "30s", .help = "when a name server that fell silent, or a DNS list out of play, is tried again" },
 	{ .name = NULL },
 };
 

@@ -1,8 +1,8 @@
 """Name servers of the tests' own: one that does what it is told, and a real NSD.
 
 A zone is a dict: name -> {type: value or list of values}. Values: A, AAAA, PTR, CNAME, NS a text; MX (preference,
-name); TXT a text, or a list of texts that are one record's strings. A name of bytes may hold any byte. "*.x" stands for what
-is below x and not named itself. Beside the types a name may have
+name); TXT a text, or a list of texts that are one record's strings. A name of bytes may hold any byte. "*.x" stands
+for what is below x and not named itself. Beside the types a name may have
     "ttl": seconds (300 without)
     "do":  what happens to a question for it, one of the words below, or a list of them: one for each time it is asked,
            the last one for all further times
