@@ -191,10 +191,13 @@ static void ask_term(struct dns_spf *s, const struct dns_name *target)
 	}
 }
 
-static void no_name(struct dns_spf *s)
+static void no_name(struct dns_spf *s, enum spf_name why)
 {
-	if (spf_top(s)->term.kind == DNS_SPF_INCLUDE)
-		spf_fault(s, DNS_SPF_PERMERROR, spf_top(s)->term.text, "it includes what is no domain");
+	struct slice term = spf_top(s)->term.text;
+	if (why == SPF_NAME_TOO_MUCH)
+		spf_fault(s, DNS_SPF_PERMERROR, term, "its macros expand to too much");
+	else if (spf_top(s)->term.kind == DNS_SPF_INCLUDE)
+		spf_fault(s, DNS_SPF_PERMERROR, term, "it includes what is no domain");
 	else
 		spf_next_term(s);
 }
@@ -205,10 +208,11 @@ static void target_of_term(struct dns_spf *s)
 	struct slice spec = spf_top(s)->term.domain;
 	if (!charge(s) || spf_waits_for_ptr(s, spec))
 		return;
-	if (spec.n && !spf_expand_name(s, spec, &target))
-		no_name(s);
-	else
+	enum spf_name name = spec.n ? spf_expand_name(s, spec, &target) : SPF_NAME_OK;
+	if (name == SPF_NAME_OK)
 		ask_term(s, &target);
+	else
+		no_name(s, name);
 }
 
 /* All terms are done: redirect (6.1), else neutral (4.7). */
@@ -225,7 +229,7 @@ static void end_of_record(struct dns_spf *s)
 	}
 	if (!charge(s) || spf_waits_for_ptr(s, spec))
 		return;
-	if (!spf_expand_name(s, spec, &target) || !can_have_record(&target)) {
+	if (spf_expand_name(s, spec, &target) != SPF_NAME_OK || !can_have_record(&target)) {
 		spf_fault(s, DNS_SPF_PERMERROR, spec, "it redirects to what is no domain");
 		return;
 	}

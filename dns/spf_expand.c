@@ -36,7 +36,7 @@ static struct spf_values values(struct dns_spf *s, char digits[SLICE_DIGITS])
 	return v;
 }
 
-bool spf_expand_name(struct dns_spf *s, struct slice text, struct dns_name *name_r)
+enum spf_name spf_expand_name(struct dns_spf *s, struct slice text, struct dns_name *name_r)
 {
 	char digits[SLICE_DIGITS];
 	struct spf_values v = values(s, digits);
@@ -52,7 +52,7 @@ void spf_explain_name(struct dns_spf *s)
 	if (spf_waits_for_ptr(s, spec))
 		return;
 	s->doing = SPF_DONE;
-	if (spf_expand_name(s, spec, &name))
+	if (spf_expand_name(s, spec, &name) == SPF_NAME_OK)
 		spf_ask(s, SPF_EXPLAIN, DNS_TXT, &name);
 }
 

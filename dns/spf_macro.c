@@ -129,7 +129,8 @@ struct output {
 	char *b;
 	size_t n, size;
 	bool is_name;
-	bool over; /* too long: of a name the beginning is gone, else all is void */
+	bool over;   /* too long: of a name the beginning is gone, else all is void */
+	size_t work; /* see SPF_MACRO_WORK */
 };
 
 static void put(struct output *o, char c)
@@ -177,6 +178,9 @@ static size_t split(struct slice value, struct slice delimiters, struct slice pa
 static void put_macro(struct output *o, const struct piece *p, struct slice value)
 {
 	struct slice parts[PARTS_MAX];
+	o->work += value.n + 1;
+	if (o->work > SPF_MACRO_WORK)
+		return;
 	size_t n = split(value, p->delimiters, parts);
 	size_t keep = p->parts && p->parts < n ? p->parts : n;
 	for (size_t i = n - keep; i < n; i++) {
@@ -199,21 +203,23 @@ static void expand(struct output *o, struct slice text, const struct spf_values 
 
 bool spf_macro_expand(struct slice text, const struct spf_values *v, char *room, size_t size, struct slice *text_r)
 {
-	struct output o = { room, 0, size, false, false };
+	struct output o = { .b = room, .size = size };
 	expand(&o, text, v);
 	*text_r = slice_of(room, o.n);
-	return !o.over;
+	return !o.over && o.work <= SPF_MACRO_WORK;
 }
 
-bool spf_macro_expand_name(struct slice text, const struct spf_values *v, struct dns_name *name_r)
+enum spf_name spf_macro_expand_name(struct slice text, const struct spf_values *v, struct dns_name *name_r)
 {
 	char room[4 * DNS_NAME_MAX];
-	struct output o = { room, 0, sizeof room, true, false };
+	struct output o = { .b = room, .size = sizeof room, .is_name = true };
 	expand(&o, text, v);
+	if (o.work > SPF_MACRO_WORK)
+		return SPF_NAME_TOO_MUCH;
 	struct slice name = slice_of(room, o.n);
 	if (name.n && name.p[name.n - 1] == '.')
 		name.n--;
 	while (name.n > DNS_NAME_MAX)
 		(void)slice_cut(&name, '.');
-	return name.n && dns_name_parse(name, name_r);
+	return name.n && dns_name_parse(name, name_r) ? SPF_NAME_OK : SPF_NAME_NONE;
 }

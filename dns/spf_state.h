@@ -112,7 +112,7 @@ void spf_go_on(struct dns_spf *s);
 void spf_take(struct dns_spf *s, unsigned i, const struct dns_answer *a);
 
 /* Macros and explanation: spf_expand.c */
-bool spf_expand_name(struct dns_spf *s, struct slice text, struct dns_name *name_r);
+enum spf_name spf_expand_name(struct dns_spf *s, struct slice text, struct dns_name *name_r);
 void spf_explain_name(struct dns_spf *s);
 void spf_take_explanation(struct dns_spf *s, const struct dns_answer *a);
 void spf_explain_text(struct dns_spf *s);
