@@ -1,8 +1,11 @@
 #include "server/resolvers.h"
 
+#include "base/log.h"
 #include "dns/resolv_conf.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 /* More than any hand has written into it; the first servers count. */
 enum { RESOLV_CONF = 16 * 1024 };
@@ -15,6 +18,8 @@ static void use_system(struct dns_channel_settings *c)
 	if (f) {
 		n = fread(text, 1, sizeof text, f);
 		(void)fclose(f); /* it was only read */
+	} else {
+		log_warn("dns: /etc/resolv.conf: %s; 127.0.0.1 is asked, name others in dns.servers", strerror(errno));
 	}
 	c->servers_n = dns_resolv_conf_read(slice_of(text, n), c->servers);
 }

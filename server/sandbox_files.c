@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <linux/landlock.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -100,8 +101,16 @@ static bool leave_folder_of(struct wall *w, const char *path, uint64_t access)
 	return leave(w, n ? folder : "/", access);
 }
 
+/* The system's name servers: often a link into /run, to a file that is made anew. */
+static bool leave_resolv_conf(struct wall *w)
+{
+	char path[PATH_MAX];
+	return !realpath("/etc/resolv.conf", path) || leave_folder_of(w, path, READ);
+}
+
 static bool leave_for_reading(struct wall *w, const struct settings *s, const char *settings_path)
 {
+	TRY(leave_resolv_conf(w));
 	for (size_t i = 0; i < sizeof SYSTEM / sizeof *SYSTEM; i++)
 		TRY(leave(w, SYSTEM[i], READ));
 	TRY(leave_folder_of(w, settings_path, READ));

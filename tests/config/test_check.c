@@ -103,8 +103,8 @@ static void test_rest(void **state)
 	assert_fault_in(QUIET "limits = { stress_timeout = \"6m\"; };", "warning: limits.stress_timeout is above");
 	snprintf(text, sizeof text, QUIET "server = { control = \"/%0107d\"; };", 0);
 	assert_fault_in(text, "the path of a socket has at most 107 bytes");
-	assert_fault_in(QUIET "dns = { servers = [\"192.0.2.1\", \"192.0.2.2\", \"192.0.2.3\", \"192.0.2.4\", \"192.0.2.5\", "
-			      "\"192.0.2.6\", \"192.0.2.7\", \"192.0.2.8\", \"192.0.2.9\"]; };",
+	assert_fault_in(QUIET "dns = { servers = [\"192.0.2.1\", \"192.0.2.2\", \"192.0.2.3\", \"192.0.2.4\", "
+			      "\"192.0.2.5\", \"192.0.2.6\", \"192.0.2.7\", \"192.0.2.8\", \"192.0.2.9\"]; };",
 			"dns.servers has 9 name servers: leave at most 8");
 	assert_faults(QUIET "dns_lists = ();", "t.cfg:2: note: dns_lists has no effect in this version\n");
 }
