@@ -95,14 +95,17 @@
  *                   "wait_ms", "code", "reply", "score", "points", "ok": "rule that is in force" } ],
  *     "rules": [ as above ], "hold": HOLD, "notes": [ "client.name is not known in this version" ] }
  *
- * list    args: { "kind": "client" | "net" | "sender" | ... | "block", "top": N }  1..10000, default 20; without kind
- *         all records; "block": blocks and allowances
+ * list    args: { "kind": "client" | "net" | "sender" | ... | "block" | "greylist", "top": N }  1..10000, default 20;
+ *         without kind all records; "block": blocks and allowances; "greylist": who was greylisted
  *   { "entries": [ { "key", "kind", "points", "first", "last" (RFC 3339), "hold": HOLD } ] }
+ *   of greylisting { "key", "kind", "greylist": { "of": "identity" (as a whole) | "mail" (one sender and recipient),
+ *                    "state": "waiting" | "passed" | "allowed", "first", "last", "passed", "until" } }
  *   HOLD: { "kind": "block" (typed) | "auto" (by a rule) | "allow", "since", "until", "by": "rule", "reason" }
  *
  * show    args: { "key" }
  *   { "key", "entries": [ { "key", "kind", "points", "first", "last", "hold": HOLD,
- *                           "known": { "good", "accepted", "refused", "first", "last" } } ] }   [] when unknown
+ *                           "known": { "good", "accepted", "refused", "first", "last" } } ] }   [] when unknown; the
+ * youngest 20 of greylisting, as above
  *
  * delete  args: { "key", "all": bool }
  *   { "deleted": 1 }   entries

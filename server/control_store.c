@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "score/inspect.h"
+#include "server/control_grey.h"
 #include "server/door.h"
 
 #include <stdio.h>
@@ -88,15 +89,17 @@ bool control_list(void *arg, struct ctl_json args, struct ctl_json_doc *data_r, 
 {
 	struct slice name = ctl_json_text(args, "kind");
 	enum score_key_kind kind = SCORE_KEY_CLIENT;
-	bool holds = slice_eq(name, SLICE("block"));
+	bool holds = slice_eq(name, SLICE("block")), grey = slice_eq(name, SLICE("greylist"));
 	size_t top;
 	TRY(control_top(args, CTL_LIST_TOP, CTL_LIST_TOP_MAX, &top, error_r));
-	if (name.n && !holds && !score_key_kind_find(name, &kind))
+	if (name.n && !holds && !grey && !score_key_kind_find(name, &kind))
 		return control_refuse(error_r, "kind: client, net, sender, sender.domain, recipient, recipient.domain, "
-					       "auth.user, identity, or block for blocks and allowances");
+					       "auth.user, identity, block for blocks and allowances, or "
+					       "greylist");
 	struct ctl_json list = ctl_json_put_array(ctl_json_root_object(data_r), "entries");
-	bool ok =
-		holds ? list_holds(arg, top, list) : list_records(arg, name.n ? (int)kind : SCORE_ANY_KIND, top, list);
+	bool ok = holds	 ? list_holds(arg, top, list)
+		  : grey ? control_grey_list(arg, slice_of(NULL, 0), top, list)
+			 : list_records(arg, name.n ? (int)kind : SCORE_ANY_KIND, top, list);
 	return ok || control_refuse(error_r, "out of memory");
 }
 
@@ -148,6 +151,8 @@ bool control_show(void *arg, struct ctl_json args, struct ctl_json_doc *data_r, 
 	struct ctl_json list = ctl_json_put_array(root, "entries");
 	for (size_t i = 0; i < n; i++)
 		show_key(arg, &keys[i], list);
+	if (n && !control_grey_list(arg, text, CTL_LIST_TOP, list))
+		return control_refuse(error_r, "out of memory");
 	return n > 0;
 }
 
@@ -156,9 +161,12 @@ bool control_delete(void *arg, struct ctl_json args, struct ctl_json_doc *data_r
 	struct app *app = arg;
 	struct score_key keys[2];
 	uint64_t deleted = 0;
+	bool all = ctl_json_bool(args, "all", false);
 	size_t n = keys_of(app, ctl_json_text(args, "key"), keys, error_r);
 	for (size_t i = 0; i < n; i++)
-		deleted += score_store_delete(app->store, &keys[i], ctl_json_bool(args, "all", false));
+		deleted += score_store_delete(app->store, &keys[i], all);
+	if (n && all)
+		deleted += control_grey_forget(app, ctl_json_text(args, "key"));
 	ctl_json_put_count(ctl_json_root_object(data_r), "deleted", deleted);
 	return n > 0;
 }

@@ -13,6 +13,12 @@ struct score_known_limits door_limits(const struct generation *g)
 	};
 }
 
+struct score_grey_limits door_grey_limits(const struct generation *g)
+{
+	const struct settings_greylist *s = &g->settings->greylist;
+	return (struct score_grey_limits){ .delay_ms = s->delay_ms, .window_ms = s->window_ms, .keep_ms = s->keep_ms };
+}
+
 static uint64_t earlier(uint64_t a, uint64_t b)
 {
 	return a && (!b || a < b) ? a : b;

@@ -7,6 +7,7 @@
 #define SERVER_DOOR_H
 
 #include "score/block.h"
+#include "score/grey.h"
 #include "score/known.h"
 #include "server/app.h"
 
@@ -19,6 +20,8 @@ struct standing {
 
 struct score_key door_client_key(const struct app *app, const struct ip *client);
 struct score_known_limits door_limits(const struct generation *g);
+/* The settings greylist. */
+struct score_grey_limits door_grey_limits(const struct generation *g);
 void door_standing(const struct app *app, const struct generation *g, const struct ip *client, uint64_t now_ms,
 	struct standing *standing_r);
 

@@ -178,15 +178,15 @@ const struct tools_command tools_commands[] = {
 		"charged or blocked. What is not given is not known to the rules.\n",
 		parse_test, tools_show_test, NULL, NULL, NULL, NULL },
 	{ "list", "[--kind K] [--top N]", "the records with the most points; blocks with --kind block",
-		"K: client, net, sender, sender.domain, recipient, recipient.domain, auth.user, identity, or\n"
-		"block for blocks and allowances. N is 20 unless given.\n",
+		"K: client, net, sender, sender.domain, recipient, recipient.domain, auth.user, identity,\n"
+		"block for blocks and allowances, or greylist. N is 20 unless given.\n",
 		parse_list, tools_show_list, NULL, NULL, NULL, NULL },
 	{ "show", "KEY", "all that is remembered of a client, a net, a mail address, a domain",
 		"What KEY is, is seen from its form. Exit code 1 when nothing is known of it.\n", parse_show,
 		tools_show_show, has_entries, NULL, NULL, NULL },
 	{ "delete", "KEY [--all]", "forget a record",
-		"Forgets the record, not a block, allowance or known-good state, unless --all. Exit code 1 when\n"
-		"nothing was known of it.\n",
+		"Forgets the record, not a block, allowance, greylisting or known-good state, unless --all. Exit\n"
+		"code 1 when nothing was known of it.\n",
 		parse_delete, tools_show_delete, was_deleted, NULL, NULL, NULL },
 	{ "block", "KEY --for 1h [--reason R]", "refuse a client, a net, a mail address, a domain",
 		"New connections of a blocked client or net get 421; mail of a blocked address or domain is\n"

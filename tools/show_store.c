@@ -26,7 +26,7 @@ void tools_show_hold(struct ctl_json hold, const char *before, struct tools_out 
 
 /* ---- list ---- */
 
-enum { RECORDS = 5, HOLDS = 6, POINTS = 2 };
+enum { RECORDS = 5, HOLDS = 6, GREYS = 7, POINTS = 2 };
 
 static void cell(struct tools_table *t, struct slice s)
 {
@@ -68,13 +68,37 @@ static void list_holds(struct ctl_json entries, struct tools_out *o)
 	tools_table_write(&t, "", o);
 }
 
+static void list_grey(struct ctl_json entries, struct tools_out *o)
+{
+	static const char *const HEADS[GREYS] = { "KEY", "KIND", "OF", "STATE", "FIRST", "LAST", "UNTIL" };
+	static const char *const CELLS[] = { "of", "state", "first", "last", "until" };
+	struct tools_table t = { .columns = GREYS };
+	for (size_t i = 0; i < GREYS; i++)
+		tools_table_print(&t, "%s", HEADS[i]);
+	for (size_t i = 0; i < ctl_json_len(entries); i++) {
+		struct ctl_json e = ctl_json_item(entries, i), g = ctl_json_get(e, "greylist");
+		cell(&t, ctl_json_text(e, "key"));
+		cell(&t, ctl_json_text(e, "kind"));
+		for (size_t k = 0; k < sizeof CELLS / sizeof CELLS[0]; k++)
+			cell(&t, ctl_json_text(g, CELLS[k]));
+	}
+	tools_table_write(&t, "", o);
+}
+
+static bool has(struct ctl_json entries, const char *what)
+{
+	return ctl_json_is_object(ctl_json_get(ctl_json_item(entries, 0), what));
+}
+
 void tools_show_list(struct ctl_json data, struct tools_out *o)
 {
 	struct ctl_json entries = ctl_json_get(data, "entries");
 	if (ctl_json_len(entries) == 0)
 		tools_print(o, "none\n");
-	else if (ctl_json_is_object(ctl_json_get(ctl_json_item(entries, 0), "hold")))
+	else if (has(entries, "hold"))
 		list_holds(entries, o);
+	else if (has(entries, "greylist"))
+		list_grey(entries, o);
 	else
 		list_records(entries, o);
 }
@@ -94,6 +118,22 @@ static void show_known(struct ctl_json known, struct tools_out *o)
 	tools_print(o, "\n");
 }
 
+static void show_grey(struct ctl_json grey, struct tools_out *o)
+{
+	if (!ctl_json_is_object(grey))
+		return;
+	bool whole = slice_eq(ctl_json_text(grey, "of"), SLICE("identity"));
+	tools_print(o, "  greylist%s: ", whole ? ", the identity as a whole" : "");
+	tools_print_value(o, ctl_json_text(grey, "state"), TOOLS_CELL);
+	tools_print(o, ", from ");
+	tools_print_value(o, ctl_json_text(grey, "first"), TOOLS_CELL);
+	tools_print(o, " to ");
+	tools_print_value(o, ctl_json_text(grey, "last"), TOOLS_CELL);
+	tools_print(o, ", kept until ");
+	tools_print_value(o, ctl_json_text(grey, "until"), TOOLS_CELL);
+	tools_print(o, "\n");
+}
+
 static void show_entry(struct ctl_json e, struct tools_out *o)
 {
 	tools_print_value(o, ctl_json_text(e, "key"), TOOLS_CELL);
@@ -109,6 +149,7 @@ static void show_entry(struct ctl_json e, struct tools_out *o)
 	}
 	show_known(ctl_json_get(e, "known"), o);
 	tools_show_hold(ctl_json_get(e, "hold"), "  ", o);
+	show_grey(ctl_json_get(e, "greylist"), o);
 }
 
 void tools_show_show(struct ctl_json data, struct tools_out *o)

@@ -39,6 +39,7 @@ def test_the_heaviest_come_first(g):
     assert len(g.ctl_json("list")["entries"]) == 4 and g.ctl_json("list", "--kind", "net")["entries"] == []
     assert "127.77.0.3" in g.ctl("list").stdout
     assert g.ctl("list", "--kind", "nonsense").returncode == 1
+    assert g.ctl_json("list", "--kind", "greylist")["entries"] == []
 
 
 def test_show_and_delete(g):
