@@ -222,6 +222,7 @@ struct settings_dns {
 	uint32_t tries;
 	uint32_t cache;
 	uint64_t retest_ms;
+	const char *end_user_words;
 };
 
 struct settings_score {

@@ -193,6 +193,8 @@ static const struct row rows_dns[] = {
 	  .help = "answers kept, of all workers together; 512 bytes each at most on the average; 0: none" },
 	{ .name = "retest", .kind = KIND_DURATION, AT(dns, retest_ms), .min = 1 * SECONDS, .max = 1 * DAYS,
 	  .preset = "30s", .help = "when a name server that fell silent, or a DNS list out of play, is tried again" },
+	{ .name = "end_user_words", .kind = KIND_PATH, AT(dns, end_user_words), .preset = "",
+	  .help = "words of client.dynamic; none: those built in, see lists.d/end-user-words.list" },
 	{ .name = NULL },
 };
 

@@ -102,8 +102,10 @@ struct want {
 
 static struct score_wants missing(const struct want *w, const struct score_rule *r)
 {
+	bool greylists = r->action == SCORE_GREYLIST && w->j.stage >= SCORE_RCPT; /* by who is proven to send */
+	uint32_t reads = r->reads.facts | (greylists ? SCORE_HAS_IDENTITY : 0);
 	return (struct score_wants){
-		.facts = r->reads.facts & SCORE_LOOKED_UP & ~w->facts->known & ~w->tried->facts,
+		.facts = reads & SCORE_LOOKED_UP & ~w->facts->known & ~w->tried->facts,
 		.lookups = r->program->lookups & ~w->facts->answered & ~w->tried->lookups,
 	};
 }

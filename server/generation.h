@@ -9,6 +9,8 @@
 #define SERVER_GENERATION_H
 
 #include "config/settings.h"
+#include "dns/dynamic.h"
+#include "dns/org.h"
 #include "dns/resolver.h"
 #include "net/tls.h"
 #include "relay/relay.h"
@@ -28,6 +30,8 @@ struct generation {
 	size_t recipients_n;
 	struct rule_counts *recipients_told; /* that their patterns took too many steps */
 	struct net_tls_ctx *tls;	     /* NULL: STARTTLS is not announced */
+	struct dns_org *org;		     /* whose a name is */
+	struct dns_words *words;	     /* of end-user lines */
 	struct dns_settings dns;	     /* its cache is that of all workers */
 	struct relay_config relay;	     /* points into `arena` and the settings */
 	struct relay_config *groups;	     /* relay.groups */

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "server/account.h"
+#include "server/grey.h"
 #include "server/lookup.h"
 
 static const char *const VERDICT[] = {
@@ -142,6 +143,13 @@ static void put_outcome(struct record *r, const struct mail *m)
 		record_text(r, "doubtful", SLICE("the body was out and no reply came: the mail may come twice"));
 }
 
+/* Who is proven to have sent the mail. */
+static void put_proof(struct record *r, const struct session *s)
+{
+	put_optional(r, "spf", lookup_spf_word(s));
+	put_optional(r, "identity", grey_identity(s));
+}
+
 static void write_mail(struct session *s)
 {
 	struct worker *w = s->worker;
@@ -161,6 +169,7 @@ static void write_mail(struct session *s)
 	put_recipients(r, m);
 	record_number(r, "size", m->body_bytes);
 	put_outcome(r, m);
+	put_proof(r, s);
 	put_judgement(r, s, &v);
 	record_text(r, "backend", m->outcome.backend);
 	if (s->generation->relay.groups_n)

@@ -1,5 +1,6 @@
 #include "base/log.h"
 #include "server/account.h"
+#include "server/grey.h"
 #include "server/replay_log.h"
 #include "server/talk.h"
 
@@ -199,7 +200,7 @@ struct slice judge_sign(struct session *s, struct slice text)
 	return ok ? buf_slice(words) : text;
 }
 
-static bool word_refusal(struct session *s, const struct score_verdict *v, struct refusal *refusal_r)
+static bool word_refusal(struct session *s, const struct score_verdict *v, uint64_t wait_s, struct refusal *refusal_r)
 {
 	struct buf *words = &s->worker->words;
 	char id[ID_TEXT + 12], ip[IP_TEXT];
@@ -207,7 +208,7 @@ static bool word_refusal(struct session *s, const struct score_verdict *v, struc
 	ip_format(&s->peer.ip, ip);
 	buf_clear(words);
 	TRY(buf_printf(words, "%u.%u.%u ", v->reply->klass, v->reply->subject, v->reply->detail));
-	TRY(score_reply_expand(v->reply, decision_id(s, id), slice_str(ip), rule, words));
+	TRY(score_reply_expand_wait(v->reply, decision_id(s, id), slice_str(ip), rule, wait_s, words));
 	*refusal_r = (struct refusal){ .code = v->reply->code, .text = buf_slice(words), .by = rule };
 	return true;
 }
@@ -255,7 +256,7 @@ static enum judged refuse_blocked(struct session *s, struct refusal *refusal_r)
 static enum judged refuse(struct session *s, const struct score_verdict *v, struct refusal *refusal_r)
 {
 	bool lasting = v->now.action == SCORE_BLOCK || v->now.action == SCORE_REJECT;
-	if (!word_refusal(s, v, refusal_r))
+	if (!word_refusal(s, v, 0, refusal_r))
 		*refusal_r = (struct refusal){ .code = 451, .text = NO_MEMORY, .by = SLICE("limit") };
 	if (v->now.action == SCORE_BLOCK)
 		act_block(s, v);
@@ -270,12 +271,24 @@ static enum judged refuse(struct session *s, const struct score_verdict *v, stru
 	return JUDGED_REFUSED;
 }
 
+static enum judged greylist(struct session *s, const struct score_verdict *v, struct refusal *refusal_r)
+{
+	uint64_t left_ms = grey_left_ms(s);
+	if (left_ms == 0)
+		return JUDGED_GO;
+	if (!word_refusal(s, v, (left_ms + 999) / 1000, refusal_r))
+		*refusal_r = (struct refusal){ .code = 451, .text = NO_MEMORY, .by = SLICE("limit") };
+	return JUDGED_REFUSED;
+}
+
 static enum judged follow(
 	struct session *s, enum score_stage stage, const struct score_verdict *v, struct refusal *refusal_r)
 {
 	switch (v->now.action) {
 	case SCORE_WAIT:
 		return hold_back(s, v->wait_ms) ? JUDGED_WAIT : JUDGED_GO;
+	case SCORE_GREYLIST:
+		return greylist(s, v, refusal_r);
 	case SCORE_DEFER:
 	case SCORE_REJECT:
 		return is_held_back(s, stage) ? JUDGED_GO : refuse(s, v, refusal_r);

@@ -43,6 +43,7 @@ void lookup_release(struct session *s)
 		return;
 	if (l->open.facts || l->open.lookups)
 		dns_resolver_forget(s->worker->dns, ticket_of(s));
+	spf_let_go(s->worker, &l->spf);
 	arena_release(&l->arena);
 	mem_free(&s->lookups);
 }
@@ -56,12 +57,21 @@ static void close_facts(struct lookups *l, uint32_t facts, enum dns_known outcom
 		l->known.facts |= facts;
 }
 
+static bool is_dynamic(const struct session *s, struct slice name)
+{
+	const struct generation *g = s->generation;
+	struct slice organisation = dns_org_domain(g->org, name, DNS_ORG_REGISTERED);
+	return dns_dynamic_judge(g->words, name, organisation, &s->peer.ip).dynamic;
+}
+
 static void close_rdns(struct session *s, struct lookups *l, bool last)
 {
 	struct slice name;
 	bool learned = !(l->known.facts & SCORE_HAS_NAME);
-	if (l->rdns.asked || last)
+	if ((l->rdns.asked || last) && (l->open.facts & SCORE_HAS_PTR)) {
+		l->dynamic = dns_rdns_ptr(&l->rdns, &name) == DNS_SOME && is_dynamic(s, name);
 		close_facts(l, SCORE_HAS_PTR, dns_rdns_ptr(&l->rdns, &name));
+	}
 	if (last)
 		close_facts(l, SCORE_HAS_NAME, dns_rdns_name(&l->rdns, &name));
 	if (learned && (l->known.facts & SCORE_HAS_NAME))
@@ -80,6 +90,26 @@ static void close_list(struct lookups *l, unsigned lookup, const struct dns_answ
 		l->answers[lookup] = arena_copy(&l->arena, slice_of(text, ip_format(&ip, text)));
 	if (outcome == DNS_NONE || l->answers[lookup].p)
 		l->known.lookups |= bit;
+}
+
+/* Who is proven to send is known when both ways to prove it are through. */
+static void close_identity(struct session *s, struct lookups *l)
+{
+	if (!(l->open.facts & SCORE_HAS_IDENTITY) || (l->open.facts & (SCORE_HAS_SPF | SCORE_HAS_NAME)))
+		return;
+	l->open.facts &= ~(uint32_t)SCORE_HAS_IDENTITY;
+	if (!(l->known.facts & SCORE_HAS_SPF) || !((l->known.facts & SCORE_HAS_NAME) || grey_identity(s).n))
+		return;
+	l->known.facts |= SCORE_HAS_IDENTITY;
+	judge_learned(s, SCORE_EV_MESSAGES, SCORE_KEY_IDENTITY);
+}
+
+static void close_spf(struct session *s, struct lookups *l)
+{
+	enum dns_spf_word word = l->spf ? spf_result(l->spf)->word : DNS_SPF_TEMPERROR;
+	close_facts(l, SCORE_HAS_SPF, word == DNS_SPF_TEMPERROR ? DNS_UNKNOWN : DNS_SOME);
+	l->jobs[JOB_SPF].took_ms = l->spf ? spf_took_ms(l->spf, s->worker->now_ms) : 0;
+	close_identity(s, l);
 }
 
 /* Returns the number of further questions. */
@@ -106,9 +136,11 @@ static void look_at_job(struct session *s, struct lookups *l, unsigned job)
 	bool last = l->jobs[job].open == 0;
 	if (last)
 		l->jobs[job].took_ms = (uint32_t)(s->worker->now_ms - l->jobs[job].began_ms);
-	if (job == JOB_RDNS)
+	if (job == JOB_RDNS) {
 		close_rdns(s, l, last);
-	else if (job == JOB_HELO && last)
+		close_identity(s, l);
+	}
+	if (job == JOB_HELO && last)
 		close_facts(l, SCORE_HAS_HELO_RESOLVES, dns_reach_outcome(&l->helo));
 	else if (job == JOB_MX && last)
 		close_facts(l, SCORE_HAS_SENDER_MX, dns_reach_outcome(&l->mx));
@@ -190,6 +222,14 @@ static void start_job(struct session *s, struct lookups *l, unsigned job, const 
 	look_at_job(s, l, job);
 }
 
+static void start_spf(struct session *s, struct lookups *l)
+{
+	l->jobs[JOB_SPF] = (struct job){ .epoch = ++l->epoch, .began_ms = s->worker->now_ms };
+	l->spf = spf_begin(s, &l->budget);
+	if (!l->spf || spf_is_done(l->spf))
+		close_spf(s, l);
+}
+
 static void start(struct session *s, struct lookups *l, const struct score_facts *f, struct score_wants wants)
 {
 	static const struct {
@@ -198,6 +238,9 @@ static void start(struct session *s, struct lookups *l, const struct score_facts
 	} jobs[] = { { SCORE_HAS_PTR | SCORE_HAS_NAME, JOB_RDNS }, { SCORE_HAS_HELO_RESOLVES, JOB_HELO },
 		{ SCORE_HAS_SENDER_MX, JOB_MX } };
 	uint64_t lists = wants.lookups & ~l->tried.lookups;
+	uint32_t who = wants.facts & (SCORE_HAS_SPF | SCORE_HAS_IDENTITY) & ~l->tried.facts;
+	if (who & SCORE_HAS_IDENTITY)
+		wants.facts |= SCORE_HAS_NAME;
 	l->tried.lookups |= lists;
 	l->open.lookups |= lists;
 	for (; lists; lists &= lists - 1)
@@ -209,6 +252,15 @@ static void start(struct session *s, struct lookups *l, const struct score_facts
 		l->open.facts |= jobs[i].facts;
 		start_job(s, l, jobs[i].job, f);
 	}
+	if (!who)
+		return;
+	bool begun = l->tried.facts & SCORE_HAS_SPF;
+	who |= begun ? 0 : SCORE_HAS_SPF;
+	l->tried.facts |= who;
+	l->open.facts |= who;
+	if (!begun)
+		start_spf(s, l);
+	close_identity(s, l);
 }
 
 /* ---- for a stage ---- */
@@ -228,16 +280,25 @@ static struct score_wants wants_of(
 	return wants;
 }
 
+static bool is_nothing(struct score_wants w)
+{
+	return w.facts == 0 && w.lookups == 0;
+}
+
+/* What RCPT will want is asked while the client gets there. */
 bool lookup_begin(struct session *s, enum score_stage stage)
 {
 	struct score_facts f = facts_of(s);
 	struct score_wants wants = wants_of(s, stage, &f, false);
-	if (wants.facts == 0 && wants.lookups == 0)
+	struct score_wants next =
+		stage == SCORE_MAIL && !s->standing.known_good ? wants_of(s, SCORE_RCPT, &f, false) : wants;
+	if (is_nothing(wants) && is_nothing(next))
 		return false;
 	struct lookups *l = lookups_of(s);
 	if (!l)
 		return false; /* out of memory: unknown */
 	start(s, l, &f, wants);
+	start(s, l, &f, next);
 	l->awaited = s->standing.known_good ? wants_of(s, stage, &f, true) : wants;
 	return lookup_is_open(s);
 }
@@ -261,6 +322,12 @@ void lookup_answer(struct session *s, const struct dns_result *result)
 	l->jobs[job].open--;
 	ask(s, l, job, more, take_answer(l, job, &q, &result->answer, more));
 	look_at_job(s, l, job);
+}
+
+void lookup_spf_done(struct session *s)
+{
+	if (s->lookups && s->lookups->spf)
+		close_spf(s, s->lookups);
 }
 
 bool lookup_is_open(const struct session *s)
@@ -317,8 +384,11 @@ static void end_scope(struct lookups *l, unsigned job, uint32_t facts, uint64_t 
 void lookup_end_mail(struct session *s)
 {
 	struct lookups *l = s->lookups;
-	if (l)
-		end_scope(l, JOB_MX, SCORE_HAS_SENDER_MX, lists_within(s, SCORE_OF_MAIL));
+	if (!l)
+		return;
+	spf_let_go(s->worker, &l->spf);
+	l->jobs[JOB_SPF].epoch = 0;
+	end_scope(l, JOB_MX, SCORE_HAS_SENDER_MX | SCORE_HAS_SPF | SCORE_HAS_IDENTITY, lists_within(s, SCORE_OF_MAIL));
 }
 
 void lookup_end_hello(struct session *s)

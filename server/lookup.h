@@ -20,6 +20,7 @@
 struct dns_result;
 struct lookups;
 struct session;
+struct spf_run;
 struct worker;
 
 /* Starts what is wanted at this stage. True: something must be awaited; lookup_is_open() tells when no more. */
@@ -28,6 +29,8 @@ bool lookup_begin(struct session *s, enum score_stage stage) MUST_USE;
 void lookup_client(struct session *s);
 /* An answer for this session. */
 void lookup_answer(struct session *s, const struct dns_result *result);
+/* The evaluation for this mail is done. */
+void lookup_spf_done(struct session *s);
 bool lookup_is_open(const struct session *s);
 /* The stage's time is over: what is still open stays unknown. */
 void lookup_give_up(struct session *s);
@@ -37,16 +40,23 @@ void lookup_put_facts(const struct session *s, struct score_facts *f);
 /* The client's confirmed name, or empty. */
 struct slice lookup_client_name(const struct session *s);
 
+/* It looks like an end-user line. */
+bool lookup_is_dynamic(const struct session *s);
+/* The evaluation of this mail, maybe not done; NULL: none was begun. */
+struct spf_run *lookup_spf(const struct session *s);
+/* "pass" ...; empty: not known. */
+struct slice lookup_spf_word(const struct session *s);
 /* "ok", "mismatch", "none", or empty: not known. */
 struct slice lookup_rdns(const struct session *s);
 
 /* What was looked up in this session and mail, for people. */
+enum { LOOKUP_WORDS = 200 };
 struct lookup_told {
 	const char *name; /* "client.name", "dnsbl('list.example')"; lives as long as the rules */
 	struct slice
 		answer; /* "mx.example", "none", "unknown: timeout"; lives as long as this struct and the session */
 	uint32_t ms;	/* that it took */
-	char words[32]; /* private */
+	char words[LOOKUP_WORDS]; /* private */
 };
 /* Walks them; *at begins at 0. False at the end. */
 bool lookup_next(const struct session *s, unsigned *at, struct lookup_told *told_r);

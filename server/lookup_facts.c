@@ -28,8 +28,28 @@ void lookup_put_facts(const struct session *s, struct score_facts *f)
 		score_facts_helo_resolves(f, dns_reach_outcome(&l->helo) == DNS_SOME);
 	if (l->known.facts & SCORE_HAS_SENDER_MX)
 		score_facts_sender_mx(f, dns_reach_outcome(&l->mx) == DNS_SOME);
+	if (l->known.facts & SCORE_HAS_SPF)
+		score_facts_spf(f, lookup_spf_word(s));
+	if (l->known.facts & SCORE_HAS_IDENTITY)
+		score_facts_identity(f, grey_identity(s));
 	f->answers = l->answers;
 	f->answered = l->known.lookups;
+}
+
+bool lookup_is_dynamic(const struct session *s)
+{
+	return s->lookups && s->lookups->dynamic;
+}
+
+struct spf_run *lookup_spf(const struct session *s)
+{
+	return s->lookups ? s->lookups->spf : NULL;
+}
+
+struct slice lookup_spf_word(const struct session *s)
+{
+	const struct spf_run *r = lookup_spf(s);
+	return r && spf_is_done(r) ? slice_str(dns_spf_word(spf_result(r)->word)) : SLICE("");
 }
 
 struct slice lookup_rdns(const struct session *s)
@@ -63,15 +83,28 @@ static struct slice list_told(const struct lookups *l, unsigned lookup)
 	return l->answers[lookup].p ? l->answers[lookup] : SLICE("not listed");
 }
 
-static struct slice unknown(const struct job *j, char words_r[32])
+/* "pass by ip4:192.0.2.0/24 of example.org" */
+static struct slice spf_told(const struct spf_run *r, char words_r[LOOKUP_WORDS])
+{
+	const struct dns_spf_result *v = spf_result(r);
+	const char *word = dns_spf_word(v->word);
+	int n;
+	if (v->problem)
+		n = snprintf(words_r, LOOKUP_WORDS, "%s: %s", word, v->problem);
+	else if (v->by == DNS_SPF_DEFAULT)
+		n = snprintf(words_r, LOOKUP_WORDS, "%s", word);
+	else
+		n = snprintf(words_r, LOOKUP_WORDS, "%s by %.*s of %.*s", word, SLICE_ARG(v->term), SLICE_ARG(v->at));
+	return slice_of(words_r, n < LOOKUP_WORDS ? (size_t)n : LOOKUP_WORDS - 1);
+}
+
+static struct slice unknown(const struct job *j, char words_r[LOOKUP_WORDS])
 {
 	const struct dns_answer why = dns_answer_failed((enum dns_failure)j->failure);
-	if (j->open)
-		return SLICE("unknown: not answered yet");
 	if (!j->failure)
 		return SLICE("unknown");
-	int n = snprintf(words_r, 32, "unknown: %s", dns_answer_word(&why));
-	return slice_of(words_r, n < 32 ? (size_t)n : 31);
+	int n = snprintf(words_r, LOOKUP_WORDS, "unknown: %s", dns_answer_word(&why));
+	return slice_of(words_r, (size_t)n);
 }
 
 static bool is_known(const struct lookups *l, unsigned job)
@@ -79,10 +112,12 @@ static bool is_known(const struct lookups *l, unsigned job)
 	static const uint32_t facts[JOB_LIST] = {
 		[JOB_RDNS] = SCORE_HAS_NAME, [JOB_HELO] = SCORE_HAS_HELO_RESOLVES, [JOB_MX] = SCORE_HAS_SENDER_MX
 	};
+	if (job == JOB_SPF) /* a temperror is told as one */
+		return l->spf && spf_is_done(l->spf);
 	return job < JOB_LIST ? (l->known.facts & facts[job]) != 0 : l->known.lookups >> (job - JOB_LIST) & 1;
 }
 
-static struct slice known_told(const struct lookups *l, unsigned job)
+static struct slice known_told(const struct lookups *l, unsigned job, char words_r[LOOKUP_WORDS])
 {
 	switch (job) {
 	case JOB_RDNS:
@@ -91,15 +126,22 @@ static struct slice known_told(const struct lookups *l, unsigned job)
 		return yes_or_no(&l->helo);
 	case JOB_MX:
 		return yes_or_no(&l->mx);
+	case JOB_SPF:
+		return spf_told(l->spf, words_r);
 	default:
 		return list_told(l, job - JOB_LIST);
 	}
 }
 
+static bool is_open(const struct lookups *l, unsigned job)
+{
+	return job == JOB_SPF ? l->spf && !spf_is_done(l->spf) : l->jobs[job].open > 0;
+}
+
 bool lookup_next(const struct session *s, unsigned *at, struct lookup_told *told_r)
 {
 	static const char *const names[JOB_LIST] = {
-		[JOB_RDNS] = "client.name", [JOB_HELO] = "helo.resolves", [JOB_MX] = "sender.mx"
+		[JOB_RDNS] = "client.name", [JOB_HELO] = "helo.resolves", [JOB_MX] = "sender.mx", [JOB_SPF] = "spf"
 	};
 	const struct lookups *l = s->lookups;
 	unsigned n = l ? JOB_LIST + score_lookups_count(s->generation->rules) : 0;
@@ -109,8 +151,12 @@ bool lookup_next(const struct session *s, unsigned *at, struct lookup_told *told
 		return false;
 	unsigned job = (*at)++;
 	const struct job *j = &l->jobs[job];
+	bool open = is_open(l, job);
 	told_r->name = job < JOB_LIST ? names[job] : score_lookup_about(s->generation->rules, job - JOB_LIST)->name;
-	told_r->answer = is_known(l, job) ? known_told(l, job) : unknown(j, told_r->words);
-	told_r->ms = j->open ? (uint32_t)(s->worker->now_ms - j->began_ms) : j->took_ms;
+	if (is_known(l, job))
+		told_r->answer = known_told(l, job, told_r->words);
+	else
+		told_r->answer = open ? SLICE("unknown: not answered yet") : unknown(j, told_r->words);
+	told_r->ms = open ? (uint32_t)(s->worker->now_ms - j->began_ms) : j->took_ms;
 	return true;
 }

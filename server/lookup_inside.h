@@ -5,9 +5,11 @@
 #include "base/arena.h"
 #include "dns/reach.h"
 #include "dns/resolver.h"
+#include "server/grey.h"
 #include "server/lookup.h"
+#include "server/spf_desk.h"
 
-enum { JOB_RDNS, JOB_HELO, JOB_MX, JOB_LIST }; /* JOB_LIST + number of the lookup */
+enum { JOB_RDNS, JOB_HELO, JOB_MX, JOB_SPF, JOB_LIST }; /* JOB_LIST + number of the lookup */
 
 struct job {
 	uint32_t epoch;	 /* that its questions carry; 0: it has none in this scope */
@@ -25,6 +27,7 @@ struct lookups {
 	struct dns_rdns rdns;
 	bool dynamic; /* its name looks like an end-user line */
 	struct dns_reach helo, mx;
+	struct spf_run *spf;   /* of this mail; NULL: not begun */
 	struct slice *answers; /* of DNS lists, by the lookup's number */
 	struct job *jobs;
 	struct arena arena;

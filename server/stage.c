@@ -2,9 +2,6 @@
 #include "server/lookup.h"
 #include "server/talk.h"
 
-/* The resolver answers in time by itself; this is for the case that it does not. */
-enum { GRACE_MS = 500 };
-
 static void judge(struct session *s)
 {
 	const struct step *at = &talk_steps[s->asked];
@@ -29,7 +26,7 @@ void stage_begin(struct session *s)
 	}
 	s->awaiting = AWAIT_DNS;
 	s->dns_since_ms = s->worker->now_ms;
-	deadline_after(s, s->generation->settings->dns.timeout_ms + GRACE_MS);
+	deadline_after(s, s->generation->settings->dns.timeout_ms);
 }
 
 static void stop_waiting(struct session *s)
@@ -45,11 +42,22 @@ static void go_on(struct session *s)
 	session_pump(s);
 }
 
+static void look(struct session *s)
+{
+	if (s->awaiting == AWAIT_DNS && !lookup_is_open(s))
+		go_on(s);
+}
+
 void stage_on_dns(struct session *s, const struct dns_result *result)
 {
 	lookup_answer(s, result);
-	if (s->awaiting == AWAIT_DNS && !lookup_is_open(s))
-		go_on(s);
+	look(s);
+}
+
+void stage_on_spf(struct session *s)
+{
+	lookup_spf_done(s);
+	look(s);
 }
 
 void stage_give_up(struct session *s)

@@ -17,6 +17,8 @@ enum statistic {
 	STAT_SHED,	    /* of these, newcomers while places were kept for clients known good */
 	STAT_GAVE_WAY,	    /* newcomers' sessions that were ended for a client known good */
 	STAT_WAITING,	    /* sessions held by a rule's delay now */
+	STAT_GREYLISTED,    /* tries that were told to come again */
+	STAT_GREY_PASSED,   /* tries that greylisting let pass */
 	STAT_WAITS_SKIPPED, /* delays left out because limits.waiting was reached */
 	STAT_TIMEOUTS,
 	STAT_OFFENCES,

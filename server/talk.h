@@ -76,7 +76,9 @@ void talk_answer_message(struct session *s, unsigned code, struct slice text, st
 void stage_begin(struct session *s);
 /* An answer of the DNS. */
 void stage_on_dns(struct session *s, const struct dns_result *result);
-/* Answers that should have come by now have not. */
+/* The SPF evaluation of its mail is done. */
+void stage_on_spf(struct session *s);
+/* The stage's time for lookups is over. */
 void stage_give_up(struct session *s);
 /* A delay is over. */
 void stage_resume(struct session *s);

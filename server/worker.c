@@ -93,6 +93,7 @@ static void close_listeners(struct worker *w)
 void worker_disconnect(struct worker *w)
 {
 	relay_free(&w->relay);
+	spf_desk_release(&w->spf);
 	dns_resolver_free(&w->dns);
 }
 
@@ -355,6 +356,12 @@ static void deliver_names(struct worker *w)
 {
 	struct dns_result result;
 	while (dns_resolver_pop(w->dns, &result)) {
+		if (spf_is_ticket(result.ticket)) {
+			struct session *waits = spf_answer(w, &result);
+			if (waits)
+				stage_on_spf(waits);
+			continue;
+		}
 		uint64_t index = result.ticket >> TICKET_ID_BITS;
 		struct session *s = index < w->sessions_cap ? w->sessions[index] : NULL;
 		if (s && s->id == (result.ticket & ((1ull << TICKET_ID_BITS) - 1)))

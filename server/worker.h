@@ -12,6 +12,7 @@
 #include "server/id.h"
 #include "server/pressure.h"
 #include "server/record.h"
+#include "server/spf_desk.h"
 #include "server/stats.h"
 #include "smtp/server.h"
 
@@ -58,6 +59,7 @@ struct worker {
 	struct generation *generation; /* for new sessions */
 	struct relay *relay;
 	struct dns_resolver *dns;
+	struct spf_desk spf;
 	struct listener *listeners;
 	size_t listeners_n;
 	struct session **sessions; /* by index; NULL: free */

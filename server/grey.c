@@ -1,0 +1,78 @@
+#include "server/grey.h"
+
+#include "server/lookup.h"
+#include "server/spf_desk.h"
+#include "server/talk.h"
+
+struct score_grey_limits grey_limits(const struct generation *g)
+{
+	const struct settings_greylist *s = &g->settings->greylist;
+	return (struct score_grey_limits){ s->delay_ms, s->window_ms, s->keep_ms };
+}
+
+/* ---- who it is ---- */
+
+struct slice grey_organisation(const struct session *s)
+{
+	struct slice name = lookup_client_name(s);
+	if (!name.n || lookup_is_dynamic(s))
+		return slice_of(NULL, 0);
+	return dns_org_domain(s->generation->org, name, DNS_ORG_OWNER);
+}
+
+static struct slice proven_by_spf(const struct spf_run *r, const struct ip *client)
+{
+	if (!r || !spf_is_done(r) || !dns_spf_is_identity(spf_result(r), client))
+		return slice_of(NULL, 0);
+	return spf_result(r)->domain;
+}
+
+struct slice grey_identity(const struct session *s)
+{
+	struct slice by_spf = proven_by_spf(lookup_spf(s), &s->peer.ip);
+	return by_spf.n ? by_spf : grey_organisation(s);
+}
+
+/* ---- trying ---- */
+
+static uint64_t try(struct session *s, const struct score_grey_who *who, struct slice recipient)
+{
+	struct worker *w = s->worker;
+	const struct score_grey_limits limits = grey_limits(s->generation);
+	struct spf_run *spf = lookup_spf(s);
+	struct score_grey_answer a =
+		score_grey_try(w->app->store, &limits, who, s->mail->sender, recipient, w->wall_ms);
+	bool waits = a.verdict == SCORE_GREY_FIRST || a.verdict == SCORE_GREY_EARLY;
+	stat_add(&w->stats, waits ? STAT_GREYLISTED : STAT_GREY_PASSED, 1);
+	if (waits && spf && !spf_is_done(spf))
+		spf_note_greylisted(spf, s->mail->sender, recipient);
+	return waits ? a.left_ms : 0;
+}
+
+static uint64_t try_all(struct session *s, const struct score_grey_who *who)
+{
+	const struct mail *m = s->mail;
+	uint64_t most = 0;
+	for (uint32_t i = 0; i < m->rcpts_n; i++) {
+		uint64_t left = m->rcpts[i].code / 100 == 2 ? try(s, who, m->rcpts[i].address) : 0;
+		most = left > most ? left : most;
+	}
+	return most;
+}
+
+uint64_t grey_left_ms(struct session *s)
+{
+	struct slice by_spf = proven_by_spf(lookup_spf(s), &s->peer.ip);
+	struct score_grey_who who = score_grey_who(s->worker->app->store, &s->peer.ip, by_spf, grey_organisation(s));
+	return s->asked == ASKED_RCPT ? try(s, &who, mail_last_rcpt(s->mail)->address) : try_all(s, &who);
+}
+
+void grey_learned(struct worker *w, const struct ip *client, const struct spf_run *r, struct slice organisation,
+	const struct score_grey_limits *limits, struct slice sender, struct slice recipient)
+{
+	struct slice by_spf = proven_by_spf(r, client);
+	if (!by_spf.n)
+		return;
+	struct score_grey_who who = score_grey_who(w->app->store, client, by_spf, organisation);
+	score_grey_learned(w->app->store, limits, &who, sender, recipient, w->wall_ms);
+}

@@ -1,0 +1,225 @@
+#include "server/spf_desk.h"
+
+#include "base/mem.h"
+#include "server/grey.h"
+#include "server/talk.h"
+
+/* RFC 7208 4.6.4: an evaluation should not take longer. */
+enum { SPF_MS = 20000 };
+/* Recipients of one mail that are remembered for the end of its evaluation; further ones wait a turn longer. */
+enum { GREYLISTED_MAX = 20 };
+enum { SERIAL_BITS = 40 };
+
+struct greylisted {
+	struct slice sender, recipient;
+};
+
+struct spf_run {
+	struct session *session; /* NULL: it has let go */
+	uint32_t seat, serial;
+	struct dns_spf *eval;
+	struct dns_spf_result result;
+	bool done;
+	uint64_t began_ms;
+	uint32_t took_ms;
+	struct dns_budget own; /* once the session's is gone */
+	struct ip ip;
+	struct slice organisation; /* of the client's name, as far as it was known */
+	struct score_grey_limits limits;
+	struct greylisted greylisted[GREYLISTED_MAX];
+	unsigned greylisted_n;
+	struct arena arena;
+};
+
+/* ---- seats ---- */
+
+static bool seat(struct spf_desk *d, struct spf_run *r)
+{
+	if (d->n == d->cap) {
+		uint32_t cap = d->cap ? d->cap * 2 : 64;
+		struct spf_run **more = mem_realloc(d->runs, cap * sizeof *more);
+		if (!more)
+			return false;
+		memset(more + d->cap, 0, (cap - d->cap) * sizeof *more);
+		d->runs = more;
+		d->cap = cap;
+	}
+	uint32_t i = d->serial % d->cap;
+	while (d->runs[i])
+		i = (i + 1) % d->cap;
+	d->runs[i] = r;
+	d->n++;
+	r->seat = i;
+	r->serial = ++d->serial;
+	return true;
+}
+
+static uint64_t ticket_of(const struct spf_run *r)
+{
+	return (uint64_t)1 << 63 | (uint64_t)r->seat << SERIAL_BITS | r->serial;
+}
+
+static struct spf_run *run_of(const struct spf_desk *d, uint64_t ticket)
+{
+	uint64_t at = (ticket & ~((uint64_t)1 << 63)) >> SERIAL_BITS;
+	struct spf_run *r = at < d->cap ? d->runs[at] : NULL;
+	return r && ticket_of(r) == ticket ? r : NULL;
+}
+
+static void run_free(struct spf_run *r)
+{
+	dns_spf_free(&r->eval);
+	arena_release(&r->arena);
+	mem_free(&r);
+}
+
+static void drop(struct worker *w, struct spf_run *r)
+{
+	if (!r->done)
+		dns_resolver_forget(w->dns, ticket_of(r));
+	w->spf.runs[r->seat] = NULL;
+	w->spf.n--;
+	w->spf.detached -= r->session == NULL;
+	run_free(r);
+}
+
+void spf_desk_release(struct spf_desk *d)
+{
+	for (uint32_t i = 0; i < d->cap; i++)
+		if (d->runs[i])
+			run_free(d->runs[i]);
+	mem_free(&d->runs);
+	*d = (struct spf_desk){ 0 };
+}
+
+/* ---- evaluating ---- */
+
+static void finish(struct worker *w, struct spf_run *r)
+{
+	dns_spf_result(r->eval, &r->result);
+	r->done = true;
+	r->took_ms = (uint32_t)(w->now_ms - r->began_ms);
+}
+
+static void ask(
+	struct worker *w, struct spf_run *r, const struct dns_question *q, unsigned n, struct dns_budget *budget)
+{
+	uint64_t stage_ms = w->generation->settings->dns.timeout_ms, end_ms = r->began_ms + SPF_MS;
+	const struct dns_asker asker = { .ticket = ticket_of(r),
+		.due_ms = w->now_ms + stage_ms < end_ms ? w->now_ms + stage_ms : end_ms,
+		.budget = budget };
+	for (unsigned i = 0; i < n; i++) {
+		struct dns_question more[DNS_SPF_NAMES];
+		struct dns_answer answer;
+		if (dns_resolver_ask(w->dns, &q[i], &asker, w->now_ms, &answer) == DNS_KNOWN)
+			ask(w, r, more, dns_spf_answer(r->eval, &q[i], &answer, more), budget);
+	}
+}
+
+static void go_on(
+	struct worker *w, struct spf_run *r, const struct dns_question *q, unsigned n, struct dns_budget *budget)
+{
+	ask(w, r, q, n, budget);
+	if (!r->done && dns_spf_is_done(r->eval))
+		finish(w, r);
+}
+
+struct spf_run *spf_begin(struct session *s, struct dns_budget *budget)
+{
+	struct worker *w = s->worker;
+	struct dns_question q[DNS_SPF_NAMES];
+	struct spf_run *r = mem_zalloc(sizeof *r);
+	const struct dns_spf_client client = { .ip = s->peer.ip,
+		.helo = session_helo(s),
+		.mail_from = s->mail->sender,
+		.our_name = s->generation->hostname,
+		.now_s = w->wall_ms / 1000 };
+	if (!r || !seat(&w->spf, r)) {
+		mem_free(&r);
+		return NULL;
+	}
+	r->session = s;
+	r->ip = s->peer.ip;
+	r->began_ms = w->now_ms;
+	r->own.left = DNS_SPF_ASKED_MAX;
+	unsigned n = dns_spf_begin(&client, &r->eval, q);
+	if (r->eval) {
+		go_on(w, r, q, n, budget);
+		return r;
+	}
+	r->done = true; /* nobody was asked */
+	drop(w, r);
+	return NULL;
+}
+
+/* Those that waited for it are known by the better rung from their first try on. */
+static void tell_greylist(struct worker *w, const struct spf_run *r)
+{
+	for (unsigned i = 0; i < r->greylisted_n; i++)
+		grey_learned(
+			w, &r->ip, r, r->organisation, &r->limits, r->greylisted[i].sender, r->greylisted[i].recipient);
+}
+
+struct session *spf_answer(struct worker *w, const struct dns_result *result)
+{
+	struct spf_run *r = run_of(&w->spf, result->ticket);
+	struct dns_question more[DNS_SPF_NAMES];
+	if (!r || r->done)
+		return NULL;
+	struct dns_question q = *result->question;
+	unsigned n = dns_spf_answer(r->eval, &q, &result->answer, more);
+	go_on(w, r, more, n, &r->own);
+	if (!r->done)
+		return NULL;
+	tell_greylist(w, r);
+	struct session *s = r->session;
+	if (!s)
+		drop(w, r);
+	return s;
+}
+
+bool spf_is_done(const struct spf_run *r)
+{
+	return r->done;
+}
+
+const struct dns_spf_result *spf_result(const struct spf_run *r)
+{
+	return &r->result;
+}
+
+uint32_t spf_took_ms(const struct spf_run *r, uint64_t now_ms)
+{
+	return r->done ? r->took_ms : (uint32_t)(now_ms - r->began_ms);
+}
+
+/* ---- greylisting ---- */
+
+void spf_note_greylisted(struct spf_run *r, struct slice sender, struct slice recipient)
+{
+	struct session *s = r->session;
+	if (r->done || r->greylisted_n == GREYLISTED_MAX)
+		return;
+	struct greylisted *g = &r->greylisted[r->greylisted_n];
+	if (r->greylisted_n == 0) {
+		r->organisation = arena_copy(&r->arena, grey_organisation(s));
+		r->limits = grey_limits(s->generation);
+	}
+	g->sender = arena_copy(&r->arena, sender);
+	g->recipient = arena_copy(&r->arena, recipient);
+	r->greylisted_n += g->sender.p && g->recipient.p;
+}
+
+void spf_let_go(struct worker *w, struct spf_run **p)
+{
+	struct spf_run *r = *p;
+	*p = NULL;
+	if (!r)
+		return;
+	if (r->done || r->greylisted_n == 0 || w->spf.detached >= SPF_DETACHED_MAX) {
+		drop(w, r);
+		return;
+	}
+	r->session = NULL;
+	w->spf.detached++;
+}

@@ -1,0 +1,151 @@
+"""What DNS says of a client, its HELO and its sender, in rules; and what happens when it says nothing."""
+import time
+
+import pytest
+from harness import dns as names
+from harness.client import Client
+
+TIMEOUT = 1.0
+CLIENT = "127.9.0.7"
+
+ZONE = {
+    names.reverse(CLIENT): {"PTR": "mx.good.test"},
+    "mx.good.test": {"A": [CLIENT]},
+    names.reverse("127.9.0.8"): {"PTR": "mx.good.test"},
+    names.reverse("127.9.0.9"): {"PTR": b"evil\r\nX-Header: 1.good.test"},
+    names.reverse("127.9.0.10"): {"PTR": "dsl-127-9-0-10.pool.isp.test"},
+    "good.test": {"MX": (10, "mx.good.test"), "TXT": "v=spf1 ip4:127.9.0.7 -all"},
+    "nomail.test": {"MX": (0, "")},
+    "address.test": {"A": "127.0.0.9"},
+    names.listed(CLIENT, "bl.test"): {"A": "127.0.0.2"},
+    names.listed("127.9.0.8", "bl.test"): {"A": "127.255.255.254"},
+    "good.test.dbl.test": {"A": "127.0.0.4"},
+    "lost.test": {"do": names.LOST},
+    names.reverse("127.9.0.66"): {"do": names.LOST},
+    names.listed("127.9.0.66", "bl.test"): {"do": names.LOST},
+}
+
+RULES = tuple({"name": name, "when": when, "points": 1} for name, when in (
+    ("rdns-ok", "client.rdns == 'ok'"), ("rdns-none", "client.rdns is none"),
+    ("rdns-mismatch", "client.rdns == 'mismatch'"), ("rdns-unknown", "client.rdns is unknown"),
+    ("named", "client.name == 'mx.good.test'"), ("ptr", "client.ptr == 'mx.good.test'"),
+    ("dynamic", "client.dynamic"), ("listed", "dnsbl('bl.test') == '127.0.0.2'"),
+    ("clean", "dnsbl('bl.test') is none"), ("list-unknown", "dnsbl('bl.test') is unknown"),
+    ("helo-resolves", "helo.resolves"), ("helo-void", "not helo.resolves"), ("helo-ours", "helo.ours"),
+    ("mx", "sender.mx"), ("no-mx", "not sender.mx"), ("mx-unknown", "sender.mx is unknown"),
+    ("local", "sender.local"), ("domain-listed", "dnsbl_domain('dbl.test', sender.domain) == '127.0.0.4'"),
+    ("spf-pass", "spf == 'pass'"), ("spf-fail", "spf == 'fail'"), ("spf-unknown", "spf is unknown"),
+    ("spf-none", "spf == 'none'"), ("who", "identity == 'good.test'"),
+    ("never", "not (spf == 'pass') and spf is unknown and 1 == 2")))[:-1]
+
+
+@pytest.fixture
+def asked(dns):
+    return dns(ZONE)
+
+
+def start(guard, backend, dns, rules=RULES, **more):
+    return guard(backend(), dns={"servers": [f"127.0.0.1:{dns.port}"], "timeout": f"{int(TIMEOUT * 1000)}ms"},
+                 rules=rules, **more)
+
+
+def fired(g, client=CLIENT, helo="mx.good.test", sender="a@good.test", **how):
+    """The rules that fired for one mail."""
+    with Client(g.port, client, **how) as c:
+        c.ehlo(helo)
+        c.cmd(f"MAIL FROM:<{sender}>")
+        c.cmd("RCPT TO:<user@example.test>")
+        c.cmd("QUIT")
+    return {r.split(":")[0] for r in g.journaled("mail", client=client)[-1]["rules"]}
+
+
+CASES = {
+    "proven": (CLIENT, "mx.good.test", "a@good.test",
+               "rdns-ok named ptr listed helo-resolves mx domain-listed spf-pass who"),
+    "mismatch": ("127.9.0.8", "mx.good.test", "a@good.test",
+                 "rdns-mismatch ptr list-unknown helo-resolves mx domain-listed spf-fail"),
+    "no host name": ("127.9.0.9", "nowhere.test", "a@nomail.test", "rdns-none clean helo-void no-mx spf-none"),
+    "end user": ("127.9.0.10", "[127.9.0.10]", "a@address.test",
+                 "rdns-mismatch dynamic clean helo-resolves mx spf-none"),
+    "our own names": ("127.9.0.11", "mx.example.test", "a@example.test",
+                      "rdns-none clean helo-void helo-ours no-mx local spf-none"),
+    "our literal": ("127.9.0.12", "[127.0.0.1]", "", "rdns-none clean helo-resolves helo-ours mx spf-none"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_is_looked_up(guard, backend, asked, case):
+    client, helo, sender, expected = CASES[case]
+    g = start(guard, backend, asked)
+    assert fired(g, client, helo, sender) == set(expected.split())
+
+
+def test_silence_costs_one_timeout_a_stage_and_refuses_nobody(guard, backend, asked):
+    refusals = tuple({"name": name, "when": when, "do": "reject"} for name, when in (
+        ("spf", "not (spf == 'pass')"), ("no-rdns", "client.rdns is none"), ("mismatch", "not (client.rdns == 'ok')"),
+        ("list", "not (dnsbl('bl.test') is none)"), ("mx", "not sender.mx"), ("helo", "not helo.resolves")))
+    g = start(guard, backend, asked, rules=refusals)
+    asked.down = True
+    begun = time.monotonic()
+    with Client(g.port, "127.9.0.66") as c:
+        greeted = time.monotonic()
+        c.ehlo("lost.test")
+        said = time.monotonic()
+        assert c.cmd("MAIL FROM:<a@lost.test>").code == 250
+        mailed = time.monotonic()
+        assert c.cmd("RCPT TO:<user@example.test>").code == 250
+        for seconds in (greeted - begun, said - greeted, mailed - said):
+            assert TIMEOUT * 0.9 <= seconds <= TIMEOUT + 0.5
+        assert time.monotonic() - mailed < 0.5
+
+
+def test_known_good_waits_for_nothing(guard, backend, asked):
+    g = start(guard, backend, asked, known_good={"messages": 1, "over": "0s"})
+    with Client(g.port, "127.9.0.66") as c:
+        c.ehlo("mx.good.test")
+        assert c.mail(b"Subject: x\r\n\r\nbody\r\n", sender="a@good.test").code == 250
+    asked.down = True
+    begun = time.monotonic()
+    with Client(g.port, "127.9.0.66") as c:
+        c.ehlo("lost.test")
+        assert c.mail(b"Subject: x\r\n\r\nbody\r\n", sender="a@lost.test").code == 250
+    assert time.monotonic() - begun < 0.5
+
+
+def test_rules_below_an_ok_ask_nothing(guard, backend, asked):
+    g = start(guard, backend, asked, rules=({"name": "mine", "when": "client.ip in 127.9.0.0/16", "do": "ok"},
+                                            *RULES))
+    assert fired(g) == {"mine"}
+    assert asked.asked == []
+
+
+def test_equal_questions_are_asked_once(guard, backend, asked):
+    asked.delay = 0.2
+    g = start(guard, backend, asked, rules=RULES[:3], server={"workers": 1})
+    clients = [Client(g.port, CLIENT, greet=False) for _ in range(20)]
+    for c in clients:
+        assert c.reply().code == 220
+        c.close()
+    assert len([q for q in asked.asked if q.type == "PTR"]) == 1
+
+
+def test_explain_shows_each_lookup_with_its_answer_and_time(guard, backend, asked):
+    g = start(guard, backend, asked)
+    fired(g)
+    shown = {x["name"]: x for x in g.ctl_json("explain", "--client", CLIENT)["decisions"][0]["lookups"]}
+    assert shown["client.name"]["answer"] == "mx.good.test"
+    assert shown["dnsbl('bl.test')"]["answer"] == "127.0.0.2"
+    assert shown["spf"]["answer"] == "pass by ip4:127.9.0.7 of good.test"
+    assert shown["sender.mx"]["answer"] == "yes" and shown["sender.mx"]["ms"] < 500
+    text = g.ctl("explain", "--client", CLIENT).stdout
+    assert "client.name: mx.good.test" in text
+
+
+def test_a_client_that_leaves_while_it_is_looked_up(guard, backend, asked):
+    asked.delay = 0.3
+    g = start(guard, backend, asked)
+    for _ in range(30):
+        Client(g.port, CLIENT, greet=False).close()
+    with Client(g.port, CLIENT) as c:
+        c.ehlo("mx.good.test")
+    assert g.journaled("session", 31, client=CLIENT)[-1]["rdns"] == "ok"
