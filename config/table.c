@@ -214,11 +214,11 @@ static const struct row rows_score[] = {
 };
 
 static const struct row rows_greylist[] = {
-	{ .name = "delay", .kind = KIND_DURATION, AT(greylist, delay_ms), .flags = ROW_NO_EFFECT,
+	{ .name = "delay", .kind = KIND_DURATION, AT(greylist, delay_ms),
 	  .max = 1 * DAYS, .preset = "1m", .help = "a retry earlier than this is still deferred" },
-	{ .name = "window", .kind = KIND_DURATION, AT(greylist, window_ms), .flags = ROW_NO_EFFECT,
+	{ .name = "window", .kind = KIND_DURATION, AT(greylist, window_ms),
 	  .min = 1 * SECONDS, .max = 30 * DAYS, .preset = "2d", .help = "a retry later than this counts as new" },
-	{ .name = "keep", .kind = KIND_DURATION, AT(greylist, keep_ms), .flags = ROW_NO_EFFECT,
+	{ .name = "keep", .kind = KIND_DURATION, AT(greylist, keep_ms),
 	  .min = 1 * SECONDS, .max = 3650 * DAYS, .preset = "36d",
 	  .help = "how long one that passed is remembered" },
 	{ .name = NULL },

@@ -103,7 +103,7 @@ const struct word words_action[] = {
 	{ "mail", SETTINGS_DO_MAIL, false },
 	{ "defer", SETTINGS_DO_DEFER, false },
 	{ "reject", SETTINGS_DO_REJECT, false },
-	{ "greylist", SETTINGS_DO_GREYLIST, NOT_BUILT },
+	{ "greylist", SETTINGS_DO_GREYLIST, false },
 	{ "throttle", SETTINGS_DO_THROTTLE, false },
 	{ "block", SETTINGS_DO_BLOCK, false },
 	{ "delete", SETTINGS_DO_DELETE, false },

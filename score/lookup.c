@@ -102,7 +102,7 @@ struct want {
 
 static struct score_wants missing(const struct want *w, const struct score_rule *r)
 {
-	bool greylists = r->action == SCORE_GREYLIST && w->j.stage >= SCORE_RCPT; /* by who is proven to send */
+	bool greylists = r->action == SCORE_GREYLIST && !r->observed && w->j.stage >= SCORE_RCPT; /* by who it is */
 	uint32_t reads = r->reads.facts | (greylists ? SCORE_HAS_IDENTITY : 0);
 	return (struct score_wants){
 		.facts = reads & SCORE_LOOKED_UP & ~w->facts->known & ~w->tried->facts,
@@ -154,8 +154,11 @@ void score_lookup_wants(const struct score_ruleset *set, enum score_stage stage,
 {
 	const struct score_stage_rules *s = &set->stages[stage];
 	struct score_verdict unused;
+	uint32_t identity = stage >= SCORE_RCPT && score_rules_do(set, SCORE_GREYLIST) ? SCORE_HAS_IDENTITY : 0;
 	*wants_r = (struct score_wants){ 0 };
-	if (!(s->facts & SCORE_LOOKED_UP & ~f->known & ~tried->facts) && !(s->lookups & ~f->answered & ~tried->lookups))
+	identity &= ~f->known & ~tried->facts;
+	if (!identity && !(s->facts & SCORE_LOOKED_UP & ~f->known & ~tried->facts) &&
+		!(s->lookups & ~f->answered & ~tried->lookups))
 		return;
 	struct score_case copy = *c;
 	struct want w = { .facts = f, .tried = tried, .wants = wants_r, .even_known_good = even_known_good };
@@ -166,6 +169,8 @@ void score_lookup_wants(const struct score_ruleset *set, enum score_stage stage,
 	judge_decide(&w.j);
 	if (is_decided(&w.j))
 		return;
+	if (w.j.found.action == SCORE_GREYLIST) /* held since an earlier stage */
+		wants_r->facts |= identity;
 	judge_begin(&w.j, set, f, &copy, store, now_ms, &unused);
 	for (unsigned i = 0; i < s->n && s->rules[i] < case_limit(set, &copy, w.j.ok); i++)
 		if (!want_rule(&w, s->rules[i]))

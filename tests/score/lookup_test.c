@@ -238,6 +238,25 @@ static void a_zone_is_a_domain(void **state)
 	buf_release(&faults);
 }
 
+static void who_greylists_wants_an_identity(void **state)
+{
+	(void)state;
+	struct world w;
+	RULES({ .name = "held", .when = "client.ip in 192.0.2.0/24", .action = SCORE_GREYLIST },
+		{ .name = "late", .when = "score >= 0 and client.ip in 198.51.100.0/24", .action = SCORE_GREYLIST });
+	for (unsigned i = 0; i < 3; i++) {
+		static const char *const clients[] = { "192.0.2.1", "198.51.100.1", "203.0.113.1" };
+		world_open(&w, rules);
+		world_session(&w, clients[i]);
+		at_connect(&w);
+		at_helo(&w, "x");
+		at_mail(&w, "a@b");
+		score_facts_recipient(&w.facts, SLICE("c@d"));
+		wants(&w, SCORE_RCPT, i < 2 ? SCORE_HAS_IDENTITY : 0, 0);
+		world_close(&w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -251,6 +270,7 @@ int main(void)
 		cmocka_unit_test(a_lookup_knows_its_subject),
 		cmocka_unit_test(reverse_dns_has_three_outcomes),
 		cmocka_unit_test(a_key_learned_late_is_counted_late),
+		cmocka_unit_test(who_greylists_wants_an_identity),
 		cmocka_unit_test(a_zone_is_a_domain),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
