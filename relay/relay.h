@@ -235,6 +235,17 @@ enum relay_check {
 enum relay_check relay_check_rcpt(struct relay *r, const struct relay_client *client, struct slice sender,
 	struct slice rcpt, uint64_t ticket, uint64_t now_ms, struct relay_done *answer_r) MUST_USE;
 
+/* What is remembered of a recipient; nobody is asked. For a server that asks other sources than the backend too. */
+enum relay_remembered {
+	RELAY_NOT_REMEMBERED,
+	RELAY_REMEMBERED, /* *answer_r is filled */
+	RELAY_DOUBTED	  /* a delivery has just seen it refused: relay_check_rcpt() asks the backend, who knows best */
+};
+enum relay_remembered relay_remembered_rcpt(
+	struct relay *r, struct slice rcpt, uint64_t now_ms, struct relay_done *answer_r) MUST_USE;
+/* Another source has said: known, or unknown and refused with 550 and these words. Remembered as the backend's word. */
+void relay_learn_rcpt(struct relay *r, struct slice rcpt, bool known, struct slice words, uint64_t now_ms);
+
 /* A mail as it was taken in: no dot-stuffing, every line ends in CR LF. */
 struct relay_body {
 	struct slice head; /* goes out first: our Received: line, with its CR LF */
