@@ -101,8 +101,8 @@ static void check_step(const struct checker *c, const struct settings_recipients
 			FAULT(c, SETTINGS_ERROR, n, "relay.recipients: there is no \"%s\" of this type in "
 						    "recipient_sources", step->name);
 		if (!c->s->relay.domains.count)
-			FAULT(c, SETTINGS_ERROR, n, "relay.recipients: \"%s\" needs relay.domains: without them a table "
-						    "would decide for whom we relay", step->name);
+			FAULT(c, SETTINGS_ERROR, n, "relay.recipients: \"%s\" needs relay.domains: without them a "
+						    "table would decide for whom we relay", step->name);
 		break;
 	}
 }

@@ -63,10 +63,11 @@ static enum rcpt_heard ask_kind(struct rcpt_link *l, const struct rcpt_key *k, u
 	return rcpt_socketmap_ask(l, k, due_ms);
 }
 
-/* A source that cannot be reached is left alone for a while, so that it is not run over when it comes up. */
-static void note_reached(struct rcpt_link *l)
+/* A source that cannot be reached is left alone for a while, so that it is not run over when it comes up. One that took
+ * too long for a question may answer the next. */
+static void note_reached(struct rcpt_link *l, enum rcpt_heard heard)
 {
-	if (is_open(l)) {
+	if (l->reached && heard != RCPT_HEARD_LOST) {
 		l->again_ms = l->pause_ms = 0;
 		return;
 	}
@@ -82,12 +83,14 @@ static enum rcpt_heard ask_once(struct rcpt_link *l, const struct rcpt_key *k, u
 		return rcpt_link_why(l, RCPT_HEARD_FAILED, SLICE("its questions wait too long"));
 	if (!is_open(l) && clock_mono_ms() < l->again_ms)
 		return RCPT_HEARD_FAILED; /* for the reason of the last time */
-	bool was_open = is_open(l);
+	bool was_open = l->reached = is_open(l);
 	enum rcpt_heard heard = ask_kind(l, k, due_ms);
 	/* it may have died while it was idle: a server that was started anew costs nobody a try */
-	if (heard == RCPT_HEARD_LOST && was_open)
+	if (heard == RCPT_HEARD_LOST && was_open) {
+		l->reached = false;
 		heard = ask_kind(l, k, due_ms);
-	note_reached(l);
+	}
+	note_reached(l, heard);
 	return heard;
 }
 

@@ -22,6 +22,7 @@ struct rcpt_link {
 	struct rcpt_sqlite *sqlite; /* one of them, when it is open */
 	struct rcpt_pgsql *pgsql;
 	struct rcpt_socketmap *socketmap;
+	bool reached;	   /* set by the kind: a connection could be made */
 	uint64_t again_ms; /* no connection is tried before */
 	uint64_t pause_ms;
 	char why[RCPT_WHY]; /* of the last failure; any byte may be in it */

@@ -1,4 +1,4 @@
-/* libpq's asynchronous calls on a thread of their own: what they cannot but wait for (a host name) holds nobody else. */
+/* libpq's asynchronous calls on a thread of their own: what they do wait for (a host name) holds nobody else. */
 #include <libpq-fe.h>
 
 #include "base/mem.h"
@@ -131,7 +131,10 @@ static enum rcpt_heard open_connection(struct rcpt_link *l, uint64_t due_ms)
 	if (!l->pgsql->conn || PQstatus(l->pgsql->conn) == CONNECTION_BAD)
 		return fail(l, RCPT_HEARD_FAILED, words_of(l));
 	enum rcpt_heard heard = shake_hands(l, due_ms);
-	return heard == RCPT_HEARD_YES ? prepare(l, due_ms) : heard;
+	if (heard == RCPT_HEARD_YES)
+		heard = prepare(l, due_ms);
+	l->reached = heard == RCPT_HEARD_YES;
+	return heard;
 }
 
 enum rcpt_heard rcpt_pgsql_ask(struct rcpt_link *l, const struct rcpt_key *k, uint64_t due_ms)

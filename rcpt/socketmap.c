@@ -80,6 +80,7 @@ static enum rcpt_heard open_socket(struct rcpt_link *l, uint64_t due_ms)
 	if (!rcpt_wait(fd, POLLOUT, due_ms))
 		return fail(l, RCPT_HEARD_FAILED, SLICE("it does not answer a connect in time"));
 	int error = net_connect_error(fd);
+	l->reached = !error;
 	return error ? fail(l, RCPT_HEARD_FAILED, slice_str(strerror(error))) : RCPT_HEARD_YES;
 }
 

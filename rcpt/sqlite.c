@@ -119,7 +119,8 @@ static enum rcpt_heard run(struct rcpt_link *l, const struct rcpt_key *k, uint64
 	enum rcpt_heard heard = code == SQLITE_ROW ? row_of(q) : RCPT_HEARD_NOT_FOUND;
 	if (code != SQLITE_ROW && code != SQLITE_DONE)
 		heard = rcpt_link_why(l, RCPT_HEARD_FAILED,
-			code == SQLITE_INTERRUPT ? SLICE("the query takes too long") : slice_str(sqlite3_errmsg(q->db)));
+			code == SQLITE_INTERRUPT ? SLICE("the query takes too long")
+						 : slice_str(sqlite3_errmsg(q->db)));
 	sqlite3_reset(q->query);
 	sqlite3_clear_bindings(q->query);
 	return heard;
@@ -130,6 +131,7 @@ enum rcpt_heard rcpt_sqlite_ask(struct rcpt_link *l, const struct rcpt_key *k, u
 	if (l->sqlite && was_replaced(l->sqlite, l->config->file))
 		rcpt_sqlite_close(&l->sqlite);
 	const char *fault = l->sqlite ? NULL : open_file(&l->sqlite, l->config);
+	l->reached = !fault;
 	enum rcpt_heard heard = fault ? rcpt_link_why(l, RCPT_HEARD_FAILED, slice_str(fault)) : run(l, k, due_ms);
 	if (heard == RCPT_HEARD_FAILED && (fault || !l->sqlite->query))
 		rcpt_sqlite_close(&l->sqlite);

@@ -184,6 +184,9 @@ bool relay_may_relay(const struct relay *r, const struct ip *client, struct slic
 /* Is it one of ours: of relay.domains, or of a group's? */
 bool relay_is_local(const struct relay *r, struct slice domain);
 
+/* Is it one of our domains? Yes when none are set. Who is not ours is no one that our lists of recipients know. */
+bool relay_is_ours(const struct relay *r, struct slice domain);
+
 /* Does mail for both go to the same group of backends? A mail goes to one group: the server answers 452 4.5.3 to a
  * RCPT of another than the first one's. */
 bool relay_same_group(const struct relay *r, struct slice domain, struct slice other);

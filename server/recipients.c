@@ -186,9 +186,14 @@ static void walk(struct session *s, size_t from)
 	act_on_word(s, said, learned);
 }
 
+/* Where relay.clients send to others, lists and sources of our own users have nothing to say. */
 void recipients_ask(struct session *s)
 {
-	walk(s, 0);
+	struct slice domain = mail_domain(rcpt_of(s));
+	if (domain.n && !relay_is_ours(s->worker->relay, domain))
+		ask_relay(s);
+	else
+		walk(s, 0);
 }
 
 static void hear(struct session *s, enum rcpt_answer answer)
