@@ -91,10 +91,44 @@ static void check_step(const struct checker *c, const struct settings_recipients
 						    "which is empty: name your domains there");
 		break;
 	case SETTINGS_SOURCE_LIST:
-		if (!settings_list_path(c->s, slice_str(step->list)))
-			FAULT(c, SETTINGS_ERROR, n, "relay.recipients: there is no list \"%s\" in `lists`", step->list);
+		if (!settings_list_path(c->s, slice_str(step->name)))
+			FAULT(c, SETTINGS_ERROR, n, "relay.recipients: there is no list \"%s\" in `lists`", step->name);
+		break;
+	case SETTINGS_SOURCE_SQLITE:
+	case SETTINGS_SOURCE_PGSQL:
+	case SETTINGS_SOURCE_SOCKETMAP:
+		if (!settings_source_of(c->s, step))
+			FAULT(c, SETTINGS_ERROR, n, "relay.recipients: there is no \"%s\" of this type in "
+						    "recipient_sources", step->name);
+		if (!c->s->relay.domains.count)
+			FAULT(c, SETTINGS_ERROR, n, "relay.recipients: \"%s\" needs relay.domains: without them a "
+						    "table would decide for whom we relay", step->name);
 		break;
 	}
+}
+
+/* What each type cannot do without. */
+static void check_source(const struct checker *c, size_t index)
+{
+	const struct settings_recipient_source *s = &c->s->recipient_sources.items[index];
+	const struct node *list = node_child(c->root, "recipient_sources"), *n = c->root;
+	const char *missing = NULL;
+
+	if (list && index < list->count)
+		n = &list->children[index];
+	if (s->type == SETTINGS_SOURCE_SOCKETMAP)
+		missing = *s->address ? NULL : "address";
+	else if (s->type == SETTINGS_SOURCE_SQLITE && !*s->file)
+		missing = "file";
+	else if (s->type == SETTINGS_SOURCE_PGSQL && !*s->connect)
+		missing = "connect";
+	else if (!*s->query)
+		missing = "query";
+	if (missing)
+		FAULT(c, SETTINGS_ERROR, n, "recipient_sources: \"%s\" needs %s", s->name, missing);
+	for (size_t i = 0; i < index; i++)
+		if (!strcmp(c->s->recipient_sources.items[i].name, s->name))
+			FAULT(c, SETTINGS_ERROR, n, "recipient_sources: two are named \"%s\"", s->name);
 }
 
 /* Without domains only a backend that knows the real client can tell what may be relayed: one that
@@ -124,6 +158,8 @@ static void check_relay(const struct checker *c)
 
 	for (size_t i = 0; i < r->recipients.count; i++)
 		check_step(c, &r->recipients.items[i]);
+	for (size_t i = 0; i < c->s->recipient_sources.count; i++)
+		check_source(c, i);
 	check_open_relay(c);
 	for (size_t i = 0; i < r->domains.count; i++)
 		for (size_t j = 0; j < i; j++)

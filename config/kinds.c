@@ -34,7 +34,8 @@ static const struct kind_form {
 	[KIND_RESOLVER] = { sizeof(struct settings_address), NODE_TEXT,
 			    "an address such as \"192.0.2.53\" or \"192.0.2.53:5353\"" },
 	[KIND_BACKEND] = { sizeof(struct settings_backend), NODE_TEXT, "a backend such as \"smtp://127.0.0.1:10025\"" },
-	[KIND_STEP] = { sizeof(struct settings_recipients_step), NODE_TEXT, "\"backend\", \"none\" or \"list:NAME\"" },
+	[KIND_STEP] = { sizeof(struct settings_recipients_step), NODE_TEXT, 
+			"\"backend\", \"none\", \"list:NAME\", \"sqlite:NAME\", \"pgsql:NAME\" or \"socketmap:NAME\"" },
 	[KIND_ANSWER] = { sizeof(struct settings_answer), NODE_TEXT,
 			  "an IPv4 address or range such as \"127.0.0.2-127.0.0.11\"" },
 };

@@ -74,6 +74,17 @@ void settings_free(struct settings **s)
 	mem_free(s);
 }
 
+const struct settings_recipient_source *settings_source_of(const struct settings *s,
+							   const struct settings_recipients_step *step)
+{
+	for (size_t i = 0; i < s->recipient_sources.count; i++) {
+		const struct settings_recipient_source *source = &s->recipient_sources.items[i];
+		if (source->type == step->source && !strcmp(source->name, step->name))
+			return source;
+	}
+	return NULL;
+}
+
 const char *settings_list_path(const struct settings *s, struct slice name)
 {
 	for (size_t i = 0; i < s->lists.count; i++)

@@ -56,7 +56,14 @@ enum settings_identity {
 	SETTINGS_IDENTITY_NONE,
 };
 enum settings_relay_tls { SETTINGS_RELAY_TLS_OFF, SETTINGS_RELAY_TLS_MAY, SETTINGS_RELAY_TLS_REQUIRE };
-enum settings_source { SETTINGS_SOURCE_BACKEND, SETTINGS_SOURCE_LIST, SETTINGS_SOURCE_NONE };
+enum settings_source {
+	SETTINGS_SOURCE_BACKEND,
+	SETTINGS_SOURCE_LIST,
+	SETTINGS_SOURCE_NONE,
+	SETTINGS_SOURCE_SQLITE, /* these three: of recipient_sources */
+	SETTINGS_SOURCE_PGSQL,
+	SETTINGS_SOURCE_SOCKETMAP
+};
 enum settings_refuse_at { SETTINGS_REFUSE_AT_RCPT, SETTINGS_REFUSE_NOW };
 enum settings_log_level { SETTINGS_LOG_ERROR, SETTINGS_LOG_WARNING, SETTINGS_LOG_INFO, SETTINGS_LOG_DEBUG };
 enum settings_log_format { SETTINGS_LOGFMT, SETTINGS_JSON };
@@ -170,7 +177,26 @@ struct settings_backends {
 /* How RCPT is checked: one step. */
 struct settings_recipients_step {
 	enum settings_source source;
-	const char *list; /* SETTINGS_SOURCE_LIST: a name that is in `lists`; else "" */
+	const char *name; /* LIST: one of `lists`; SQLITE, PGSQL, SOCKETMAP: one of recipient_sources; else "" */
+};
+
+/* A table of recipients elsewhere. Texts that its type has no use for are "". */
+struct settings_recipient_source {
+	const char *name;
+	enum settings_source type; /* SQLITE, PGSQL or SOCKETMAP */
+	const char *file;
+	const char *connect;
+	const char *address;
+	const char *query;
+	const char *map;
+	const char *delimiter; /* one byte or "" */
+	uint32_t connections;
+	uint64_t timeout_ms;
+};
+
+struct settings_recipient_sources {
+	struct settings_recipient_source *items;
+	size_t count;
 };
 
 struct settings_recipients {
@@ -362,6 +388,7 @@ struct settings {
 	struct settings_limits limits;
 	struct settings_server_tls tls;
 	struct settings_relay relay;
+	struct settings_recipient_sources recipient_sources;
 	struct settings_dns dns;
 	struct settings_score score;
 	struct settings_greylist greylist;
@@ -424,6 +451,9 @@ void settings_free(struct settings **s);
 
 /* The path of a list, or NULL. */
 const char *settings_list_path(const struct settings *s, struct slice name);
+/* The source that a step of relay.recipients means, or NULL. */
+const struct settings_recipient_source *settings_source_of(const struct settings *s,
+							   const struct settings_recipients_step *step);
 /* "rcpt", "defer", ... as in the file; "" for the value that stands for "not given". */
 const char *settings_stage_name(enum settings_stage stage);
 const char *settings_action_name(enum settings_action action);

@@ -164,7 +164,8 @@ static const struct row rows_relay[] = {
 	  .preset = "2000", .help = "such files at once; beyond it DATA gets 451" },
 	{ .name = "recipients", .shape = SHAPE_MANY, .kind = KIND_STEP, AT(relay, recipients),
 	  .flags = ROW_NOT_EMPTY, .preset = "backend",
-	  .help = "how RCPT is checked, in order: backend (probe, cached), list:NAME, none (any in relay.domains)" },
+	  .help = "how RCPT is checked, in order: list:NAME, sqlite:NAME, pgsql:NAME, socketmap:NAME (of "
+		  "recipient_sources), backend (probe, cached; its word is the last), none (any in relay.domains)" },
 	{ .name = "recipient_ok_for", .kind = KIND_DURATION, AT(relay, recipient_ok_for_ms), .max = 30 * DAYS,
 	  .preset = "1h", .help = "how long a good recipient is remembered" },
 	{ .name = "recipient_bad_for", .kind = KIND_DURATION, AT(relay, recipient_bad_for_ms), .max = 30 * DAYS,
@@ -179,6 +180,31 @@ static const struct row rows_relay[] = {
 	{ .name = "groups", .shape = SHAPE_LIST, AT(relay, groups), .preset = "",
 	  .rows = rows_group, .size = sizeof(struct settings_group),
 	  .help = "further groups of backends, each with its domains; the settings above are those of group main" },
+	{ .name = NULL },
+};
+
+static const struct row rows_recipient_source[] = {
+	{ .name = "name", .kind = KIND_NAME, AT(recipient_source, name), .flags = ROW_REQUIRED,
+	  .help = "what relay.recipients calls it, behind its type" },
+	{ .name = "type", .kind = KIND_WORD, AT(recipient_source, type), .flags = ROW_REQUIRED,
+	  .words = words_source, .help = "what it is" },
+	{ .name = "file", .kind = KIND_PATH, AT(recipient_source, file), .flags = ROW_SPARSE, .preset = "",
+	  .help = "of sqlite: the database; it may be replaced at any time" },
+	{ .name = "connect", .kind = KIND_TEXT, AT(recipient_source, connect), .flags = ROW_SPARSE, .max = 1000,
+	  .preset = "", .help = "of pgsql: libpq's connection string; a password only by passfile=" },
+	{ .name = "address", .kind = KIND_TEXT, AT(recipient_source, address), .flags = ROW_SPARSE, .max = 200,
+	  .preset = "", .help = "of socketmap: unix:/PATH or inet:IP:PORT" },
+	{ .name = "query", .kind = KIND_TEXT, AT(recipient_source, query), .flags = ROW_SPARSE, .max = 4000,
+	  .preset = "", .help = "of sqlite and pgsql: $1 is the address, $2 its local part, $3 its domain; no row, or "
+		  "NULL: not found; the first column 0, f, false, n, no, off or empty: no; all else: yes" },
+	{ .name = "map", .kind = KIND_NAME, AT(recipient_source, map), .flags = ROW_SPARSE, .preset = "virtual",
+	  .help = "of socketmap: the name of the map" },
+	{ .name = "delimiter", .kind = KIND_TEXT, AT(recipient_source, delimiter), .flags = ROW_SPARSE, .max = 1,
+	  .preset = "", .help = "\"+\": joe+news is asked for as joe too; \"\": it is not" },
+	{ .name = "connections", .kind = KIND_COUNT, AT(recipient_source, connections), .min = 1, .max = 64,
+	  .preset = "2", .help = "at most, over all workers; each has one question in flight" },
+	{ .name = "timeout", .kind = KIND_DURATION, AT(recipient_source, timeout_ms), .min = 100 * MS,
+	  .max = 1 * MINUTES, .preset = "5s", .help = "then the recipient is deferred (451)" },
 	{ .name = NULL },
 };
 
@@ -321,6 +347,9 @@ const struct row settings_table[] = {
 	  .help = "what bounds every client" },
 	{ .name = "tls", .shape = SHAPE_GROUP, AT_TOP(tls), .rows = rows_tls, .help = "TLS toward clients" },
 	{ .name = "relay", .shape = SHAPE_GROUP, AT_TOP(relay), .rows = rows_relay, .help = "where mail goes" },
+	{ .name = "recipient_sources", .shape = SHAPE_LIST, AT_TOP(recipient_sources), .preset = "",
+	  .rows = rows_recipient_source, .size = sizeof(struct settings_recipient_source),
+	  .help = "tables of recipients elsewhere, for relay.recipients" },
 	{ .name = "dns", .shape = SHAPE_GROUP, AT_TOP(dns), .rows = rows_dns, .help = "DNS lookups" },
 	{ .name = "score", .shape = SHAPE_GROUP, AT_TOP(score), .rows = rows_score,
 	  .help = "records of behaviour" },

@@ -178,6 +178,16 @@ bool answer_write(const struct settings_answer *a, struct buf *out)
 	return buf_printf(out, "%s-%s", first, last);
 }
 
+static const struct {
+	struct slice word;
+	enum settings_source source;
+} NAMED_STEPS[] = {
+	{ SLICE_INIT("list"), SETTINGS_SOURCE_LIST },
+	{ SLICE_INIT("sqlite"), SETTINGS_SOURCE_SQLITE },
+	{ SLICE_INIT("pgsql"), SETTINGS_SOURCE_PGSQL },
+	{ SLICE_INIT("socketmap"), SETTINGS_SOURCE_SOCKETMAP },
+};
+
 bool step_parse(struct arena *arena, struct slice s, struct settings_recipients_step *step_r)
 {
 	*step_r = (struct settings_recipients_step){ SETTINGS_SOURCE_BACKEND, "" };
@@ -186,23 +196,22 @@ bool step_parse(struct arena *arena, struct slice s, struct settings_recipients_
 	step_r->source = SETTINGS_SOURCE_NONE;
 	if (slice_eq(s, SLICE("none")))
 		return true;
-	TRY(slice_starts(s, SLICE("list:")) && s.n > 5);
-	step_r->source = SETTINGS_SOURCE_LIST;
-	step_r->list = arena_str(arena, slice_skip(s, 5));
-	return step_r->list != NULL;
+	struct slice name = s, kind = slice_cut(&name, ':');
+	for (size_t i = 0; i < sizeof NAMED_STEPS / sizeof *NAMED_STEPS; i++)
+		if (slice_eq(kind, NAMED_STEPS[i].word) && name.n) {
+			step_r->source = NAMED_STEPS[i].source;
+			step_r->name = arena_str(arena, name);
+			return step_r->name != NULL;
+		}
+	return false;
 }
 
 bool step_write(const struct settings_recipients_step *step, struct buf *out)
 {
-	switch (step->source) {
-	case SETTINGS_SOURCE_BACKEND:
-		return buf_put(out, SLICE("backend"));
-	case SETTINGS_SOURCE_NONE:
-		return buf_put(out, SLICE("none"));
-	case SETTINGS_SOURCE_LIST:
-		break;
-	}
-	return buf_printf(out, "list:%s", step->list);
+	for (size_t i = 0; i < sizeof NAMED_STEPS / sizeof *NAMED_STEPS; i++)
+		if (step->source == NAMED_STEPS[i].source)
+			return buf_printf(out, "%s:%s", NAMED_STEPS[i].word.p, step->name);
+	return buf_put(out, step->source == SETTINGS_SOURCE_NONE ? SLICE("none") : SLICE("backend"));
 }
 
 const char *path_absolute(struct arena *arena, const char *folder, struct slice path)

@@ -49,6 +49,13 @@ const struct word words_relay_tls[] = {
 	{ NULL, 0, false },
 };
 
+const struct word words_source[] = {
+	{ "sqlite", SETTINGS_SOURCE_SQLITE, false },
+	{ "pgsql", SETTINGS_SOURCE_PGSQL, false },
+	{ "socketmap", SETTINGS_SOURCE_SOCKETMAP, false },
+	{ NULL, 0, false },
+};
+
 const struct word words_refuse_at[] = {
 	{ "rcpt", SETTINGS_REFUSE_AT_RCPT, false },
 	{ "now", SETTINGS_REFUSE_NOW, false },

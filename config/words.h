@@ -6,7 +6,8 @@
 
 extern const struct word words_tls[], words_newline[], words_tls_version[], words_identity[], words_relay_tls[];
 extern const struct word words_ehlo[];
-extern const struct word words_refuse_at[], words_log_level[], words_log_format[], words_log_addresses[];
+extern const struct word words_source[], words_refuse_at[], words_log_level[], words_log_format[];
+extern const struct word words_log_addresses[];
 extern const struct word words_rule_state[], words_stage[], words_action[], words_charge_to[];
 
 /* The text of a value; "" when it has none. */

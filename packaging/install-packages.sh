@@ -6,11 +6,12 @@ set -eu
 packages() {
 	case $1 in
 	build) echo gcc libc6-dev make cmake ninja-build pkg-config libmimalloc-dev libssl-dev libconfig-dev libpcre2-dev \
-		libjansson-dev libncurses-dev libseccomp-dev libpsl-dev libc-ares-dev ;;
+		libjansson-dev libncurses-dev libseccomp-dev libpsl-dev libc-ares-dev \
+		libsqlite3-dev libpq-dev ;;
 	run) echo curl ;;
 	deb) echo dpkg-dev adduser ;;
 	test) echo libcmocka-dev binutils python3 python3-pytest python3-yaml postfix dovecot-core dovecot-lmtpd haproxy swaks \
-		curl openssl mandoc dpkg-dev adduser util-linux iproute2 nsd ;;
+		curl openssl mandoc dpkg-dev adduser util-linux iproute2 nsd postgresql ;;
 	fuzz) echo clang libclang-rt-14-dev llvm ;;
 	bench) echo python3 postfix haproxy ;;
 	*)
@@ -21,7 +22,7 @@ packages() {
 }
 
 # Daemons among the packages: the tests start their own copies in their own folders.
-SERVICES="postfix haproxy dovecot nsd"
+SERVICES="postfix haproxy dovecot nsd postgresql"
 
 is_installed() {
 	[ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]

@@ -51,6 +51,11 @@ bool relay_is_local(const struct relay *r, struct slice domain)
 	return relay_settings_is_local(r->settings, domain);
 }
 
+bool relay_is_ours(const struct relay *r, struct slice domain)
+{
+	return relay_settings_are_ours(r->settings, domain);
+}
+
 bool relay_may_relay(const struct relay *r, const struct ip *client, struct slice domain)
 {
 	return relay_settings_may_relay(r->settings, client, domain);

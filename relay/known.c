@@ -38,3 +38,31 @@ enum relay_known relay_known_get(struct relay *r, struct slice rcpt, struct rela
 	}
 	return RELAY_KNOWN_NOT;
 }
+
+enum relay_remembered relay_remembered_rcpt(
+	struct relay *r, struct slice rcpt, uint64_t now_ms, struct relay_done *answer_r)
+{
+	r->now_ms = now_ms;
+	*answer_r = (struct relay_done){ .question = RELAY_RCPT, .failed_rcpt = UINT16_MAX, .cached = true };
+	switch (relay_known_get(r, rcpt, answer_r)) {
+	case RELAY_KNOWN_NOT:
+		break;
+	case RELAY_KNOWN_OK:
+		relay_answer_us(answer_r, 250, "2.1.5 Ok");
+		return RELAY_REMEMBERED;
+	case RELAY_KNOWN_BAD:
+		return RELAY_REMEMBERED;
+	case RELAY_KNOWN_SUSPECT:
+		return RELAY_DOUBTED;
+	}
+	return RELAY_NOT_REMEMBERED;
+}
+
+void relay_learn_rcpt(struct relay *r, struct slice rcpt, bool known, struct slice words, uint64_t now_ms)
+{
+	r->now_ms = now_ms;
+	if (known)
+		relay_known_ok(r, rcpt);
+	else
+		relay_known_bad(r, rcpt, 550, words);
+}

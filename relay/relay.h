@@ -184,6 +184,9 @@ bool relay_may_relay(const struct relay *r, const struct ip *client, struct slic
 /* Is it one of ours: of relay.domains, or of a group's? */
 bool relay_is_local(const struct relay *r, struct slice domain);
 
+/* Is it one of our domains? Yes when none are set. Who is not ours is no one that our lists of recipients know. */
+bool relay_is_ours(const struct relay *r, struct slice domain);
+
 /* Does mail for both go to the same group of backends? A mail goes to one group: the server answers 452 4.5.3 to a
  * RCPT of another than the first one's. */
 bool relay_same_group(const struct relay *r, struct slice domain, struct slice other);
@@ -234,6 +237,17 @@ enum relay_check {
  * for even when `ask_backend` is off. 250 with RELAY_FROM_US is said where nobody needs to be asked. */
 enum relay_check relay_check_rcpt(struct relay *r, const struct relay_client *client, struct slice sender,
 	struct slice rcpt, uint64_t ticket, uint64_t now_ms, struct relay_done *answer_r) MUST_USE;
+
+/* What is remembered of a recipient; nobody is asked. For a server that asks other sources than the backend too. */
+enum relay_remembered {
+	RELAY_NOT_REMEMBERED,
+	RELAY_REMEMBERED, /* *answer_r is filled */
+	RELAY_DOUBTED	  /* a delivery has just seen it refused: relay_check_rcpt() asks the backend, who knows best */
+};
+enum relay_remembered relay_remembered_rcpt(
+	struct relay *r, struct slice rcpt, uint64_t now_ms, struct relay_done *answer_r) MUST_USE;
+/* Another source has said: known, or unknown and refused with 550 and these words. Remembered as the backend's word. */
+void relay_learn_rcpt(struct relay *r, struct slice rcpt, bool known, struct slice words, uint64_t now_ms);
 
 /* A mail as it was taken in: no dot-stuffing, every line ends in CR LF. */
 struct relay_body {

@@ -135,9 +135,14 @@ const struct relay_settings *relay_settings_of_domain(const struct relay_setting
 	return owner ? owner : first;
 }
 
+bool relay_settings_are_ours(const struct relay_settings *s, struct slice domain)
+{
+	return s->c.domains_n == 0 || owner_of(s, domain);
+}
+
 bool relay_settings_may_relay(const struct relay_settings *s, const struct ip *client, struct slice domain)
 {
-	return s->c.domains_n == 0 || owner_of(s, domain) || ip_prefixes_have(s->c.clients, s->c.clients_n, client);
+	return relay_settings_are_ours(s, domain) || ip_prefixes_have(s->c.clients, s->c.clients_n, client);
 }
 
 bool relay_settings_is_local(const struct relay_settings *s, struct slice domain)

@@ -34,6 +34,7 @@ struct slice relay_domain_of(struct slice address);
 const struct relay_settings *relay_settings_of_domain(const struct relay_settings *first, struct slice domain);
 /* See relay_may_relay() in relay/relay.h. */
 bool relay_settings_is_local(const struct relay_settings *s, struct slice domain);
+bool relay_settings_are_ours(const struct relay_settings *s, struct slice domain) MUST_USE;
 bool relay_settings_may_relay(const struct relay_settings *s, const struct ip *client, struct slice domain);
 /* A plain code that means "no such user". */
 bool relay_settings_unknown_user(const struct relay_settings *s, unsigned code);

@@ -12,6 +12,7 @@
 #include "server/replay_log.h"
 #include "server/sandbox.h"
 #include "server/seats.h"
+#include "server/sources.h"
 #include "server/worker.h"
 
 #include <errno.h>
@@ -266,6 +267,10 @@ static void release(struct app *app)
 	transcripts_free(&app->transcripts);
 	replay_log_free(&app->replay);
 	spool_room_close(&app->spool);
+	if (app->generation)
+		sources_end(app->generation);
+	if (app->first)
+		sources_end(app->first);
 	generation_unref(&app->first);
 	generation_unref(&app->generation);
 	if (app->commands >= 0)

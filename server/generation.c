@@ -4,13 +4,15 @@
 #include "score/evidence.h"
 #include "score/tape.h"
 #include "server/resolvers.h"
+#include "server/sources.h"
 
 #include <errno.h>
 #include <stdio.h>
 
 /* ---- recipients ---- */
 
-static bool resolve_recipients(struct generation *g)
+static bool resolve_recipients(struct generation *g, const struct generation *old, const char *path,
+	struct settings_faults *faults)
 {
 	const struct settings_recipients *steps = &g->settings->relay.recipients;
 	g->recipients = arena_alloc(&g->arena, steps->count * sizeof *g->recipients);
@@ -19,8 +21,8 @@ static bool resolve_recipients(struct generation *g)
 		return false;
 	g->recipients_n = steps->count;
 	for (size_t i = 0; i < steps->count; i++)
-		g->recipients[i] = rulebook_list(&g->lists, steps->items[i].list);
-	return true;
+		g->recipients[i] = rulebook_list(&g->lists, steps->items[i].name);
+	return sources_open(g, old, path, faults);
 }
 
 /* ---- rules ---- */
@@ -278,7 +280,7 @@ static bool fill(struct generation *g, const char *path, const struct generation
 	resolvers_fill(&g->dns, &g->settings->dns);
 	ok &= open_names(g, path, faults);
 	ok &= fill_relay(g, path, faults);
-	return ok && resolve_recipients(g) && faults->errors == 0;
+	return ok && resolve_recipients(g, old, path, faults) && faults->errors == 0;
 }
 
 struct generation *generation_load(const char *path, const struct generation_needs *needs, const struct generation *old,
@@ -307,6 +309,7 @@ void generation_unref(struct generation **p)
 	if (!g || atomic_fetch_sub_explicit(&g->refs, 1, memory_order_acq_rel) != 1)
 		return;
 	drop_counts(g);
+	sources_release(g);
 	rule_counts_unref(&g->recipients_told);
 	score_rules_free(&g->rules);
 	rulebook_free_lists(&g->lists);

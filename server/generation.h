@@ -13,6 +13,7 @@
 #include "dns/org.h"
 #include "dns/resolver.h"
 #include "net/tls.h"
+#include "rcpt/source.h"
 #include "relay/relay.h"
 #include "rulebook/rulebook.h"
 #include "server/rule_counts.h"
@@ -27,6 +28,7 @@ struct generation {
 	struct rule_counts **counts;	      /* of each rule */
 	uint64_t rules_hash;		      /* score_rules_hash() */
 	const struct score_list **recipients; /* of each step of relay.recipients; NULL where it is no list */
+	struct rcpt_source **sources;	      /* the same; NULL where it is no recipient source */
 	size_t recipients_n;
 	struct rule_counts *recipients_told; /* that their patterns took too many steps */
 	struct net_tls_ctx *tls;	     /* NULL: STARTTLS is not announced */

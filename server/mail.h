@@ -55,6 +55,7 @@ struct mail {
 
 	struct mail_rcpt *rcpts; /* all that were named, taken or not */
 	uint32_t rcpts_n, rcpts_cap;
+	size_t rcpt_step; /* of relay.recipients: where the last one is being asked for */
 	uint32_t taken, bad, subs; /* accepted; unknown users; ids given out */
 
 	struct spool spool;

@@ -1,6 +1,8 @@
 /* Landlock: which files and folders are left. Source: the kernel's Documentation/userspace-api/landlock.rst. */
 #include "server/sandbox.h"
 
+#include "server/sources.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -108,6 +110,15 @@ static bool leave_resolv_conf(struct wall *w)
 	return !realpath("/etc/resolv.conf", path) || leave_folder_of(w, path, READ);
 }
 
+static bool leave_for_sources(struct wall *w, const struct settings *s)
+{
+	struct sources_files at = { 0 };
+	bool writes;
+	for (const char *path; (path = sources_next_file(s, &at, &writes));)
+		TRY(leave_folder_of(w, path, writes ? READ | CHANGE : READ));
+	return true;
+}
+
 static bool leave_for_reading(struct wall *w, const struct settings *s, const char *settings_path)
 {
 	TRY(leave_resolv_conf(w));
@@ -158,7 +169,8 @@ bool sandbox_close_files(const struct settings *s, const char *settings_path, in
 		snprintf(why_r, SANDBOX_WHY, "Landlock: %s", strerror(errno));
 		return false;
 	}
-	bool ok = leave_for_reading(&w, s, settings_path) && leave_for_writing(&w, s);
+	bool ok = leave_for_reading(&w, s, settings_path) && leave_for_writing(&w, s) &&
+		  leave_for_sources(&w, s);
 	if (ok && syscall(SYS_landlock_restrict_self, w.fd, 0) < 0) {
 		snprintf(why_r, SANDBOX_WHY, "Landlock: %s", strerror(errno));
 		ok = false;

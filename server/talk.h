@@ -138,11 +138,22 @@ void act_remember(struct session *s, enum deed deed);
 void offer_extensions(struct session *s);
 
 /* transfer.c */
+struct relay_client transfer_client(const struct session *s);
 void transfer_check_rcpt(struct session *s);
 void transfer_deliver(struct session *s);
 void transfer_answer(struct session *s, const struct relay_done *done);
+/* For the journal: which backend it was, and its own words. */
+void transfer_note_backend(struct session *s, const struct relay_done *d);
 /* The client is gone or the server ends: no answer is wanted any more. */
 void transfer_cancel(struct session *s);
+
+/* recipients.c: is the recipient in question known? */
+void recipients_ask(struct session *s);
+void recipients_answer(struct session *s, const struct relay_done *d);
+/* Gives the answers of recipient_sources to the sessions that wait for them. */
+void recipients_collect(struct worker *w);
+/* Who looks for a user who is not there, or for an open relay. */
+void recipients_note_bad(struct session *s);
 
 /* deadline.c */
 void deadline_client(struct session *s); /* for the next command or the next part of a body */

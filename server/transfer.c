@@ -11,7 +11,7 @@ static struct slice client_name(const struct session *s)
 	return s->via && s->via->name ? slice_str(s->via->name) : lookup_client_name(s);
 }
 
-static struct relay_client relay_client_of(const struct session *s)
+struct relay_client transfer_client(const struct session *s)
 {
 	const char *login = s->via && s->via->login ? s->via->login : "";
 	return (struct relay_client){
@@ -25,97 +25,6 @@ static struct relay_client relay_client_of(const struct session *s)
 }
 
 /* ---- recipients ---- */
-
-static void note_bad_recipient(struct session *s)
-{
-	s->mail->bad++;
-	judge_event(s, SCORE_EV_BAD_RECIPIENTS, 1);
-}
-
-/* For the journal: which backend it was, and its own words. */
-static void note_backend(struct session *s, const struct relay_done *d)
-{
-	struct mail *m = s->mail;
-	m->outcome.backend = mail_keep(m, slice_str(d->backend));
-	if (s->generation->relay.groups_n)
-		m->outcome.group = mail_keep(m, slice_str(d->group));
-	m->outcome.backend_ms = d->backend_ms;
-	if (d->from == RELAY_FROM_BACKEND)
-		m->outcome.backend_reply = mail_keep(m, slice_of(d->text, d->text_n));
-}
-
-static void answer_rcpt(struct session *s, const struct relay_done *d)
-{
-	struct mail *m = s->mail;
-	if (retell_wanted(s->worker))
-		retell_backend(s, d);
-	if (d->code / 100 == 2) {
-		talk_answer_rcpt(s, 250, SLICE("2.1.5 Ok"), SLICE("backend"));
-		return;
-	}
-	if (d->bad_recipient)
-		note_bad_recipient(s);
-	talk_answer_rcpt(s, d->code, slice_of(d->text, d->text_n), SLICE("backend"));
-	if (m->taken == 0)
-		note_backend(s, d);
-}
-
-static void ask_relay(struct session *s)
-{
-	struct relay_done d;
-	struct relay_client client = relay_client_of(s);
-	if (relay_check_rcpt(s->worker->relay, &client, s->mail->sender, mail_last_rcpt(s->mail)->address,
-		    session_ticket(s), s->worker->now_ms, &d) == RELAY_KNOWN)
-		answer_rcpt(s, &d);
-	else
-		s->awaiting = AWAIT_BACKEND;
-}
-
-static void refuse_unknown(struct session *s)
-{
-	note_bad_recipient(s);
-	talk_answer_rcpt(s, 550, judge_sign(s, SLICE("5.1.1 Recipient address rejected: user unknown")), SLICE("list"));
-}
-
-/* A list whose patterns did not come to an end: neither "known" nor "unknown" would be true. */
-static void defer_unsure(struct session *s, const char *list)
-{
-	struct worker *w = s->worker;
-	stat_add(&w->stats, STAT_GAVE_UP, 1);
-	if (rule_count_may_tell(s->generation->recipients_told, w->now_ms))
-		log_warn("list %s: its patterns took too many steps for a recipient, who is deferred (told once a "
-			 "minute)",
-			list);
-	talk_answer_rcpt(
-		s, 450, judge_sign(s, SLICE("4.3.0 Recipient could not be checked, try later")), SLICE("list"));
-}
-
-/* relay.recipients, in order: the first source that knows the recipient decides. */
-static void ask_sources(struct session *s)
-{
-	const struct generation *g = s->generation;
-	struct slice rcpt = mail_last_rcpt(s->mail)->address;
-	struct score_effort effort = { 0 };
-	for (size_t i = 0; i < g->recipients_n; i++) {
-		const struct settings_recipients_step *step = &g->settings->relay.recipients.items[i];
-		enum score_match in_list = SCORE_MATCH_YES;
-		if (step->source == SETTINGS_SOURCE_LIST)
-			in_list = score_list_has_name(g->recipients[i], rcpt, &effort);
-		if (in_list == SCORE_MATCH_NO)
-			continue;
-		if (in_list == SCORE_MATCH_GAVE_UP) {
-			defer_unsure(s, step->list);
-			return;
-		}
-		if (step->source == SETTINGS_SOURCE_LIST && g->relay.ask_backend) {
-			talk_answer_rcpt(s, 250, SLICE("2.1.5 Ok"), SLICE("list"));
-			return;
-		}
-		ask_relay(s);
-		return;
-	}
-	refuse_unknown(s);
-}
 
 /* A mail goes to one group of backends: that of the first recipient that was taken. */
 static bool is_of_another_group(const struct session *s, struct slice domain)
@@ -131,7 +40,7 @@ void transfer_check_rcpt(struct session *s)
 {
 	struct slice domain = mail_domain(mail_last_rcpt(s->mail)->address);
 	if (domain.n && !relay_may_relay(s->worker->relay, &s->peer.ip, domain)) {
-		note_bad_recipient(s); /* who looks for an open relay guesses as who looks for users */
+		recipients_note_bad(s); /* who looks for an open relay guesses as who looks for users */
 		talk_answer_rcpt(s, 550, judge_sign(s, SLICE("5.7.1 Relaying denied")), SLICE("protocol"));
 		return;
 	}
@@ -143,10 +52,22 @@ void transfer_check_rcpt(struct session *s)
 		talk_answer_rcpt(s, 452, SLICE("4.5.3 Too many recipients"), SLICE("limit"));
 		return;
 	}
-	ask_sources(s);
+	recipients_ask(s);
 }
 
 /* ---- the whole mail ---- */
+
+/* For the journal: which backend it was, and its own words. */
+void transfer_note_backend(struct session *s, const struct relay_done *d)
+{
+	struct mail *m = s->mail;
+	m->outcome.backend = mail_keep(m, slice_str(d->backend));
+	if (s->generation->relay.groups_n)
+		m->outcome.group = mail_keep(m, slice_str(d->group));
+	m->outcome.backend_ms = d->backend_ms;
+	if (d->from == RELAY_FROM_BACKEND)
+		m->outcome.backend_reply = mail_keep(m, slice_of(d->text, d->text_n));
+}
 
 /* RFC 3848, RFC 6531 4.3 */
 static struct slice protocol_of(const struct session *s)
@@ -190,7 +111,7 @@ static bool write_head(struct session *s)
 void transfer_deliver(struct session *s)
 {
 	struct mail *m = s->mail;
-	struct relay_client client = relay_client_of(s);
+	struct relay_client client = transfer_client(s);
 	if (!write_head(s) || !mail_prepare(m, &client, session_ticket(s)) ||
 		!relay_deliver(s->worker->relay, &m->out, s->worker->now_ms)) {
 		talk_answer_message(
@@ -206,7 +127,7 @@ static void answer_message(struct session *s, const struct relay_done *d)
 	struct mail *m = s->mail;
 	struct slice text = slice_of(d->text, d->text_n);
 	m->handed_on = false;
-	note_backend(s, d);
+	transfer_note_backend(s, d);
 	if (retell_wanted(s->worker))
 		retell_backend(s, d);
 	m->outcome.doubtful = d->doubtful;
@@ -217,7 +138,7 @@ void transfer_answer(struct session *s, const struct relay_done *d)
 {
 	s->awaiting = AWAIT_CLIENT;
 	if (s->asked == ASKED_RCPT)
-		answer_rcpt(s, d);
+		recipients_answer(s, d);
 	else if (s->asked == ASKED_MESSAGE)
 		answer_message(s, d);
 	session_pump(s);
@@ -228,5 +149,6 @@ void transfer_cancel(struct session *s)
 	if (s->awaiting != AWAIT_BACKEND)
 		return;
 	relay_cancel(s->worker->relay, session_ticket(s), s->worker->now_ms);
+	rcpt_desk_cancel(s->worker->rcpt, session_ticket(s));
 	s->awaiting = AWAIT_CLIENT;
 }

@@ -92,6 +92,7 @@ static void close_listeners(struct worker *w)
 
 void worker_disconnect(struct worker *w)
 {
+	rcpt_desk_free(&w->rcpt);
 	relay_free(&w->relay);
 	spf_desk_release(&w->spf);
 	dns_resolver_free(&w->dns);
@@ -344,8 +345,7 @@ static void run_timers(struct worker *w)
 	}
 }
 
-/* The session that asked, if it is still there and about the same mail. */
-static struct session *asker(const struct worker *w, uint64_t ticket)
+struct session *worker_asker(const struct worker *w, uint64_t ticket)
 {
 	uint64_t index = ticket >> TICKET_ID_BITS;
 	struct session *s = index < w->sessions_cap ? w->sessions[index] : NULL;
@@ -377,7 +377,7 @@ static void deliver_answers(struct worker *w)
 			alert_desk_answer(&w->alert_desk, w->app->alerts, &done);
 			continue;
 		}
-		struct session *s = done.orphan ? NULL : asker(w, done.ticket);
+		struct session *s = done.orphan ? NULL : worker_asker(w, done.ticket);
 		if (s)
 			session_on_relay(s, &done);
 		else if (done.orphan)
@@ -408,6 +408,7 @@ static int sleep_ms(const struct worker *w)
 		return 0;
 	int ms = sooner(net_wheel_sleep_ms(&w->wheel, w->now_ms), relay_sleep_ms(w->relay, w->now_ms));
 	ms = sooner(ms, dns_resolver_sleep_ms(w->dns, w->now_ms));
+	ms = sooner(ms, rcpt_desk_sleep_ms(w->rcpt, w->now_ms));
 	return pressure_is_high(w->app) ? sooner(ms, PRESS_EVERY_MS) : ms;
 }
 
@@ -432,6 +433,7 @@ bool worker_turn(struct worker *w, int most_ms)
 	dns_resolver_on_time(w->dns, w->now_ms);
 	deliver_names(w);
 	relay_on_time(w->relay, w->now_ms);
+	recipients_collect(w);
 	deliver_answers(w);
 	bury_dead(w);
 	return !(w->draining && w->sessions_open == 0 && (w->stopping || relay_is_idle(w->relay)));
@@ -457,7 +459,8 @@ bool worker_connect(struct worker *w)
 	w->relay = relay_new(w->app->relay, w->loop, &w->wake, w->number, w->now_ms);
 	const struct dns_settings dns = dns_share(w, w->generation);
 	w->dns = dns_resolver_new(&dns, w->loop, w->now_ms);
-	return w->relay && w->dns;
+	w->rcpt = rcpt_desk_new(&w->wake, w->now_ms);
+	return w->relay && w->dns && w->rcpt;
 }
 
 bool worker_start(struct worker *w)

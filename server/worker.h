@@ -8,6 +8,7 @@
 
 #include "net/loop.h"
 #include "net/wheel.h"
+#include "rcpt/desk.h"
 #include "server/app.h"
 #include "server/id.h"
 #include "server/pressure.h"
@@ -60,6 +61,7 @@ struct worker {
 	struct relay *relay;
 	struct dns_resolver *dns;
 	struct spf_desk spf;
+	struct rcpt_desk *rcpt; /* questions to recipient_sources */
 	struct listener *listeners;
 	size_t listeners_n;
 	struct session **sessions; /* by index; NULL: free */
@@ -126,6 +128,9 @@ struct session_list {
 /* Asks the worker and waits up to timeout_ms; false: it did not answer in time (the list must stay
  * alive: it is withdrawn before this returns). */
 bool worker_list_sessions(struct worker *w, struct session_list *list, unsigned timeout_ms) MUST_USE;
+
+/* The session that asked, if it is still there and about the same mail. */
+struct session *worker_asker(const struct worker *w, uint64_t ticket);
 
 /* For server/session.c: a free index for a new session, and its leaving. */
 bool worker_seat(struct worker *w, struct session *s, uint32_t *index_r) MUST_USE;

@@ -68,7 +68,7 @@ static void test_values(void **state)
 	assert_string_equal(s->tls.certificates.items[0].cert, "/etc/sg/c.pem");
 	assert_string_equal(s->relay.domains.items[0], "a.example");
 	assert_int_equal(s->relay.recipients.items[0].source, SETTINGS_SOURCE_LIST);
-	assert_string_equal(s->relay.recipients.items[0].list, "l");
+	assert_string_equal(s->relay.recipients.items[0].name, "l");
 	assert_int_equal(s->relay.unknown_user.items[1], 551);
 	assert_int_equal(s->dns.servers.items[2].port, 53);
 	assert_false(s->enforce);
