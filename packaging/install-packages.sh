@@ -10,7 +10,7 @@ packages() {
 	run) echo curl ;;
 	deb) echo dpkg-dev adduser ;;
 	test) echo libcmocka-dev binutils python3 python3-pytest postfix dovecot-core dovecot-lmtpd haproxy swaks curl \
-		openssl mandoc dpkg-dev adduser util-linux iproute2 ;;
+		openssl mandoc dpkg-dev adduser util-linux iproute2 systemd ;;
 	fuzz) echo clang libclang-rt-14-dev llvm ;;
 	bench) echo python3 postfix haproxy ;;
 	*)
