@@ -248,10 +248,11 @@ bool relay_pool_other(struct relay *r, const struct relay_pool *p, uint64_t now_
 
 /* ---- giving back ---- */
 
-/* Opened under settings that hold no more. */
+/* Opened under settings that hold no more. A group that is gone still has what waits in its queue. */
 static bool is_old(const struct relay_link *link)
 {
-	return link->pool->group->gone || link->settings != link->pool->group->settings;
+	const struct relay_group *g = link->pool->group;
+	return link->settings != g->settings || (g->gone && relay_group_waiting(g) == 0);
 }
 
 static bool worn(const struct relay_link *link, uint64_t now_ms)
