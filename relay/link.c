@@ -298,6 +298,10 @@ static const char *identity_fault(const struct relay_link *l)
 static void on_hello(struct relay *r, struct relay_link *l, const struct smtp_client_reply *reply, uint64_t now_ms)
 {
 	struct relay_backend *b = l->pool->backend;
+	if (reply->to == SMTP_TO_EHLO && reply->code >= 500 && smtp_client_helo(&l->client, l->settings->c.hostname)) {
+		relay_link_enter(r, l, RELAY_LINK_HELLO, now_ms);
+		return;
+	}
 	if (!relay_is_2xx(reply->code)) {
 		char text[160];
 		snprintf(text, sizeof text, "EHLO refused: %u %.*s", reply->code, SLICE_ARG(reply->text));

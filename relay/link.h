@@ -47,6 +47,7 @@ struct relay_envelope {
 	bool utf8;		    /* MAIL says SMTPUTF8 */
 	uint16_t accepted, refused; /* recipients */
 	uint16_t too_many;	    /* of those refused: it takes no more in one mail */
+	bool session_full;	    /* MAIL was refused since this connection has brought enough mails */
 };
 
 /* The body on its way: what is still to be written. */

@@ -217,6 +217,68 @@ static void its_limit_of_recipients_is_told(void **state)
 	rig_stop(&g);
 }
 
+/* OpenSMTPD takes 100 mails in a session. That is said of the connection, not of the mail: another one has it. */
+static void its_limit_of_mails_in_a_session(void **state)
+{
+	(void)state;
+	begin_one();
+	rig_start(&g);
+	struct fake_rule enough = { "MAIL", FAKE_SAY, "452 4.5.3 Too many messages sent\r\n", 1, 0 };
+	assert_int_equal(rig_deliver(&g, "192.0.2.1", "a@example.test").code, 250);
+	assert_int_equal(g.fake->conns, 1);
+	fake_set_rule(g.fake, 0, enough);
+	assert_int_equal(rig_deliver(&g, "192.0.2.1", "a@example.test").code, 250);
+	assert_int_equal(g.fake->conns, 2);
+	fake_set_rule(g.fake, 0, enough);
+	assert_int_equal(rig_check(&g, "192.0.2.1", "b@example.test").code, 250);
+	assert_int_equal(g.fake->conns, 3);
+	/* who says it at once means something else */
+	enough.times = 0;
+	fake_set_rule(g.fake, 0, enough);
+	struct relay_done d = rig_deliver(&g, "192.0.2.1", "a@example.test");
+	assert_int_equal(d.code, 452);
+	assert_memory_equal(d.text, "4.5.3 Too many messages sent", d.text_n);
+	assert_int_equal(fake_mails(g.fake), 2);
+	rig_stop(&g);
+}
+
+/* RFC 5321 4.5.3.1.10: some say 552 to what they should say 452 to. */
+static void its_limit_of_recipients_said_in_another_way(void **state)
+{
+	(void)state;
+	begin_one();
+	fake_set_rule(g.fake, 0, (struct fake_rule){ "RCPT TO:<c", FAKE_SAY, "552 too many recipients\r\n", 0, 0 });
+	g.config.ask_backend = false;
+	rig_start(&g);
+	assert_int_equal(rig_deliver(&g, "192.0.2.1", "a@example.test,b@example.test,c@example.test").code, 451);
+	assert_int_equal(relay_rcpt_max(g.relay, clock_mono_ms()), 2);
+	/* but alone it is a refusal, and its own */
+	struct relay_done d = rig_deliver(&g, "192.0.2.1", "c@example.test");
+	assert_int_equal(d.code, 552);
+	assert_memory_equal(d.text, "too many recipients", d.text_n);
+	rig_stop(&g);
+}
+
+/* One that knows no EHLO is greeted as in the year 1982, and gets one command after the other. */
+static void helo_where_ehlo_is_unknown(void **state)
+{
+	(void)state;
+	begin_one();
+	fake_set_rule(g.fake, 0, (struct fake_rule){ "EHLO", FAKE_SAY, "502 unimplemented\r\n", 0, 0 });
+	fake_set_rule(g.fake, 1, (struct fake_rule){ "HELO", FAKE_SAY, "250-fake\r\n250 PIPELINING\r\n", 0, 0 });
+	rig_start(&g);
+	assert_int_equal(rig_deliver(&g, "192.0.2.1", "a@example.test,b@example.test").code, 250);
+	assert_int_equal(fake_seen(g.fake, "HELO mx.test"), 1);
+	assert_int_equal(fake_seen(g.fake, "SIZE="), 0);
+	assert_int_equal(info(0).exts, 0);
+	fake_set_rule(g.fake, 1, (struct fake_rule){ "HELO", FAKE_SAY, "502 unimplemented\r\n", 0, 0 });
+	fake_drop_all(g.fake);
+	rig_run(&g, 50);
+	assert_int_equal(rig_deliver(&g, "192.0.2.1", "a@example.test").code, 451);
+	assert_int_equal(info(0).state, RELAY_DOWN);
+	rig_stop(&g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -229,6 +291,9 @@ int main(void)
 		cmocka_unit_test(our_own_shortage_is_not_its_fault),
 		cmocka_unit_test(its_own_limit_of_recipients_is_learned),
 		cmocka_unit_test(its_limit_of_recipients_is_told),
+		cmocka_unit_test(its_limit_of_mails_in_a_session),
+		cmocka_unit_test(its_limit_of_recipients_said_in_another_way),
+		cmocka_unit_test(helo_where_ehlo_is_unknown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
