@@ -156,3 +156,13 @@ int net_connect_error(int fd)
 	socklen_t n = sizeof err;
 	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &n) < 0 ? errno : err;
 }
+
+bool net_local_address(int fd, struct ip *ip_r, uint16_t *port_r)
+{
+	struct sockaddr_storage sa;
+	socklen_t n = sizeof sa;
+	if (getsockname(fd, (struct sockaddr *)&sa, &n) < 0 || (sa.ss_family != AF_INET && sa.ss_family != AF_INET6))
+		return false;
+	ip_from_sockaddr(&sa, ip_r, port_r);
+	return true;
+}

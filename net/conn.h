@@ -64,5 +64,7 @@ int net_connect(const struct ip *ip, uint16_t port) MUST_USE;
 /* The same to a Unix socket. ENAMETOOLONG: the path does not fit. */
 int net_connect_unix(const char *path) MUST_USE;
 int net_connect_error(int fd);
+/* Where the peer has connected to. False: the socket is no longer connected, or no TCP. */
+bool net_local_address(int fd, struct ip *ip_r, uint16_t *port_r) MUST_USE;
 
 #endif

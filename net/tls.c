@@ -388,3 +388,9 @@ const char *net_tls_cipher(const struct net_tls *t)
 {
 	return t && SSL_is_init_finished(t->ssl) ? SSL_get_cipher_name(t->ssl) : "";
 }
+
+const char *net_tls_server_name(const struct net_tls *t)
+{
+	const char *name = t ? SSL_get_servername(t->ssl, TLSEXT_NAMETYPE_host_name) : NULL;
+	return name ? name : "";
+}

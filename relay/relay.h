@@ -198,6 +198,12 @@ struct relay_client {
 	struct slice helo;  /* may be empty */
 	struct slice proto; /* "SMTP" or "ESMTP" */
 	struct slice login; /* empty: not authenticated */
+	/* told by the PROXY header alone */
+	struct ip dest; /* where it connected to; port 0: not known */
+	uint16_t dest_port;
+	struct slice tls_version, tls_cipher; /* empty: it came in the clear */
+	struct slice server_name;	      /* SNI */
+	struct slice session;		      /* its id; two questions with the same one may share a connection */
 };
 
 enum relay_from { RELAY_FROM_BACKEND, RELAY_FROM_US };

@@ -227,6 +227,7 @@ static void via_free(struct via **v)
 	mem_free(&(*v)->cipher);
 	mem_free(&(*v)->name);
 	mem_free(&(*v)->login);
+	mem_free(&(*v)->server_name);
 	mem_free(v);
 }
 
@@ -251,7 +252,11 @@ static bool believe_proxy(struct session *s, const struct net_proxy *p)
 		return false;
 	s->peer.ip = p->src;
 	s->peer.port = p->src_port;
+	v->dest = p->dst;
+	v->dest_port = p->dst_port;
 	v->tls = p->tls;
+	if (is_plain(p->authority))
+		v->server_name = mem_strndup(p->authority.p, p->authority.n);
 	if (is_plain(p->version) && p->version.n < sizeof v->version)
 		memcpy(v->version, p->version.p, p->version.n);
 	if (is_plain(p->cipher))
@@ -408,6 +413,10 @@ static void forget_former(struct session *s)
 static void become(struct session *s, const struct smtp_xclient *x, struct via *v)
 {
 	s->via = v;
+	if (x->known & SMTP_XATTR_DESTADDR && x->known & SMTP_XATTR_DESTPORT) {
+		v->dest = x->dest;
+		v->dest_port = x->dest_port;
+	}
 	if (x->known & SMTP_XATTR_ADDR)
 		s->peer.ip = x->ip;
 	if (x->given & SMTP_XATTR_PORT)

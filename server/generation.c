@@ -86,7 +86,8 @@ static enum relay_identity identity_of(enum settings_identity i)
 		return RELAY_XCLIENT;
 	case SETTINGS_IDENTITY_XFORWARD:
 		return RELAY_XFORWARD;
-	case SETTINGS_IDENTITY_PROXY: /* refused by config/ in this version */
+	case SETTINGS_IDENTITY_PROXY:
+		return RELAY_PROXY;
 	case SETTINGS_IDENTITY_NONE:
 		break;
 	}
@@ -180,6 +181,9 @@ static bool fill_groups(struct generation *g, const char *path, struct settings_
 		TRY(ok);
 	}
 	g->relay.groups = g->groups;
+	g->tells_proxy = g->relay.identity == RELAY_PROXY;
+	for (size_t i = 0; i < from->count; i++)
+		g->tells_proxy |= g->groups[i].identity == RELAY_PROXY;
 	return true;
 }
 

@@ -29,6 +29,7 @@ struct generation {
 	struct net_tls_ctx *tls;	     /* NULL: STARTTLS is not announced */
 	struct relay_config relay;	     /* points into `arena` and the settings */
 	struct relay_config *groups;	     /* relay.groups */
+	bool tells_proxy;		     /* some backend is told of clients by PROXY headers */
 	struct slice hostname, banner;	     /* "HOSTNAME ESMTP SmtpGuard" */
 	struct arena arena;
 };

@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "relay/relay.h"
 #include "score/facts.h"
+#include "server/id.h"
 #include "server/spool.h"
 #include "smtp/hops.h"
 
@@ -67,6 +68,7 @@ struct mail {
 	uint32_t headers_n;
 
 	struct slice name;     /* its id as text, for the relay */
+	char session[ID_TEXT]; /* the same of its session */
 	struct slice head;     /* our Received: line, and what rules add */
 	struct relay_mail out; /* while it is being handed on */
 	struct mail_outcome outcome;

@@ -63,6 +63,9 @@ struct via {
 	bool tls;			     /* the client's, which the proxy has ended */
 	char version[10];		     /* "TLSv1.3" */
 	char *cipher, *name, *login; /* owned; NULL: not said */
+	char *server_name;	     /* as they are: SNI */
+	struct ip dest;		     /* where the client connected to; port 0: not said */
+	uint16_t dest_port;
 };
 
 /* For the journal's session line. */

@@ -4,11 +4,29 @@
 #include "base/log.h"
 #include "server/trace.h"
 
-static struct relay_client relay_client_of(const struct session *s)
+/* What a PROXY header tells beside the address. */
+static void add_connection(const struct session *s, struct relay_client *c)
+{
+	const struct via *v = s->via;
+	c->tls_version = session_tls_version(s);
+	c->tls_cipher = session_tls_cipher(s);
+	c->server_name = slice_str(net_tls_server_name(s->conn.tls));
+	if (!s->conn.tls && v && v->server_name)
+		c->server_name = slice_str(v->server_name);
+	if (v && v->dest_port) {
+		c->dest = v->dest;
+		c->dest_port = v->dest_port;
+	} else if (!net_local_address(s->conn.io.fd, &c->dest, &c->dest_port)) {
+		c->dest_port = 0;
+	}
+}
+
+/* `id` is written to, and must live as long as what is returned. */
+static struct relay_client relay_client_of(const struct session *s, char id[ID_TEXT])
 {
 	const char *name = s->via && s->via->name ? s->via->name : "";
 	const char *login = s->via && s->via->login ? s->via->login : "";
-	return (struct relay_client){
+	struct relay_client c = {
 		.ip = s->peer.ip,
 		.port = s->peer.port,
 		.name = slice_str(name),
@@ -16,6 +34,12 @@ static struct relay_client relay_client_of(const struct session *s)
 		.helo = session_helo(s),
 		.proto = s->esmtp ? SLICE("ESMTP") : SLICE("SMTP"),
 	};
+	if (!s->generation->tells_proxy)
+		return c;
+	id_format(s->id, id);
+	c.session = slice_str(id);
+	add_connection(s, &c);
+	return c;
 }
 
 static struct slice domain_of(struct slice address)
@@ -62,7 +86,8 @@ static void answer_rcpt(struct session *s, const struct relay_done *d)
 static void ask_relay(struct session *s)
 {
 	struct relay_done d;
-	struct relay_client client = relay_client_of(s);
+	char id[ID_TEXT];
+	struct relay_client client = relay_client_of(s, id);
 	if (relay_check_rcpt(s->worker->relay, &client, s->mail->sender, mail_last_rcpt(s->mail)->address,
 		    session_ticket(s), s->worker->now_ms, &d) == RELAY_KNOWN)
 		answer_rcpt(s, &d);
@@ -189,7 +214,7 @@ static bool write_head(struct session *s)
 void transfer_deliver(struct session *s)
 {
 	struct mail *m = s->mail;
-	struct relay_client client = relay_client_of(s);
+	struct relay_client client = relay_client_of(s, m->session);
 	if (!write_head(s) || !mail_prepare(m, &client, session_ticket(s)) ||
 		!relay_deliver(s->worker->relay, &m->out, s->worker->now_ms)) {
 		talk_answer_message(
