@@ -379,6 +379,11 @@ void net_tls_close_notify(struct net_tls *t)
 		ERR_clear_error(); /* the peer is gone: nobody is left to hear it */
 }
 
+uint64_t net_tls_sent(const struct net_tls *t)
+{
+	return t ? BIO_number_written(SSL_get_wbio(t->ssl)) : 0;
+}
+
 const char *net_tls_version(const struct net_tls *t)
 {
 	return t && SSL_is_init_finished(t->ssl) ? SSL_get_version(t->ssl) : "";

@@ -56,5 +56,7 @@ const char *net_tls_error(void);
 enum net_result net_tls_read(struct net_tls *t, char *p, size_t cap, size_t *n_r);
 enum net_result net_tls_write(struct net_tls *t, struct slice s, size_t *n_r);
 void net_tls_close_notify(struct net_tls *t);
+/* Bytes of records given to the kernel; NULL: none. */
+uint64_t net_tls_sent(const struct net_tls *t);
 
 #endif

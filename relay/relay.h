@@ -281,9 +281,15 @@ struct relay_mail {
  * The code 421 may be among the backend's: it has closed its connection to us; the session need not. */
 bool relay_deliver(struct relay *r, const struct relay_mail *m, uint64_t now_ms) MUST_USE;
 
-/* The reply 2xx to this mail is known not to have reached its client (its connection was reset before it said anything
- * more): the retry is answered from memory. *m as it was given to relay_deliver(), its body still there. */
-void relay_reply_lost(struct relay *r, const struct relay_mail *m);
+/* Whether 2xx reaches the client is the caller's to find out. It pays only while this is true. */
+bool relay_remembers(const struct relay *r);
+/* The reply 2xx to this mail has not reached its client: the retry is answered from memory. *m as it was given to
+ * relay_deliver(), its body still there. `undo_r`: NULL, or it is only taken for lost, and there may be more to come:
+ * then *undo_r is for relay_reply_heard(), or NULL when memory was out; mem_free() what is not needed. */
+struct relay_save;
+void relay_reply_lost(struct relay *r, const struct relay_mail *m, struct relay_save **undo_r);
+/* It has reached its client after all. *undo is NULL afterwards, and may be before. */
+void relay_reply_heard(struct relay *r, struct relay_save **undo);
 
 /* The client is gone. A question that waits is dropped; a delivery whose dot is not out is broken off, so that nothing
  * is delivered; one whose dot is out runs to its end without its owner and is popped as orphan: if it is taken, that

@@ -177,13 +177,38 @@ bool relay_remember_prepare(struct relay *r, struct relay_job *job)
 	return true;
 }
 
-void relay_reply_lost(struct relay *r, const struct relay_mail *m)
+bool relay_remembers(const struct relay *r)
+{
+	return r->shared->memory != NULL;
+}
+
+static struct relay_save *undo_of(const struct relay_save *s)
+{
+	struct relay_save *undo = relay_save_new(s->n);
+	for (uint32_t i = 0; undo && i < s->n; i++) {
+		undo->records[i] = s->records[i];
+		undo->records[i].kind = RELAY_STATE_FORGET;
+	}
+	return undo;
+}
+
+void relay_reply_lost(struct relay *r, const struct relay_mail *m, struct relay_save **undo_r)
 {
 	struct relay_job job = { .mail = m, .rcpts = m->rcpts, .rcpts_n = m->rcpts_n };
 	relay_note_longer(r, m->id); /* the disk is not waited for: a kill before it has this must leave the note */
 	relay_recall_forget(r);	     /* what has served is forgotten before it is remembered anew */
-	if (!relay_remember_prepare(r, &job) || !relay_remember(r, &job, NULL, false))
+	bool ready = relay_remember_prepare(r, &job);
+	if (undo_r)
+		*undo_r = ready ? undo_of(job.save) : NULL;
+	if (!ready || !relay_remember(r, &job, NULL, false))
 		log_warn("a mail was taken and its client did not hear that; it is not remembered and may come twice");
+}
+
+void relay_reply_heard(struct relay *r, struct relay_save **undo)
+{
+	if (*undo)
+		relay_memory_submit(r->shared->memory, *undo);
+	*undo = NULL;
 }
 
 bool relay_remember(struct relay *r, struct relay_job *job, const bool *took, bool wait)

@@ -182,6 +182,8 @@ void journal_mail(struct session *s)
 		s->tally.verdict = m->outcome.verdict;
 	stat_add(&s->worker->stats, COUNTED_AS[m->outcome.verdict], 1);
 	judge_mail_done(s);
+	if (m->outcome.verdict == MAIL_ACCEPTED)
+		receipt_await(s);
 	mail_free(&s->mail, &s->worker->app->spool);
 }
 

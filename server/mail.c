@@ -16,13 +16,20 @@ struct mail *mail_new(uint64_t id, uint32_t number, uint64_t now_ms)
 	return m;
 }
 
+void mail_forget(struct mail *m, struct spool_room *room)
+{
+	spool_release(&m->spool, room);
+	buf_release(&m->header);
+	arena_release(&m->arena);
+	m->out.rcpts_n = 0;
+}
+
 void mail_free(struct mail **m, struct spool_room *room)
 {
 	if (!*m)
 		return;
-	spool_release(&(*m)->spool, room);
-	buf_release(&(*m)->header);
-	arena_release(&(*m)->arena);
+	mail_forget(*m, room);
+	mem_free(&(*m)->undo);
 	mem_free(m);
 }
 

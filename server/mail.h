@@ -72,11 +72,19 @@ struct mail {
 	struct slice head;     /* our Received: line, and what rules add */
 	struct relay_mail out; /* while it is being handed on */
 	struct mail_outcome outcome;
+
+	struct mail *next; /* from here on: its 250 is on its way, see receipt.c */
+	uint64_t replied_ms;
+	uint64_t reply_end;	 /* bytes of the connection that it is heard with; 0: not all has left yet */
+	bool taken_for_lost;	 /* it is remembered; only the struct is left of it, and */
+	struct relay_save *undo; /* what takes that back; NULL: nothing does */
 };
 
 /* NULL: no memory. */
 struct mail *mail_new(uint64_t id, uint32_t number, uint64_t now_ms) MUST_USE;
 void mail_free(struct mail **m, struct spool_room *room);
+/* Gives back envelope and body. */
+void mail_forget(struct mail *m, struct spool_room *room);
 
 /* Copies the sender's address, and what MAIL said beside it. */
 bool mail_set_sender(struct mail *m, struct slice sender, const struct smtp_params *p) MUST_USE;

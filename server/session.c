@@ -50,6 +50,8 @@ enum net_result session_flush(struct session *s)
 		retell_out(s);
 	enum net_result r = net_conn_flush(&s->conn, s->worker->loop);
 	s->told = (uint32_t)buf_len(&s->conn.out);
+	if (s->unheard && r == NET_OK)
+		receipt_flushed(s);
 	return r;
 }
 
@@ -70,6 +72,7 @@ void session_close(struct session *s)
 	journal_session(s);
 	if (retell_wanted(w))
 		retell_end(s);
+	receipt_settle(s);
 	ending_read_rest(s);
 	net_conn_close(&s->conn, w->loop);
 	net_wheel_cancel(&w->wheel, &s->timer);
@@ -105,6 +108,8 @@ static enum net_result take_input(struct session *s, struct slice *in)
 		return r;
 	s->tally.bytes += n;
 	throttle_took(&s->throttle, n);
+	if (s->unheard)
+		receipt_look(s);
 	if (kept)
 		buf_grew(&s->in, n);
 	*in = kept ? buf_slice(&s->in) : slice_of(to, n);
@@ -300,6 +305,8 @@ void session_on_timer(struct session *s)
 		talk_resume(s);
 	else
 		deadline_passed(s);
+	if (s->unheard)
+		receipt_on_time(s);
 }
 
 void session_on_relay(struct session *s, const struct relay_done *done)

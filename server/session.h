@@ -3,8 +3,8 @@
  * Files: arrive.c (its beginning: door, PROXY, implicit TLS, XCLIENT), session.c (life and bytes), ending.c (its end),
  * talk.c (what the client asks, what it is told), offer.c (what EHLO announces), facts.c (what rules may see), judge.c
  * (what the rules want), act.c (what they do beside replies and waits), transfer.c (recipients and bodies on their way
- * to the backend), deadline.c (how long anything may take), journal.c (what is written down), retell.c (what a trace
- * is told), describe.c (what people see).
+ * to the backend), deadline.c (how long anything may take), receipt.c (whether a client has heard our 250),
+ * journal.c (what is written down), retell.c (what a trace is told), describe.c (what people see).
  *
  * At each moment a session awaits one thing (enum awaiting); one question of the client (enum asked)
  * can be open meanwhile. An idle session costs its struct alone: input, output and mail own no memory then.
@@ -110,6 +110,7 @@ struct session {
 	struct throttle throttle;
 	struct buf in; /* input that could not be used yet */
 	struct mail *mail;
+	struct mail *unheard; /* accepted, and nobody knows yet whether the client has heard it; the last first */
 	struct score_case judgement;
 	uint32_t replay_step;	     /* of its next line in log.replay; 0: it is not traced */
 	struct account *account;     /* what the rules did, for explain; NULL: nothing yet */

@@ -287,14 +287,6 @@ static void on_body(struct session *s, struct slice part)
 					s->generation->settings->relay.memory_per_message));
 }
 
-/* A reset can come at the very moment of the answer: who provably did not hear that the mail was taken brings it again,
- * and that is to be answered from memory. */
-static void note_unheard(struct session *s)
-{
-	if (session_flush(s) == NET_FAILED && s->mail->out.rcpts_n)
-		relay_reply_lost(s->worker->relay, &s->mail->out);
-}
-
 void talk_answer_message(struct session *s, unsigned code, struct slice text, struct slice by)
 {
 	outcome(s->mail, verdict_of(code), by, code, text);
@@ -307,8 +299,6 @@ void talk_answer_message(struct session *s, unsigned code, struct slice text, st
 	judge_event(s, SCORE_EV_BYTES, s->mail->body_bytes);
 	judge_tell(s, SCORE_OF_MAIL); /* while its header is known */
 	talk_answer(s, code, text);
-	if (code / 100 == 2)
-		note_unheard(s);
 	journal_mail(s);
 }
 

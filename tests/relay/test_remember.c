@@ -209,9 +209,9 @@ static void a_reply_that_the_server_knows_to_be_lost(void **state)
 	struct relay_mail *m = rig_mail(&g, "192.0.2.1", "from@a.test", THREE, "Subject: x\r\n\r\nreset\r\n");
 	assert_true(relay_deliver(g.relay, m, clock_mono_ms()));
 	assert_int_equal(rig_wait(&g, m->ticket).code, 250);
-	relay_reply_lost(g.relay, m);
+	relay_reply_lost(g.relay, m, NULL);
 	mem_fail_after(0);
-	relay_reply_lost(g.relay, m);
+	relay_reply_lost(g.relay, m, NULL);
 	mem_fail_after(-1);
 	assert_true(relay_deliver(g.relay, m, clock_mono_ms()));
 	assert_true(rig_wait(&g, m->ticket).cached);
