@@ -142,7 +142,7 @@ static const char SETTINGS[] =
 	"server = { hostname = \"mx.example.test\"; user = \"\"; workers = 1; control = \"%s/control\"; spool = "
 	"\"%s\"; };\n"
 	"listeners = ( { name = \"mx\"; address = [\"127.0.0.1:2525\"]; tls = \"off\"; } );\n"
-	"limits = { sessions_per_client = 0; message_size = \"32k\"; recipients = 20; };\n"
+	"limits = { sessions_per_client = 0; sessions_per_net = 0; message_size = \"32k\"; recipients = 20; };\n"
 	"relay = { backends = [\"smtp://127.0.0.1:%u\"]; domains = [\"example.test\"]; identity = \"none\"; "
 	"connections = 1;\n"
 	"          recipients = [\"backend\"]; memory_per_message = \"4k\"; };\n"
