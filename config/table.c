@@ -76,6 +76,8 @@ static const struct row rows_limits[] = {
 	{ .name = "sessions_per_net", .kind = KIND_COUNT, AT(limits, sessions_per_net), .max = 1000000,
 	  .preset = "1000",
 	  .help = "sessions of one net (IPv4 /24, IPv6 /48) at once, but for clients known good; 0: no limit" },
+	{ .name = "memory", .kind = KIND_SIZE, AT(limits, memory), .min = 64 * KB, .max = 64 * GB, .preset = "256M",
+	  .help = "envelopes, replies not read and input not used, of all sessions together, beyond 16k of each" },
 	{ .name = "waiting", .kind = KIND_COUNT, AT(limits, waiting), .max = 10000000, .preset = "10000",
 	  .help = "sessions held in a delay at once; 0: no limit" },
 	{ .name = "delay", .kind = KIND_DURATION, AT(limits, delay_ms), .max = 10 * MINUTES, .preset = "1m",

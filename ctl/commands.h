@@ -31,6 +31,7 @@
  *     "patterns_gave_up": 0,                                   tests in which a pattern took too many steps
  *     "open_bodies": 0,                                        bodies in unlinked files now
  *     "body_memory_bytes": 0,                                  bodies in memory now, of relay.memory
+ *     "session_memory_bytes": 0,                               envelopes and the like now, of limits.memory
  *     "log_dropped": 0,                                        lines the log destination did not take
  *     "replay":     { "on", "lines" (made), "lost" },          log.replay
  *     "memory":     { "resident_bytes", "sessions_bytes", "tables_bytes", "tables_limit_bytes" },

@@ -201,6 +201,7 @@ static void start_server(void)
 	app.workers = &worker;
 	app.workers_n = 1;
 	app.sessions_limit = 10;
+	app.held_max = 1 << 20;
 	MUST(app.clients && app.store && app.relay && app.transcripts);
 	MUST(worker_init(&worker, &app, 0) && worker_connect(&worker));
 }

@@ -46,6 +46,7 @@ struct app {
 	/* limits.sessions and limits.waiting hold over all workers */
 	_Atomic uint32_t sessions, waiting;
 	_Atomic uint32_t sessions_limit; /* in effect: what the descriptors allow; 0 never */
+	_Atomic uint64_t held, held_max; /* memory of sessions in all, and limits.memory (server/held.h) */
 	uint64_t descriptors;
 	uint64_t id_seed;
 

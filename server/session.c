@@ -1,6 +1,7 @@
 #include "server/session.h"
 
 #include "base/mem.h"
+#include "server/held.h"
 #include "server/replay_log.h"
 #include "server/seats.h"
 #include "server/talk.h"
@@ -78,6 +79,7 @@ void session_close(struct session *s)
 	net_wheel_cancel(&w->wheel, &s->timer);
 	judge_release(s);
 	buf_release(&s->in);
+	held_release(s);
 	mem_free(&s->helo);
 	arrive_forget_via(s);
 	clients_leave(w->app->clients, &s->peer.ip);
@@ -221,6 +223,12 @@ void session_pump(struct session *s)
 		return;
 	if (s->awaiting != AWAIT_TLS && session_flush(s) == NET_FAILED) {
 		client_gone(s, NET_FAILED);
+		return;
+	}
+	if (!held_fits(s)) {
+		session_end(s, "limit", SLICE("4.3.1 Insufficient memory, try again later"));
+		if (net_conn_is_open(&s->conn)) /* what it holds is needed now */
+			session_close(s);
 		return;
 	}
 	if (s->awaiting == AWAIT_CLIENT) {

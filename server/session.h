@@ -100,6 +100,7 @@ struct session {
 	bool trusted;	/* its XCLIENT is believed */
 	bool by_xclient; /* it began with XCLIENT, which is not answered yet */
 	bool lingers;  /* our side is shut; the client's last bytes are read and dropped */
+	uint32_t held; /* bytes claimed of limits.memory: server/held.h */
 	uint32_t told; /* bytes of conn.out that a trace has been told, or never will */
 	uint8_t held_refusals;
 	uint64_t id, opened_ms;

@@ -50,7 +50,7 @@ static struct generation *load(struct rig *g, const char *more)
 void rig_open(struct rig *g, const char *more, const struct fake_rule *rules, size_t rules_n)
 {
 	char folder[] = "/tmp/server-test-XXXXXX";
-	*g = (struct rig){ .app = { .commands = -1, .sessions_limit = 100 }, .alive = true };
+	*g = (struct rig){ .app = { .commands = -1, .sessions_limit = 100, .held_max = 1 << 20 }, .alive = true };
 	assert_non_null(mkdtemp(folder));
 	memcpy(g->folder, folder, sizeof folder);
 	(void)snprintf(g->settings, sizeof g->settings, "%s/smtpguardd.cfg", folder);
@@ -87,6 +87,7 @@ void rig_close(struct rig *g)
 	assert_false(g->alive);
 	assert_int_equal(atomic_load(&g->app.sessions), 0);
 	assert_int_equal(atomic_load(&g->app.waiting), 0);
+	assert_int_equal(atomic_load(&g->app.held), 0);
 	assert_int_equal(atomic_load(&g->app.spool.files), 0);
 	assert_int_equal(stat_get(&g->worker.stats, STAT_SESSIONS_OPEN), 0);
 	assert_int_equal(stat_get(&g->worker.stats, STAT_WAITING), 0);
