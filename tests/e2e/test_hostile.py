@@ -114,7 +114,7 @@ def never_reads(port, source, command, seconds=0.5):
 
 
 def test_replies_that_nobody_reads_have_a_common_cap(guard, backend):
-    """40 clients with 64 KB each would be 2.5 MB; limits.memory = "1M" ends some of them, not one that is known good."""
+    """40 clients with 64 KB each are 2.5 MB; limits.memory = "1M" ends some of them, not one that is known good."""
     g = guard(backend(), limits={"junk_commands": 1_000_000, "errors": 1_000_000, "command_timeout": "60s",
                                  "memory": "1M"},
               known_good={"messages": 1, "over": "0s", "refused_share": 0.5}, server={"drain": "1s"})

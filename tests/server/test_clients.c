@@ -79,8 +79,9 @@ static void a_net_is_a_24_or_a_48(void **state)
 	assert_int_equal(enters_net(c, "192.0.2.200", 9, 2), CLIENTS_ROOM);
 	assert_int_equal(enters_net(c, "192.0.2.1", 9, 2), CLIENTS_NET_FULL);
 	assert_int_equal(enters_net(c, "192.0.3.1", 9, 2), CLIENTS_ROOM);
-	assert_int_equal(enters_net(c, "192.0.2.0", 9, 2), CLIENTS_NET_FULL); /* a net's own address is not the net */
-	leaves(c, "192.0.2.0");						      /* was never in, nobody's place comes free */
+	/* a net's own address is not the net; and who was never in leaves no place */
+	assert_int_equal(enters_net(c, "192.0.2.0", 9, 2), CLIENTS_NET_FULL);
+	leaves(c, "192.0.2.0");
 	assert_int_equal(enters_net(c, "192.0.2.3", 9, 2), CLIENTS_NET_FULL);
 	leaves(c, "192.0.2.200");
 	assert_int_equal(enters_net(c, "192.0.2.3", 9, 2), CLIENTS_ROOM);
