@@ -151,10 +151,10 @@ void relay_free(struct relay **rp)
 
 /* ---- what is asked ---- */
 
-static void arm(struct relay *r, struct relay_job *job, uint64_t within_ms)
+static void arm(struct relay *r, struct relay_job *job, uint64_t due_ms)
 {
 	job->timer.kind = RELAY_TIMER_JOB;
-	net_wheel_arm(&r->wheel, &job->timer, job->asked_ms + within_ms);
+	net_wheel_arm(&r->wheel, &job->timer, due_ms);
 }
 
 static enum relay_check known(struct relay_done *d, uint64_t ticket, unsigned code, const char *text)
@@ -176,7 +176,7 @@ static enum relay_check ask(struct relay *r, struct relay_job *job, uint64_t now
 		}
 		relay_merge_lead(r, job);
 	}
-	arm(r, job, RELAY_PROBE_WITHIN_MS);
+	arm(r, job, now_ms + RELAY_PROBE_WITHIN_MS);
 	relay_dispatch(r, now_ms);
 	return RELAY_ASKED;
 }
@@ -216,7 +216,7 @@ bool relay_deliver(struct relay *r, const struct relay_mail *m, uint64_t now_ms)
 		relay_job_free(&r->jobs, job);
 		return false;
 	}
-	arm(r, job, RELAY_ANSWER_WITHIN_MS);
+	arm(r, job, (m->dot_ms ? m->dot_ms : now_ms) + RELAY_ANSWER_WITHIN_MS);
 	relay_dispatch(r, now_ms);
 	return true;
 }

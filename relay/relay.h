@@ -47,7 +47,7 @@ enum {
 	RELAY_WORKERS_MAX = 256,
 	RELAY_TEXT_MAX = 1000,		 /* bytes of a reply that are kept; an enemy's reply cannot grow us */
 	RELAY_PROBE_WITHIN_MS = 20000,	 /* a recipient question is answered by then, 451 4.3.2 if by us */
-	RELAY_ANSWER_WITHIN_MS = 240000, /* and a delivery, unless our own dot is out: then 10 min more */
+	RELAY_ANSWER_WITHIN_MS = 240000, /* of the client's dot, a delivery, unless our own is out: then 10 min more */
 };
 
 /* ---- settings ---------------------------------------------------------------------------------- */
@@ -258,6 +258,7 @@ struct relay_mail {
 	struct relay_body body;
 	uint64_t ticket;
 	struct slice id; /* its name in the journal, for the note of a mail in doubt; may be empty */
+	uint64_t dot_ms; /* when the client's dot came, from which on it waits; 0: now */
 };
 /* Queues the mail. *m and all it points to stay the caller's and must not change until the ticket was popped or
  * cancelled. False: no memory, nothing will be popped; answer 451 4.3.0.

@@ -118,6 +118,7 @@ bool mail_prepare(struct mail *m, const struct relay_client *client, uint64_t ti
 			.eight_bit = m->eight_bit },
 		.ticket = ticket,
 		.id = m->name,
+		.dot_ms = m->dot_ms,
 	};
 	return n > 0;
 }

@@ -61,6 +61,7 @@ struct mail {
 	enum spool_result spooled;
 	struct smtp_hops hops;
 	uint64_t body_started_ms, body_bytes;
+	uint64_t dot_ms; /* when its end came; 0: not yet */
 
 	bool keeps_header; /* some rule wants to read it */
 	struct buf header; /* the first SMTP_HEADER_BYTES_MAX bytes of it */

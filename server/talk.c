@@ -336,6 +336,7 @@ static void on_body_end(struct session *s, const struct smtp_event *ev)
 	s->asked = ASKED_HEADER;
 	s->in_body = false;
 	s->mail->eight_bit = ev->eight_bit;
+	s->mail->dot_ms = s->worker->now_ms;
 	stat_add(&s->worker->stats, STAT_BYTES, s->mail->body_bytes);
 	if (ev->fault != SMTP_FAULT_NONE) {
 		struct slice words;

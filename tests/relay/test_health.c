@@ -217,6 +217,24 @@ static void its_limit_of_recipients_is_told(void **state)
 	rig_stop(&g);
 }
 
+/* What it can do may change without our losing a connection. */
+static void it_is_asked_anew_every_5_minutes(void **state)
+{
+	(void)state;
+	begin_one();
+	rig_start(&g);
+	assert_int_equal(rig_deliver(&g, "192.0.2.1", "a@example.test").code, 250);
+	g.fake->max_rcpts = 2;
+	g.fake->says_limits = true;
+	rig_pass(&g, 295000);
+	rig_run(&g, 50);
+	assert_int_equal(relay_rcpt_max(g.relay, rig_now(&g)), UINT32_MAX);
+	rig_pass(&g, 6000);
+	rig_run(&g, 50);
+	assert_int_equal(relay_rcpt_max(g.relay, rig_now(&g)), 2);
+	rig_stop(&g);
+}
+
 /* OpenSMTPD takes 100 mails in a session. That is said of the connection, not of the mail: another one has it. */
 static void its_limit_of_mails_in_a_session(void **state)
 {
@@ -291,6 +309,7 @@ int main(void)
 		cmocka_unit_test(our_own_shortage_is_not_its_fault),
 		cmocka_unit_test(its_own_limit_of_recipients_is_learned),
 		cmocka_unit_test(its_limit_of_recipients_is_told),
+		cmocka_unit_test(it_is_asked_anew_every_5_minutes),
 		cmocka_unit_test(its_limit_of_mails_in_a_session),
 		cmocka_unit_test(its_limit_of_recipients_said_in_another_way),
 		cmocka_unit_test(helo_where_ehlo_is_unknown),
