@@ -249,6 +249,25 @@ def test_tls_that_opensmtpd_offers_and_cannot(guard, opensmtpd):
     assert mails.send(strict.port, mails.marker()).code == 451
 
 
+def test_opensmtpd_learns_the_client_by_proxy(guard, opensmtpd):
+    """listen ... proxy-v2: each client, of whichever family, stands in its log and its Received line."""
+    g = guard(opensmtpd.proxied, start=False)
+    g.configure(relay={"identity": "proxy"},
+                listeners=({"name": "mx", "address": [f"127.0.0.1:{g.port}", f"[::1]:{g.port}"], "tls": "off"},))
+    g.start()
+    wait.until(lambda: g.ctl_json("backend")["backends"][0]["state"] == "up", 20, "the backend is up")
+    for source in ("127.9.9.1", "127.9.9.2"):
+        mark = mails.marker()
+        assert mails.send(g.port, mark, source=source).code == 250
+        assert f"[{source}]".encode() in got(opensmtpd, "good", mark).split(b"by opensmtpd")[0]
+    mark = mails.marker()
+    with Client(g.port, address="::1") as c:
+        c.ehlo()
+        assert c.mail(mails.content(mark)).code == 250
+    assert b"[::1]" in got(opensmtpd, "good", mark).split(b"by opensmtpd")[0]
+    assert mails.send(g.port, mails.marker(), rcpts=("nobody@example.test",)).code // 100 == 5
+
+
 def test_opensmtpd_has_no_smtputf8(guard, opensmtpd):
     g = front(guard, opensmtpd.plain)
     with Client(g.port) as c:
