@@ -14,8 +14,8 @@ void relay_jobs_init(struct relay_jobs *j)
 static void release_parts(struct relay_job *job)
 {
 	mem_free(&job->memory);
-	mem_free(&job->had);
-	mem_free(&job->save);
+	relay_save_free(&job->had);
+	relay_save_free(&job->save);
 }
 
 static void release(struct relay_job *job)

@@ -286,9 +286,13 @@ bool relay_deliver(struct relay *r, const struct relay_mail *m, uint64_t now_ms)
 bool relay_remembers(const struct relay *r);
 /* The reply 2xx to this mail has not reached its client: the retry is answered from memory. *m as it was given to
  * relay_deliver(), its body still there. `undo_r`: NULL, or it is only taken for lost, and there may be more to come:
- * then *undo_r is for relay_reply_heard(), or NULL when memory was out; mem_free() what is not needed. */
+ * then *undo_r is for relay_reply_heard() or relay_save_free(), or NULL when memory was out. */
 struct relay_save;
 void relay_reply_lost(struct relay *r, const struct relay_mail *m, struct relay_save **undo_r);
+/* The client of this mail, which is under way, may have gone: the same mail, should it come again, waits until that is
+ * freed. NULL: nothing waits. */
+struct relay_save *relay_reply_doubted(struct relay *r, const struct relay_mail *m) MUST_USE;
+void relay_save_free(struct relay_save **s);
 /* It has reached its client after all. *undo is NULL afterwards, and may be before. */
 void relay_reply_heard(struct relay *r, struct relay_save **undo);
 

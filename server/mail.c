@@ -29,7 +29,7 @@ void mail_free(struct mail **m, struct spool_room *room)
 	if (!*m)
 		return;
 	mail_forget(*m, room);
-	mem_free(&(*m)->undo);
+	relay_save_free(&(*m)->kept);
 	mem_free(m);
 }
 

@@ -78,7 +78,7 @@ struct mail {
 	uint64_t replied_ms;
 	uint64_t reply_end;	 /* bytes of the connection that it is heard with; 0: not all has left yet */
 	bool taken_for_lost;	 /* it is remembered; only the struct is left of it, and */
-	struct relay_save *undo; /* what takes that back; NULL: nothing does */
+	struct relay_save *kept; /* what takes that back; before: what makes the same mail wait; NULL: nothing does */
 };
 
 /* NULL: no memory. */

@@ -21,7 +21,10 @@ enum { UNHEARD_MAX = 8 };
 static void remember(struct session *s, struct mail *m, bool for_now)
 {
 	m->taken_for_lost = true;
-	relay_reply_lost(s->worker->relay, &m->out, for_now ? &m->undo : NULL);
+	struct relay_save *undo = NULL;
+	relay_reply_lost(s->worker->relay, &m->out, for_now ? &undo : NULL);
+	relay_save_free(&m->kept); /* the same mail may wait until here */
+	m->kept = undo;
 	mail_forget(m, &s->worker->app->spool);
 }
 
@@ -61,6 +64,13 @@ static void make_room(struct session *s)
 			at = &(*at)->next;
 }
 
+void receipt_doubt(struct session *s)
+{
+	struct mail *m = s->mail;
+	if (s->conn.hup && m && m->handed_on && !m->kept)
+		m->kept = relay_reply_doubted(s->worker->relay, &m->out);
+}
+
 void receipt_await(struct session *s)
 {
 	struct mail *m = s->mail;
@@ -95,7 +105,8 @@ void receipt_look(struct session *s)
 			at = &(*at)->next;
 			continue;
 		}
-		relay_reply_heard(s->worker->relay, &(*at)->undo);
+		if ((*at)->taken_for_lost)
+			relay_reply_heard(s->worker->relay, &(*at)->kept);
 		drop(s, at);
 	}
 }

@@ -302,6 +302,8 @@ void session_on_io(struct session *s, unsigned events)
 			client_gone(s, NET_EOF);
 		else if (session_flush(s) == NET_FAILED)
 			client_gone(s, NET_FAILED);
+		else
+			receipt_doubt(s);
 	}
 }
 

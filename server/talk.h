@@ -122,6 +122,8 @@ void transfer_answer(struct session *s, const struct relay_done *done);
 void transfer_cancel(struct session *s);
 
 /* receipt.c: a mail whose client does not hear our 250 comes again, and must not be delivered twice */
+/* The client has perhaps ended its side while its mail is on its way: it may have gone. */
+void receipt_doubt(struct session *s);
 /* s->mail was accepted and has been answered, though not flushed: it is kept until that is heard. */
 void receipt_await(struct session *s);
 /* All that was answered has been flushed. */

@@ -223,6 +223,7 @@ void transfer_deliver(struct session *s)
 	}
 	s->awaiting = AWAIT_BACKEND;
 	m->handed_on = true;
+	receipt_doubt(s);
 }
 
 static void answer_message(struct session *s, const struct relay_done *d)

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from harness import certs, mails, wait
+from harness.backend import CLOSE, SILENCE
 from harness.client import Client
 
 SO_ATTACH_FILTER, SO_DETACH_FILTER = 26, 27
@@ -209,3 +210,69 @@ def test_many_mails_in_one_breath(guard, backend):
     for content in contents:
         assert again(g, content).text == BEFORE
     assert len(b.mails) == len(contents)
+
+
+# ---- a retry that comes before the backend has decided ----
+
+SLOW = 0.7
+
+
+def leave(c, how):
+    """Behind its dot the client goes away: its program was killed (close), or its machine (reset)."""
+    c.reset() if how == "reset" else c.close()
+
+
+@pytest.mark.parametrize("how", ["reset", "close"])
+@pytest.mark.parametrize("dot, text", [
+    ("250 2.0.0 Ok: taken", BEFORE),
+    ("451 4.3.0 Not now", "2.0.0 Ok: queued as 1"),
+    (CLOSE, "2.0.0 Ok: queued as 1"),
+])
+def test_a_retry_waits_for_the_first(guard, backend, how, dot, text):
+    """The first is under way at the backend: whatever becomes of it, the mail is there once."""
+    b = backend({"dot": lambda connection, line: [SLOW, dot] if len(b.taken) == 1 else None})
+    g = guard(b)
+    g.secure = False
+    content = mails.content("overtaken")
+    c = at_data(g)
+    c.send(content + b".\r\n")
+    wait.until(lambda: b.taken, 10, "the first mail at the backend")
+    leave(c, how)
+    began = time.monotonic()
+    assert again(g, content).text == text
+    assert time.monotonic() - began > SLOW / 2
+    assert len(b.mails) == 1
+    assert len(b.taken) == (1 if text == BEFORE else 2)
+
+
+def test_retries_of_retries(guard, backend):
+    """Each leaves in its turn while the first is under way, and so does one whose turn never came."""
+    b = backend({"dot": lambda connection, line: [SLOW * 2, "250 2.0.0 Ok: taken"] if len(b.taken) == 1 else None})
+    g = guard(b)
+    g.secure = False
+    content = mails.content("again")
+    for n in range(6):
+        c = at_data(g)
+        c.send(content + b".\r\n")
+        wait.until(lambda: b.taken, 10, "the first mail at the backend")
+        time.sleep(0.05)
+        leave(c, "reset" if n % 2 else "close")
+    assert again(g, content).text == BEFORE
+    assert len(b.mails) == 1
+
+
+def test_other_mails_do_not_wait(guard, backend):
+    b = backend({"dot": lambda connection, line: SILENCE if len(b.taken) == 1 else None})
+    g = guard(b, server={"drain": "1s"})
+    g.secure = False
+    content = mails.content("one")
+    c = at_data(g)
+    c.send(content + b".\r\n")
+    wait.until(lambda: b.taken, 10, "the first mail at the backend")
+    leave(c, "reset")
+    assert again(g, content.replace(b"Subject: one", b"Subject: two")).text == "2.0.0 Ok: queued as 1"
+    late = at_data(g)
+    late.send(content + b".\r\n")
+    time.sleep(0.3)
+    assert not g.journal("mail", verdict="deferred")
+    late.close()
