@@ -32,7 +32,8 @@ enum {
 	RELAY_CEILING_MS = 5 * 60 * 1000,   /* a learned limit of connections holds so long, then more are tried */
 	RELAY_RCPT_MAX_MS = 60 * 60 * 1000, /* and one of recipients, when no LIMITS told it */
 	RELAY_PLAIN_MS =
-		5 * 60 * 1000, /* and so long one whose TLS failed is spoken to in the clear (relay.tls = "may") */
+		5 * 60 * 1000,	    /* and so long one whose TLS failed is spoken to in the clear (relay.tls = "may") */
+	RELAY_STUCK_MS = 60 * 1000, /* and so long one that left a mail without answer comes after the others */
 	RELAY_FIRST_MS = 1000, /* at the start a mail waits so long for a preferred backend that was not heard yet */
 	RELAY_PATIENCE_MS = 10,
 	RELAY_LULL_MS = 10,
@@ -78,6 +79,7 @@ struct relay_backend {
 	atomic_uint rcpt_said, rcpt_found;
 	atomic_ullong rcpt_until_ms;
 	atomic_ullong plain_until_ms; /* relay.tls = "may": its TLS failed, so it is not tried before */
+	atomic_ullong stuck_until_ms; /* it let a mail wait while another backend worked: that one first, before then */
 	atomic_ullong first_ms;	      /* when it was first to be used */
 	atomic_int reuse;	      /* enum relay_reuse, as found last */
 	atomic_bool no_reuse;	      /* it offered XCLIENT again and refused it: not believed until the next refresh */
@@ -107,6 +109,8 @@ enum relay_owed { RELAY_OWED_NOT, RELAY_OWED_IF_IDLE, RELAY_OWED };
  * has been idle for RELAY_LULL_MS. `wanted`: it has work of its own for it; `turns`: jobs that the connection has done
  * in a row while others hungered. */
 enum relay_owed relay_permit_owed(const struct relay_backend *b, unsigned worker, bool wanted, unsigned turns);
+/* It let a job wait for too long. True: that is news. */
+bool relay_backend_stuck(struct relay_backend *b, uint64_t now_ms);
 /* A worker that sits on an idle connection, to be woken by a hungry one; -1: none. */
 int relay_permit_idler(const struct relay_backend *b, unsigned worker);
 

@@ -57,6 +57,11 @@ bool relay_backend_down(struct relay_backend *b, enum relay_state state, struct 
 	return !same;
 }
 
+bool relay_backend_stuck(struct relay_backend *b, uint64_t now_ms)
+{
+	return atomic_exchange(&b->stuck_until_ms, now_ms + RELAY_STUCK_MS) <= now_ms;
+}
+
 /* ---- its own limits ---- */
 
 unsigned relay_backend_limit(const struct relay_backend *b, unsigned limit, uint64_t now_ms)

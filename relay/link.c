@@ -40,11 +40,20 @@ static const struct phase {
 /* A recipient question on a connection that has met refusals is slow when Postfix holds each command for a second
  * (smtpd_error_sleep_time): no ordinary answer takes this long there, and a fresh connection is not slowed. */
 enum { SLOW_MS = 900, SLOW_RSETS = 20 };
+/* Of its 20 s a recipient question spends no more with a backend while another one could answer it. */
+enum { QUESTION_PATIENCE_MS = 7 * SECOND };
+
+static uint64_t patience(const struct relay_link *l)
+{
+	uint64_t ms = PHASES[l->state].patience_ms;
+	bool question = l->job && l->job->done.question == RELAY_RCPT;
+	return question && ms > QUESTION_PATIENCE_MS ? QUESTION_PATIENCE_MS : ms;
+}
 
 /* The timer looks up when patience ends, and again and again after that: another backend may have come up. */
 static void watch(struct relay *r, struct relay_link *l, uint64_t now_ms)
 {
-	uint64_t patience_ms = now_ms + PHASES[l->state].patience_ms;
+	uint64_t patience_ms = now_ms + patience(l);
 	bool sooner = patience_ms > now_ms && patience_ms < l->due_ms;
 	net_wheel_arm(&r->wheel, &l->timer, sooner ? patience_ms : l->due_ms);
 }
@@ -391,6 +400,15 @@ void relay_link_on_io(struct relay *r, struct relay_link *l, unsigned events, ui
 	flush(r, l, now_ms);
 }
 
+/* Its time is not over, but others answer: who comes next goes there at once. */
+static void left_for_another(struct relay_link *l, uint64_t now_ms)
+{
+	struct relay_backend *b = l->pool->backend;
+	l->job->lost_at = b;
+	if (relay_backend_stuck(b, now_ms))
+		log_warn("backend %s: no answer, %s; for a minute others come first", b->name, PHASES[l->state].name);
+}
+
 void relay_link_on_time(struct relay *r, struct relay_link *l, uint64_t now_ms)
 {
 	if (l->state == RELAY_LINK_IDLE) {
@@ -406,6 +424,8 @@ void relay_link_on_time(struct relay *r, struct relay_link *l, uint64_t now_ms)
 		return;
 	}
 	struct relay_job *job = l->job;
+	if (job && now_ms < l->due_ms)
+		left_for_another(l, now_ms);
 	bool slow = l->state == RELAY_LINK_ENVELOPE && job && job->done.question == RELAY_RCPT;
 	if (slow)
 		relay_finish_again(r, job, now_ms);

@@ -1,5 +1,6 @@
 /* Which backend is used, and what is not its fault. */
 #include "base/clock.h"
+#include "relay/backend.h"
 #include "tests/relay/rig.h"
 
 #include <setjmp.h>
@@ -79,6 +80,53 @@ static void one_that_stops_greeting_is_left_after_10_seconds(void **state)
 	d = rig_wait(&g, m->ticket);
 	assert_int_equal(d.code, 250);
 	assert_string_equal(d.backend, g.names[1]);
+	end_two();
+}
+
+/* It greets, and then leaves each recipient without a word: a question goes to the other one in its 20 seconds, and who
+ * comes next need not wait at all. */
+static void one_that_hangs_in_a_mail_is_left_for_another(void **state)
+{
+	(void)state;
+	struct relay_done d;
+	bool known;
+	begin_two((struct fake_rule){ "RCPT", FAKE_STALL, NULL, 0, 0 });
+	rig_run(&g, 100);
+	assert_int_equal(info(0).state, RELAY_UP);
+	uint64_t ticket = rig_ask(&g, "192.0.2.1", "a@example.test", &d, &known);
+	assert_false(known);
+	rig_run(&g, 50);
+	rig_pass(&g, 6000);
+	assert_false(rig_pop(&g, &d));
+	rig_pass(&g, 1100);
+	d = rig_wait(&g, ticket);
+	assert_int_equal(d.code, 250);
+	assert_string_equal(d.backend, g.names[1]);
+	uint64_t began = clock_mono_ms();
+	assert_string_equal(rig_deliver(&g, "192.0.2.1", "b@example.test").backend, g.names[1]);
+	assert_in_range(clock_mono_ms() - began, 0, 2000);
+	assert_int_equal(info(0).state, RELAY_UP);
+	/* the preferred one has its chance again */
+	fake_set_rule(first, 0, (struct fake_rule){ 0 });
+	rig_pass(&g, RELAY_STUCK_MS);
+	assert_string_equal(rig_deliver(&g, "192.0.2.1", "b@example.test").backend, g.names[0]);
+	end_two();
+}
+
+/* A mail has a minute there. */
+static void a_mail_that_hangs_goes_to_another(void **state)
+{
+	(void)state;
+	begin_two((struct fake_rule){ "MAIL", FAKE_STALL, NULL, 0, 0 });
+	rig_run(&g, 100);
+	struct relay_mail *m = rig_mail(&g, "192.0.2.1", "a@b.test", "u@example.test", "x\r\n");
+	assert_true(relay_deliver(g.relay, m, rig_now(&g)));
+	rig_run(&g, 50);
+	rig_pass(&g, 59000);
+	assert_int_equal(fake_mails(g.fake), 0);
+	rig_pass(&g, 2000);
+	assert_int_equal(rig_wait(&g, m->ticket).code, 250);
+	assert_int_equal(fake_mails(g.fake), 1);
 	end_two();
 }
 
@@ -302,6 +350,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_that_never_greets_costs_a_moment),
 		cmocka_unit_test(one_that_stops_greeting_is_left_after_10_seconds),
+		cmocka_unit_test(one_that_hangs_in_a_mail_is_left_for_another),
+		cmocka_unit_test(a_mail_that_hangs_goes_to_another),
 		cmocka_unit_test(the_only_one_has_its_five_minutes),
 		cmocka_unit_test(lost_here_it_is_tried_there),
 		cmocka_unit_test(its_own_limit_of_connections_is_learned),
