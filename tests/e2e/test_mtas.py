@@ -6,6 +6,7 @@ mails at 100, qmail has neither extension nor enhanced code.
 import pathlib
 import shutil
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -20,6 +21,7 @@ SERVERS = {"exim": Exim, "opensmtpd": OpenSMTPD}
 
 
 def run(name, **options):
+    unpacked.require(SERVERS[name].package)
     path = pathlib.Path(tempfile.mkdtemp(prefix=f"smtpguard-{name}-"))
     try:
         server = SERVERS[name](path, **options)
@@ -197,6 +199,16 @@ def test_exim_ends_a_connection_after_some_mails(guard):
         for _ in range(12):
             assert mails.send(g.port, mails.marker()).code == 250
         assert len(exim.delivered("good", 12)) == 12
+
+
+def test_exim_takes_fewer_connections_than_we_want(guard):
+    """Its 421 is no failure: what it takes is learned, and all mails go through."""
+    for exim in run("exim", extra="smtp_accept_max = 2"):
+        g = front(guard, exim.plain, connections=10, recipients="none")
+        with ThreadPoolExecutor(8) as pool:
+            codes = pool.map(lambda _: [mails.send(g.port, mails.marker()).code for _ in range(5)], range(8))
+        assert {code for some in codes for code in some} == {250}
+        assert len(exim.delivered("good", 40)) == 40
 
 
 @pytest.mark.parametrize("name, options", [("exim", {}), ("exim", {"reject": "true"}), ("opensmtpd", {})])

@@ -6,7 +6,6 @@ CHUNKING taken by halves, PIPECONNECT).
 from harness import certs, ports, unpacked
 
 USERS = ["good", "other", "third", "two"]
-PACKAGE = "exim4-daemon-light"
 
 CONFIG = """exim_path = {exim}
 spool_directory = {d}/spool
@@ -75,8 +74,10 @@ box:
 
 
 class Exim(unpacked.Server):
+    package = "exim4-daemon-light"
+
     def __init__(self, folder, mails_each=1000, recipients=50000, reject="false", extra=""):
-        exim = unpacked.FOLDER / PACKAGE / "usr/sbin/exim4"
+        exim = unpacked.FOLDER / self.package / "usr/sbin/exim4"
         self.plain, self.private = ports.free_port(), ports.free_port()
         for name in ("spool", "mail"):
             (folder / name).mkdir()

@@ -6,7 +6,6 @@ offers STARTTLS and then fails at it ("missing private key": it was made for an 
 from harness import certs, ports, unpacked
 
 USERS = ["good", "other", "third", "two"]
-PACKAGE = "opensmtpd"
 
 CONFIG = """pki mine cert "{cert}"
 pki mine key "{key}"
@@ -37,6 +36,8 @@ PREPARE = """mount -t tmpfs none /usr/libexec
 
 
 class OpenSMTPD(unpacked.Server):
+    package = "opensmtpd"
+
     def __init__(self, folder, recipients=1000):
         self.plain, self.proxied, self.private = (ports.free_port() for _ in range(3))
         folder.chmod(0o755)
@@ -48,7 +49,7 @@ class OpenSMTPD(unpacked.Server):
             recipients=recipients, users=", ".join(f'"{n}@example.test" = "{n}"' for n in USERS),
             boxes=", ".join(f'"{n}" = "8025:8025:{folder}/mail"' for n in USERS)))
         super().__init__(folder, {"opensmtpd": 8026, "opensmtpq": 8027, "box": 8025},
-                         PREPARE.format(package=unpacked.FOLDER / PACKAGE),
+                         PREPARE.format(package=unpacked.FOLDER / self.package),
                          ["/usr/sbin/smtpd", "-d", "-f", folder / "conf"],
                          [self.plain, self.proxied, self.private])
 
