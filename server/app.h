@@ -19,6 +19,7 @@ struct keeper;
 struct worker;
 struct decisions;
 struct replay_log;
+struct trials;
 
 struct app {
 	const char *settings_path;
@@ -34,6 +35,7 @@ struct app {
 	struct decisions *decisions;	 /* of log.decisions at the start */
 	struct transcripts *transcripts; /* for `smtpguardctl trace` */
 	struct replay_log *replay;	 /* may be NULL */
+	struct trials *trials;		 /* of `smtpguardctl backend test`; the control thread's, NULL: none yet */
 	struct spool_room spool;
 	struct hash_key log_key; /* of log.addresses = "hash" */
 

@@ -329,6 +329,7 @@ static int serve_until_end(struct app *app, struct ctl_server *ctl, int signals)
 		worker_join(&app->workers[i]);
 	ctl_server_stop(ctl);
 	pthread_join(control, NULL);
+	control_trials_end(app);
 	(void)keeper_stop(app->keeper); /* what went wrong is in the log; the mail itself ended cleanly */
 	log_info("ended");
 	return 0;
