@@ -324,3 +324,28 @@ def test_qmails_limits(guard, qmail):
         c.ehlo()
         c.cmd("MAIL FROM:<sender@client.test>")
         assert c.cmd("RCPT TO:<a@elsewhere.test>").code == 550
+
+
+# ---- all of them at once ----
+
+def test_a_group_for_each(guard, postfix, exim, opensmtpd, qmail):
+    """Each is told the client in the way that it knows, and has the mails of its domain."""
+    q = qmail()
+    groups = [("exim", exim.plain, "none"), ("opensmtpd", opensmtpd.proxied, "proxy"), ("qmail", q.port, "none")]
+    g = guard(postfix.inner, relay={"groups": tuple(
+        {"name": name, "domains": [name + ".test"], "backends": [f"smtp://127.0.0.1:{port}"], "identity": identity}
+        for name, port, identity in groups)})
+    wait.until(lambda: {b["state"] for b in g.ctl_json("backend")["backends"]} == {"up"}, 20, "all backends are up")
+    with Client(g.port) as c:
+        offered = c.ehlo()
+        assert "8BITMIME" not in offered and "DSN" not in offered, "qmail has none of it"
+        assert offered["SIZE"] == "SIZE 20971520", "the least of them"
+    source, mark = "127.7.7.7", mails.marker()
+    for domain in ("example.test", "exim.test", "opensmtpd.test", "qmail.test"):
+        assert mails.send(g.port, mark, source=source, rcpts=(f"good@{domain}",)).code == 250
+        assert mails.send(g.port, mark, source=source, rcpts=(f"nobody@{domain}",)).code // 100 == 5
+    mail = postfix.one_mail(mark)
+    assert postfix.clients()[mail.name] == source
+    assert b"127.0.0.1" in got(exim, "good", mark).split(b"by exim")[0]
+    assert source.encode() in got(opensmtpd, "good", mark).split(b"by opensmtpd")[0]
+    assert [rcpts for _, rcpts, _ in q.mails] == [["good@qmail.test"]]

@@ -49,7 +49,7 @@ rcpt:
        message = 5.7.1 This one is not for you
   deny !local_parts = {users}
        message = Unknown user
-  accept domains = example.test
+  accept domains = example.test : exim.test
   deny message = relay not permitted
 data:
   deny condition = ${{if match{{$message_body}}{{forbidden word}}}}

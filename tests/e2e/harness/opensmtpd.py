@@ -19,7 +19,7 @@ listen on 127.0.0.1 port {proxied} hostname opensmtpd.example.test proxy-v2
 listen on 127.0.0.1 port {private} hostname opensmtpd.example.test tls pki mine
 action in maildir "{d}/mail/%{{user.username}}" virtual <users> userbase <boxes>
 match mail-from "refused@client.test" from any for any reject
-match from any for domain "example.test" action in
+match from any for domain {{ "example.test", "opensmtpd.test" }} action in
 """
 # what is compiled into it: its helpers, its queue, its jail and its socket
 PREPARE = """mount -t tmpfs none /usr/libexec
@@ -46,7 +46,8 @@ class OpenSMTPD(unpacked.Server):
         self.cert, key = certs.make(folder, "opensmtpd.example.test")
         (folder / "conf").write_text(CONFIG.format(
             d=folder, plain=self.plain, proxied=self.proxied, private=self.private, cert=self.cert, key=key,
-            recipients=recipients, users=", ".join(f'"{n}@example.test" = "{n}"' for n in USERS),
+            recipients=recipients,
+            users=", ".join(f'"{n}@{domain}" = "{n}"' for n in USERS for domain in ("example.test", "opensmtpd.test")),
             boxes=", ".join(f'"{n}" = "8025:8025:{folder}/mail"' for n in USERS)))
         super().__init__(folder, {"opensmtpd": 8026, "opensmtpq": 8027, "box": 8025},
                          PREPARE.format(package=unpacked.FOLDER / self.package),

@@ -107,7 +107,7 @@ class _Session:
         user, _, domain = address.partition("@")
         if self.sender is None:
             self.say(b"503 MAIL first (#5.5.1)")
-        elif domain != "example.test":
+        elif domain not in ("example.test", "qmail.test"):
             self.say(b"553 sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)")
         elif user not in self.server.users:
             self.say(b"550 sorry, no mailbox here by that name. (#5.1.1)")
