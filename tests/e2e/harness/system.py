@@ -1,9 +1,12 @@
 """This machine's system once more, seen through an overlay in namespaces of the test's: what is installed, started and
 removed there is gone with them. Only root can make one."""
 import contextlib
+import errno
 import os
 import pathlib
 import subprocess
+
+from harness import wait
 
 BUILD = pathlib.Path(os.environ.get("SMTPGUARDD", "/nowhere/server/smtpguardd")).parent.parent
 NAMESPACES = ["unshare", "--mount", "--pid", "--net", "--ipc", "--uts", "--cgroup", "--fork", "--kill-child",
@@ -69,6 +72,17 @@ def _unified():
     return None
 
 
+def _is_removed(path):
+    """False: what was killed in it is still on its way out."""
+    try:
+        os.rmdir(path)
+    except OSError as failure:
+        if failure.errno != errno.EBUSY:
+            raise
+        return False
+    return True
+
+
 @contextlib.contextmanager
 def control_group(name):
     """Makes a control group and removes it with all below it. Its folder; None: there is no unified hierarchy here, or
@@ -84,4 +98,4 @@ def control_group(name):
         yield group
     finally:
         for path, _, _ in os.walk(group, topdown=False) if group else ():
-            os.rmdir(path)
+            wait.until(lambda: _is_removed(path), 10, f"{path} empty")
