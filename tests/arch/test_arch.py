@@ -149,5 +149,6 @@ def test_a_command_without_a_flag_is_found(left_out):
     flags = [f for f in [*hardening.FLAGS, "-ftrivial-auto-var-init=zero"] if f != left_out]
     good = {"file": "/src/smtp/a.c", "command": " ".join(["cc", *hardening.FLAGS, "-ftrivial-auto-var-init=zero"])}
     assert hardening.faults_of_commands([good]) == []
-    assert len(hardening.faults_of_commands([good, {"file": "/src/net/b.c", "command": " ".join(["cc", *flags])}])) == 1
+    bad = {"file": "/src/net/b.c", "command": " ".join(["cc", *flags])}
+    assert len(hardening.faults_of_commands([good, bad])) == 1
     assert hardening.faults_of_commands([{"file": "/src/tests/net/b.c", "command": "cc"}]) != [], "none was looked at"
