@@ -137,8 +137,8 @@ def test_a_sleeping_test_is_found(tmp_path):
 def test_a_program_without_protection_is_found(tmp_path):
     (tmp_path / "bare.c").write_text("int main(void) { return 0; }\n")
     program = tmp_path / "bare"
-    subprocess.run(["gcc", "-no-pie", "-fcf-protection=none", "-fno-stack-protector", "-z", "norelro", "-z", "execstack",
-                    tmp_path / "bare.c", "-o", program], check=True, capture_output=True)
+    subprocess.run(["gcc", "-no-pie", "-fcf-protection=none", "-fno-stack-protector", "-z", "norelro",
+                    "-z", "execstack", tmp_path / "bare.c", "-o", program], check=True, capture_output=True)
     told = " ".join(hardening.faults_of_program(program))
     for what in ("PIE", "RELRO", "full RELRO", "executable stack", "stack frames", "FORTIFY"):
         assert what in told, told
