@@ -364,10 +364,13 @@ int daemon_run(const char *settings_path, const char *hostname)
 	pthread_mutex_init(&app.lock, NULL);
 	app.generation = generation_load(settings_path, &app.needs, NULL, &faults);
 	struct log_config log = app.generation ? reload_log_config(app.generation->settings) : (struct log_config){ 0 };
+	bool fresh_log = app.generation && *log.to == '/' && access(log.to, F_OK) < 0;
 	if (app.generation && !log_open(&log)) {
 		fprintf(stderr, "smtpguardd: log.to %s: %s\n", log.to, strerror(errno));
 		generation_unref(&app.generation);
 	}
+	if (fresh_log && app.generation && !privileges_give_file(log.to, app.generation->settings->server.user))
+		log_warn("log.to %s: it could not be given to server.user, who opens it again on HUP", log.to);
 	reload_tell(&faults);
 	if (!app.generation && faults.count == 0)
 		fputs("smtpguardd: cannot start: out of memory\n", stderr);

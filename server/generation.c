@@ -4,6 +4,8 @@
 #include "score/evidence.h"
 #include "score/tape.h"
 
+#include <errno.h>
+
 /* ---- recipients ---- */
 
 static bool resolve_recipients(struct generation *g)
@@ -70,7 +72,8 @@ static bool open_certificate(
 		return true;
 	if (old && old->tls) {
 		g->tls = net_tls_ctx_ref(old->tls);
-		settings_fault_add(faults, SETTINGS_WARNING, path, 0, "%s; the certificate in use is kept", why);
+		settings_fault_add(faults, SETTINGS_WARNING, path, 0, "%s; the certificate in use is kept%s", why,
+			strstr(why, strerror(EACCES)) ? "; server.user or a group of it must be able to read it" : "");
 		return true;
 	}
 	settings_fault_add(faults, SETTINGS_ERROR, path, 0, "%s", why);
