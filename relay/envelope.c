@@ -1,4 +1,5 @@
 /* From XFORWARD and MAIL to the reply to DATA. */
+#include "base/hash.h"
 #include "base/log.h"
 #include "relay/identity.h"
 #include "relay/known.h"
@@ -156,11 +157,11 @@ static void envelope_over(struct relay *r, struct relay_link *l, uint64_t now_ms
 	}
 }
 
-/* RFC 5321 4.5.3.1.10, RFC 3463 4.5.3. Exim says 552 as well (recipients_max_reject). */
+/* RFC 5321 4.5.3.1.10, RFC 3463 4.5.3. */
 static bool is_too_many(const struct smtp_client_reply *reply)
 {
 	const struct smtp_enhanced *e = &reply->enhanced;
-	return e->class ? e->subject == 5 && e->detail == 3 : (reply->code == 452 || reply->code == 552);
+	return e->class ? e->subject == 5 && e->detail == 3 : reply->code == 452;
 }
 
 static void on_mail(struct relay_link *l, const struct smtp_client_reply *reply)
@@ -173,6 +174,19 @@ static void on_mail(struct relay_link *l, const struct smtp_client_reply *reply)
 	/* OpenSMTPD: 100 mails in a session */
 	l->env.session_full = l->uses > 1 && is_too_many(reply);
 	l->retire |= l->env.session_full;
+}
+
+/* A plain 552 may mean the same (RFC 5321 4.5.3.1.10; Exim with recipients_max_reject), or that one mailbox is full.
+ * That shows at the retry: who is taken when he is asked for alone, and refused again behind others, is one too many.
+ */
+static bool is_one_too_many(struct relay *r, const struct relay_link *l, const struct smtp_client_reply *reply)
+{
+	if (is_too_many(reply))
+		return true;
+	if (reply->code != 552 || reply->enhanced.class)
+		return false;
+	struct slice rcpt = l->job->rcpts[reply->index];
+	return l->env.too_many || relay_backend_rcpt_again(l->pool->backend, hash_bytes(&r->shared->key, rcpt));
 }
 
 /* The mail is not to fail for ever: from now on recipients beyond this are told so at their RCPT, and the client brings
@@ -195,7 +209,7 @@ static void on_rcpt(struct relay *r, struct relay_link *l, const struct smtp_cli
 			relay_link_keep(l, reply, UINT16_MAX);
 		return;
 	}
-	if (!is_probe(job) && l->env.accepted && is_too_many(reply)) {
+	if (!is_probe(job) && l->env.accepted && is_one_too_many(r, l, reply)) {
 		too_many(r, l);
 		return;
 	}

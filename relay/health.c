@@ -97,6 +97,11 @@ unsigned relay_backend_rcpts(const struct relay_backend *b, uint64_t now_ms)
 	return found && found < most && now_ms < atomic_load(&b->rcpt_until_ms) ? found : most;
 }
 
+bool relay_backend_rcpt_again(struct relay_backend *b, uint64_t rcpt)
+{
+	return atomic_exchange(&b->rcpt_doubted[rcpt % RELAY_RCPT_DOUBTS], rcpt) == rcpt;
+}
+
 void relay_backend_rcpts_found(struct relay_backend *b, unsigned n, uint64_t now_ms)
 {
 	atomic_store(&b->rcpt_until_ms, now_ms + RELAY_RCPT_MAX_MS);

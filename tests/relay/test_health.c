@@ -308,20 +308,35 @@ static void its_limit_of_mails_in_a_session(void **state)
 	rig_stop(&g);
 }
 
-/* RFC 5321 4.5.3.1.10: some say 552 to what they should say 452 to. */
+/* RFC 5321 4.5.3.1.10: some say 552 to what they should say 452 to. At the retry the recipient is taken when he is
+ * asked for alone, and refused behind others again: then it is known what was meant. */
 static void its_limit_of_recipients_said_in_another_way(void **state)
 {
 	(void)state;
 	begin_one();
-	fake_set_rule(g.fake, 0, (struct fake_rule){ "RCPT TO:<c", FAKE_SAY, "552 too many recipients\r\n", 0, 0 });
-	g.config.ask_backend = false;
+	fake_set_rule(g.fake, 0, (struct fake_rule){ "RCPT TO:<c", FAKE_SAY, "552 too many\r\n", 1, 0 });
 	rig_start(&g);
 	assert_int_equal(rig_deliver(&g, "192.0.2.1", "a@example.test,b@example.test,c@example.test").code, 451);
-	assert_int_equal(relay_rcpt_max(g.relay, clock_mono_ms()), 2);
-	/* but alone it is a refusal, and its own */
-	struct relay_done d = rig_deliver(&g, "192.0.2.1", "c@example.test");
+	assert_int_equal(relay_rcpt_max(g.relay, rig_now(&g)), UINT32_MAX);
+	assert_int_equal(rig_check(&g, "192.0.2.1", "c@example.test").code, 250);
+	fake_set_rule(g.fake, 0, (struct fake_rule){ "RCPT TO:<c", FAKE_SAY, "552 too many\r\n", 1, 0 });
+	assert_int_equal(rig_deliver(&g, "192.0.2.1", "a@example.test,b@example.test,c@example.test").code, 451);
+	assert_int_equal(relay_rcpt_max(g.relay, rig_now(&g)), 2);
+	rig_stop(&g);
+}
+
+/* But whose mailbox is full is told so at his RCPT, and no limit comes of it. */
+static void a_full_mailbox_is_no_limit(void **state)
+{
+	(void)state;
+	begin_one();
+	fake_set_rule(g.fake, 0, (struct fake_rule){ "RCPT TO:<c", FAKE_SAY, "552 mailbox full\r\n", 0, 0 });
+	rig_start(&g);
+	assert_int_equal(rig_deliver(&g, "192.0.2.1", "a@example.test,c@example.test").code, 451);
+	struct relay_done d = rig_check(&g, "192.0.2.1", "c@example.test");
 	assert_int_equal(d.code, 552);
-	assert_memory_equal(d.text, "too many recipients", d.text_n);
+	assert_memory_equal(d.text, "mailbox full", d.text_n);
+	assert_int_equal(relay_rcpt_max(g.relay, rig_now(&g)), UINT32_MAX);
 	rig_stop(&g);
 }
 
@@ -362,6 +377,7 @@ int main(void)
 		cmocka_unit_test(it_is_asked_anew_every_5_minutes),
 		cmocka_unit_test(its_limit_of_mails_in_a_session),
 		cmocka_unit_test(its_limit_of_recipients_said_in_another_way),
+		cmocka_unit_test(a_full_mailbox_is_no_limit),
 		cmocka_unit_test(helo_where_ehlo_is_unknown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
