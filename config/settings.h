@@ -129,6 +129,8 @@ struct settings_smtp {
 struct settings_limits {
 	uint32_t sessions;            /* 0: no limit */
 	uint32_t sessions_per_client; /* 0: no limit */
+	uint32_t sessions_per_net;    /* 0: no limit */
+	uint64_t memory;              /* bytes, of all sessions together */
 	uint32_t waiting;             /* 0: no limit */
 	uint64_t delay_ms;
 	uint64_t command_timeout_ms;

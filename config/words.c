@@ -37,7 +37,7 @@ const struct word words_tls_version[] = {
 const struct word words_identity[] = {
 	{ "xclient", SETTINGS_IDENTITY_XCLIENT, false },
 	{ "xforward", SETTINGS_IDENTITY_XFORWARD, false },
-	{ "proxy", SETTINGS_IDENTITY_PROXY, NOT_BUILT },
+	{ "proxy", SETTINGS_IDENTITY_PROXY, false },
 	{ "none", SETTINGS_IDENTITY_NONE, false },
 	{ NULL, 0, false },
 };

@@ -31,6 +31,7 @@
  *     "patterns_gave_up": 0,                                   tests in which a pattern took too many steps
  *     "open_bodies": 0,                                        bodies in unlinked files now
  *     "body_memory_bytes": 0,                                  bodies in memory now, of relay.memory
+ *     "session_memory_bytes": 0,                               envelopes and the like now, of limits.memory
  *     "log_dropped": 0,                                        lines the log destination did not take
  *     "replay":     { "on", "lines" (made), "lost" },          log.replay
  *     "memory":     { "resident_bytes", "sessions_bytes", "tables_bytes", "tables_limit_bytes" },
@@ -66,6 +67,21 @@
  *                     "connections": { "open", "busy", "idle", "limit" },
  *                     "waiting": 0, "delivered": 0, "failed": 0, "last_error": "",
  *                     "caps": [ "PIPELINING", "SIZE" ] } ] }
+ *
+ * backend test   args: none   begins, or joins one that is under way; { "test": ID } asks for what came of it
+ *   { "test": ID, "pending": true }   ask again; else, one entry for each backend of each group:
+ *   { "test": ID, "good": bool (nothing is to be changed),
+ *     "backends": [ { "name": "main", "url", "state": "ok" | "change" (works, and could be better) | "failed",
+ *         "fault" (where it ended before its time), "took_ms", "greeting", "ehlo": [ lines ],
+ *         "tls": { "set": "off" | "may" | "require", "offered", "version", "cipher", "fault" },
+ *         "identity": { "set": "xclient", "xclient": [ "ADDR" ], "xforward": [], "first": REPLY, "again": bool (XCLIENT
+ *                       is offered again behind the first), "second": REPLY },
+ *         "mail": REPLY, "stranger": REPLY (may a stranger relay through it?), "recipient", "unknown": REPLY,
+ *         "unknown_counts": bool (its words mean "no such user"),
+ *         "size", "rcpt_max", "mail_max" (0: not said), "refusals", "rsets" (borne on a connection), "slowed",
+ *         "hung_up",
+ *         "advice": [ { "must": bool, "what", "where": "master.cf" or "", "lines": [] } ] } ] }
+ *   REPLY: { "code", "text" }, left out when it was not asked. A maildir:// has neither greeting nor what follows it.
  *
  * forget  args: { "recipient": "user@example.test" }
  *   { "forgotten": true }   false: the recipient cache did not know it

@@ -40,6 +40,8 @@ static void check_again(const struct net_proxy *p)
 	must(n <= sizeof to && net_proxy_parse(slice_of(to, n), &used, &again) == NET_PROXY_OK && used == n);
 	must(again.local == p->local && again.tls == (p->tls && !p->local));
 	must(p->local || (memcmp(&again.src, &p->src, sizeof p->src) == 0 && again.src_port == p->src_port));
+	must(p->local || slice_eq(again.unique_id, p->unique_id.n <= 128 ? p->unique_id : SLICE("")));
+	must(again.authority.n == 0 || slice_eq(again.authority, p->authority));
 	must(p->local || (memcmp(&again.dst, &p->dst, sizeof p->dst) == 0 && again.dst_port == p->dst_port));
 }
 
@@ -60,6 +62,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must_lie_within(p.cn, header);
 	must_lie_within(p.alpn, header);
 	must_lie_within(p.authority, header);
+	must_lie_within(p.unique_id, header);
 	check_again(&p);
 	return 0;
 }

@@ -3,7 +3,7 @@
  * The client's end is a socket pair; the worker is turned by hand. The backend is a thread that takes
  * everything and looks at each byte of it: no bare CR, bare LF or NUL may arrive, and as many mails must have
  * been taken as clients were told 250 after their body.
- * Input: the first byte is the size of the cuts that the rest is sent in.
+ * Input: the first byte says who sends the rest (its two highest bits) and how large the cuts are that it is sent in.
  */
 #include "server/app.h"
 #include "server/decisions.h"
@@ -38,6 +38,7 @@ enum { INPUT_MAX = 64 * 1024, TURNS_MAX = 20000 };
 /* ---- the backend ---- */
 
 static _Atomic unsigned mails_taken;
+static const char TAKEN[] = "250 2.0.0 taken\r\n";
 
 struct line_reader {
 	int fd;
@@ -79,7 +80,7 @@ static bool take_body(struct line_reader *r)
 	while (read_line(r, line, sizeof line, &n))
 		if (n == 3 && line[0] == '.') {
 			mails_taken++;
-			return say(r->fd, "250 2.0.0 taken\r\n");
+			return say(r->fd, TAKEN);
 		}
 	return false;
 }
@@ -141,8 +142,9 @@ static struct app app = { .commands = -1, .spool.folder = -1 };
 static const char SETTINGS[] =
 	"server = { hostname = \"mx.example.test\"; user = \"\"; workers = 1; control = \"%s/control\"; spool = "
 	"\"%s\"; };\n"
-	"listeners = ( { name = \"mx\"; address = [\"127.0.0.1:2525\"]; tls = \"off\"; } );\n"
-	"limits = { sessions_per_client = 0; message_size = \"32k\"; recipients = 20; };\n"
+	"listeners = ( { name = \"mx\"; address = [\"127.0.0.1:2525\"]; tls = \"off\";\n"
+	"                proxy_protocol_from = [\"192.0.2.9/32\"]; xclient_from = [\"192.0.2.8/32\"]; } );\n"
+	"limits = { sessions_per_client = 0; sessions_per_net = 0; message_size = \"32k\"; recipients = 20; };\n"
 	"relay = { backends = [\"smtp://127.0.0.1:%u\"]; domains = [\"example.test\"]; identity = \"none\"; "
 	"connections = 1;\n"
 	"          recipients = [\"backend\"]; memory_per_message = \"4k\"; };\n"
@@ -201,13 +203,15 @@ static void start_server(void)
 	app.workers = &worker;
 	app.workers_n = 1;
 	app.sessions_limit = 10;
+	app.held_max = 1 << 20;
 	MUST(app.clients && app.store && app.relay && app.transcripts);
 	MUST(worker_init(&worker, &app, 0) && worker_connect(&worker));
 }
 
 /* ---- the client ---- */
 
-/* Counts "250" replies to bodies: those that follow a 354. */
+/* Counts "250" replies to bodies: those that follow a 354, and behind BDAT LAST, where parts are told 250 as well,
+ * those in the backend's words. */
 struct replies {
 	char line[600];
 	size_t n;
@@ -223,7 +227,8 @@ static void see_line(struct replies *r)
 	MUST(r->line[3] == ' ' || r->line[3] == '-');
 	if (r->line[3] == '-')
 		return;
-	if (r->body && memcmp(r->line, "250", 3) == 0)
+	bool backends = r->n >= sizeof TAKEN - 2 && memcmp(r->line, TAKEN, sizeof TAKEN - 3) == 0;
+	if (backends || (r->body && memcmp(r->line, "250", 3) == 0))
 		r->taken++;
 	r->body = memcmp(r->line, "354", 3) == 0;
 }
@@ -255,7 +260,8 @@ static bool is_quiet(void)
 	struct worker *w = &app.workers[0];
 	for (uint32_t i = 0; i < w->sessions_cap; i++)
 		if (w->sessions[i])
-			return w->sessions[i]->awaiting == AWAIT_CLIENT || w->sessions[i]->awaiting == AWAIT_FLUSH;
+			return w->sessions[i]->awaiting == AWAIT_CLIENT || w->sessions[i]->awaiting == AWAIT_PROXY ||
+			       w->sessions[i]->awaiting == AWAIT_FLUSH;
 	return true;
 }
 
@@ -284,8 +290,8 @@ static uint32_t watch(void)
 	return id;
 }
 
-/* It begins, it ends, and nothing that is said for AUTH is in it. */
-static void check_trace(uint32_t id)
+/* It begins, it ends, and nothing that is said for AUTH is in it. `silent`: a proxy without a good header has none. */
+static void check_trace(uint32_t id, bool silent)
 {
 	static struct transcript_line lines[TRANSCRIPT_TAKE];
 	struct transcript_taken got = { .next = 0 };
@@ -299,17 +305,28 @@ static void check_trace(uint32_t id)
 				slice_eq(text, SLICE("AUTH ***")));
 		}
 	} while (got.n);
-	MUST(last == TRANSCRIPT_END && transcripts_end(app.transcripts, id));
+	MUST(last == TRANSCRIPT_END || (silent && last != TRANSCRIPT_IN));
+	MUST(transcripts_end(app.transcripts, id));
+}
+
+/* Who connects: any client twice, then one whose XCLIENT is believed, one that must send a PROXY header. */
+enum { CLIENT, CLIENT_TOO, TRUSTED, PROXY, SENDERS };
+
+static const struct ip *sender(unsigned who)
+{
+	static const struct slice TEXT[SENDERS] = { SLICE_INIT("192.0.2.7"), SLICE_INIT("192.0.2.7"),
+		SLICE_INIT("192.0.2.8"), SLICE_INIT("192.0.2.9") };
+	static struct ip ip;
+	MUST(ip_parse(TEXT[who], &ip));
+	return &ip;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static bool started;
-	static struct ip ip;
-	if (!started) {
+	if (!started)
 		start_server();
-		started = ip_parse(SLICE("192.0.2.7"), &ip);
-	}
+	started = true;
 	if (size < 1 || size > INPUT_MAX)
 		return 0;
 	struct replies r = { 0 };
@@ -319,16 +336,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	app.workers[0].now_ms = clock_mono_ms();
 	app.workers[0].wall_ms = clock_wall_ms();
 	uint32_t trace = watch();
-	session_open(&app.workers[0], fd[0], &ip, 1000, 0);
-	send_cut(fd[1], data + 1, size - 1, data[0] ? data[0] * 4u : 1, &r);
+	unsigned who = data[0] >> 6, cut = data[0] & 0x3f;
+	session_open(&app.workers[0], fd[0], sender(who), 1000, 0);
+	send_cut(fd[1], data + 1, size - 1, cut ? cut * 16u : 1, &r);
 	shutdown(fd[1], SHUT_WR);
 	for (int i = 0; i < TURNS_MAX && app.workers[0].sessions_open; i++)
 		turn(&r, fd[1], 1);
 	MUST(app.workers[0].sessions_open == 0);
 	read_replies(fd[1], &r);
 	close(fd[1]);
-	check_trace(trace);
+	check_trace(trace, who == PROXY);
 	MUST(r.taken == mails_taken - before);
-	MUST(atomic_load(&app.spool.files) == 0 && atomic_load(&app.sessions) == 0);
+	MUST(atomic_load(&app.spool.files) == 0 && atomic_load(&app.sessions) == 0 && atomic_load(&app.held) == 0);
 	return 0;
 }

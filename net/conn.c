@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -81,6 +82,7 @@ static enum net_result plain_write(struct net_conn *c, struct slice s, size_t *n
 	if (n < 0)
 		return errno == EAGAIN ? NET_AGAIN : NET_FAILED;
 	*n_r = (size_t)n;
+	c->sent += (size_t)n;
 	return NET_OK;
 }
 
@@ -108,6 +110,27 @@ void net_conn_remind(struct net_conn *c, struct net_loop *l)
 	/* a socket that can be written is reported at once; TLS may hold what was read: reading alone would not do */
 	c->watching_write = true;
 	net_loop_watch(l, &c->io, NET_READ | NET_WRITE);
+}
+
+uint64_t net_conn_sent(const struct net_conn *c)
+{
+	return c->sent + net_tls_sent(c->tls);
+}
+
+uint64_t net_conn_acked(const struct net_conn *c)
+{
+	int waiting = 0; /* SIOCOUTQ of tcp(7), a FIN counted; a reset leaves it as it was */
+	uint64_t sent = net_conn_sent(c);
+	if (ioctl(c->io.fd, TIOCOUTQ, &waiting) != 0 || waiting < 0)
+		return sent;
+	return (uint64_t)waiting < sent ? sent - (uint64_t)waiting : 0;
+}
+
+bool net_conn_end(struct net_conn *c)
+{
+	if (c->tls)
+		net_tls_close_notify(c->tls);
+	return shutdown(c->io.fd, SHUT_WR) == 0;
 }
 
 void net_conn_idle(struct net_conn *c)
@@ -155,4 +178,14 @@ int net_connect_error(int fd)
 	int err = 0;
 	socklen_t n = sizeof err;
 	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &err, &n) < 0 ? errno : err;
+}
+
+bool net_local_address(int fd, struct ip *ip_r, uint16_t *port_r)
+{
+	struct sockaddr_storage sa;
+	socklen_t n = sizeof sa;
+	if (getsockname(fd, (struct sockaddr *)&sa, &n) < 0 || (sa.ss_family != AF_INET && sa.ss_family != AF_INET6))
+		return false;
+	ip_from_sockaddr(&sa, ip_r, port_r);
+	return true;
 }

@@ -31,6 +31,7 @@ struct net_conn {
 	bool last_words;     /* set before the last flush: close follows as soon as it is through */
 	struct net_tls *tls; /* owned; NULL in the clear */
 	struct buf out;
+	uint64_t sent; /* bytes, those of TLS left out */
 };
 
 /* Takes over the connected (or connecting) socket. `writing`: also report when it can be written,
@@ -55,6 +56,12 @@ enum net_result net_conn_flush(struct net_conn *c, struct net_loop *l) MUST_USE;
 /* Has the loop report the connection once more, at its next wait: for a reader that stops before it is dry, so that
  * others get their turn. */
 void net_conn_remind(struct net_conn *c, struct net_loop *l);
+/* Bytes that the kernel has been given so far (in TLS: of its records), and how many of them the peer's kernel has
+ * acknowledged: also when the connection has been reset since. Where that cannot be known it is all of them. */
+uint64_t net_conn_sent(const struct net_conn *c);
+uint64_t net_conn_acked(const struct net_conn *c);
+/* Ends our side behind what was flushed; what the peer says may still be read. False: it is gone. */
+bool net_conn_end(struct net_conn *c) MUST_USE;
 /* Gives back buffer memory; for a connection that goes idle with nothing left to send. */
 void net_conn_idle(struct net_conn *c);
 
@@ -64,5 +71,7 @@ int net_connect(const struct ip *ip, uint16_t port) MUST_USE;
 /* The same to a Unix socket. ENAMETOOLONG: the path does not fit. */
 int net_connect_unix(const char *path) MUST_USE;
 int net_connect_error(int fd);
+/* Where the peer has connected to. False: the socket is no longer connected, or no TCP. */
+bool net_local_address(int fd, struct ip *ip_r, uint16_t *port_r) MUST_USE;
 
 #endif

@@ -12,13 +12,14 @@ enum {
 	PP2_TYPE_ALPN = 0x01,
 	PP2_TYPE_AUTHORITY = 0x02,
 	PP2_TYPE_CRC32C = 0x03,
+	PP2_TYPE_UNIQUE_ID = 0x05,
 	PP2_TYPE_SSL = 0x20,
 	PP2_SUBTYPE_SSL_VERSION = 0x21,
 	PP2_SUBTYPE_SSL_CN = 0x22,
 	PP2_SUBTYPE_SSL_CIPHER = 0x23
 };
 enum { PP2_CLIENT_SSL = 1, PP2_CLIENT_CERT_CONN = 2, PP2_CLIENT_CERT_SESS = 4 };
-enum { TLV_HEAD = 3, SSL_HEAD = 5, FACT_MAX = 100 };
+enum { TLV_HEAD = 3, SSL_HEAD = 5, FACT_MAX = 100, UNIQUE_ID_MAX = 128 /* 2.2.5 */ };
 
 static unsigned byte_at(struct slice s, size_t i)
 {
@@ -136,6 +137,8 @@ static bool read_tlvs(struct slice header, struct slice tlvs, struct net_proxy *
 			p->alpn = value;
 		else if (type == PP2_TYPE_AUTHORITY)
 			p->authority = value;
+		else if (type == PP2_TYPE_UNIQUE_ID)
+			p->unique_id = value;
 	}
 	return true;
 }
@@ -256,6 +259,15 @@ static size_t put_ssl(char *to, size_t n, const struct net_proxy *p)
 	return n;
 }
 
+static size_t put_names(char *to, size_t n, const struct net_proxy *p)
+{
+	if (p->unique_id.n && p->unique_id.n <= UNIQUE_ID_MAX)
+		n = put_tlv(to, n, PP2_TYPE_UNIQUE_ID, p->unique_id);
+	if (p->authority.n && p->authority.n + TLV_HEAD <= NET_PROXY_MAX - n)
+		n = put_tlv(to, n, PP2_TYPE_AUTHORITY, p->authority);
+	return n;
+}
+
 size_t net_proxy_write(const struct net_proxy *p, char to[NET_PROXY_MAX])
 {
 	bool v4 = ip_is_v4(&p->src) && ip_is_v4(&p->dst);
@@ -269,6 +281,7 @@ size_t net_proxy_write(const struct net_proxy *p, char to[NET_PROXY_MAX])
 		n = put_u16(to, put_u16(to, n, p->src_port), p->dst_port);
 		if (p->tls)
 			n = put_ssl(to, n, p);
+		n = put_names(to, n, p);
 	}
 	put_u16(to, 14, n - HEAD);
 	return n;

@@ -40,6 +40,7 @@ struct net_proxy {
 	struct slice cn;      /* of the client's certificate */
 	struct slice alpn;
 	struct slice authority; /* SNI */
+	struct slice unique_id; /* of the connection, in the proxy's log */
 };
 
 enum net_proxy_result {
@@ -53,8 +54,8 @@ enum net_proxy_result {
 enum net_proxy_result net_proxy_parse(struct slice in, size_t *used_r, struct net_proxy *p_r) MUST_USE;
 
 /* Writes a header of version 2 and returns its length: LOCAL, or TCP with both addresses (an IPv4 one beside an IPv6
- * one goes as ::ffff:a.b.c.d) and, with `tls`, a TLV of its facts: version and cipher, which are left out when longer
- * than 100 bytes; no certificate name. */
+ * one goes as ::ffff:a.b.c.d) and TLVs: with `tls` its facts, version and cipher, which are left out when longer than
+ * 100 bytes (no certificate name); the unique id, up to 128 bytes; the authority, when there is room for it yet. */
 size_t net_proxy_write(const struct net_proxy *p, char to[NET_PROXY_MAX]) MUST_USE;
 
 #endif

@@ -379,6 +379,11 @@ void net_tls_close_notify(struct net_tls *t)
 		ERR_clear_error(); /* the peer is gone: nobody is left to hear it */
 }
 
+uint64_t net_tls_sent(const struct net_tls *t)
+{
+	return t ? BIO_number_written(SSL_get_wbio(t->ssl)) : 0;
+}
+
 const char *net_tls_version(const struct net_tls *t)
 {
 	return t && SSL_is_init_finished(t->ssl) ? SSL_get_version(t->ssl) : "";
@@ -387,4 +392,10 @@ const char *net_tls_version(const struct net_tls *t)
 const char *net_tls_cipher(const struct net_tls *t)
 {
 	return t && SSL_is_init_finished(t->ssl) ? SSL_get_cipher_name(t->ssl) : "";
+}
+
+const char *net_tls_server_name(const struct net_tls *t)
+{
+	const char *name = t ? SSL_get_servername(t->ssl, TLSEXT_NAMETYPE_host_name) : NULL;
+	return name ? name : "";
 }

@@ -32,8 +32,10 @@ enum {
 	RELAY_CEILING_MS = 5 * 60 * 1000,   /* a learned limit of connections holds so long, then more are tried */
 	RELAY_RCPT_MAX_MS = 60 * 60 * 1000, /* and one of recipients, when no LIMITS told it */
 	RELAY_PLAIN_MS =
-		5 * 60 * 1000, /* and so long one whose TLS failed is spoken to in the clear (relay.tls = "may") */
+		5 * 60 * 1000,	    /* and so long one whose TLS failed is spoken to in the clear (relay.tls = "may") */
+	RELAY_STUCK_MS = 60 * 1000, /* and so long one that left a mail without answer comes after the others */
 	RELAY_FIRST_MS = 1000, /* at the start a mail waits so long for a preferred backend that was not heard yet */
+	RELAY_RCPT_DOUBTS = 64,
 	RELAY_PATIENCE_MS = 10,
 	RELAY_LULL_MS = 10,
 	RELAY_PROBE_SLOTS = 4096, /* counters of probes under way, by a keyed hash of the client */
@@ -77,7 +79,9 @@ struct relay_backend {
 	/* recipients of a mail, as LIMITS says (0: it does not), and as a refusal showed, until then */
 	atomic_uint rcpt_said, rcpt_found;
 	atomic_ullong rcpt_until_ms;
+	atomic_ullong rcpt_doubted[RELAY_RCPT_DOUBTS]; /* hashes of recipients, each at its place */
 	atomic_ullong plain_until_ms; /* relay.tls = "may": its TLS failed, so it is not tried before */
+	atomic_ullong stuck_until_ms; /* it let a mail wait while another backend worked: that one first, before then */
 	atomic_ullong first_ms;	      /* when it was first to be used */
 	atomic_int reuse;	      /* enum relay_reuse, as found last */
 	atomic_bool no_reuse;	      /* it offered XCLIENT again and refused it: not believed until the next refresh */
@@ -107,6 +111,8 @@ enum relay_owed { RELAY_OWED_NOT, RELAY_OWED_IF_IDLE, RELAY_OWED };
  * has been idle for RELAY_LULL_MS. `wanted`: it has work of its own for it; `turns`: jobs that the connection has done
  * in a row while others hungered. */
 enum relay_owed relay_permit_owed(const struct relay_backend *b, unsigned worker, bool wanted, unsigned turns);
+/* It let a job wait for too long. True: that is news. */
+bool relay_backend_stuck(struct relay_backend *b, uint64_t now_ms);
 /* A worker that sits on an idle connection, to be woken by a hungry one; -1: none. */
 int relay_permit_idler(const struct relay_backend *b, unsigned worker);
 
@@ -130,6 +136,8 @@ bool relay_backend_full(struct relay_backend *b, uint64_t now_ms, bool *news_r) 
 unsigned relay_backend_rcpts(const struct relay_backend *b, uint64_t now_ms);
 /* It refused to take more than n (at least 1) in one mail. */
 void relay_backend_rcpts_found(struct relay_backend *b, unsigned n, uint64_t now_ms);
+/* A recipient, by its hash, was refused behind others with words that may mean either. True: it was before. */
+bool relay_backend_rcpt_again(struct relay_backend *b, uint64_t rcpt);
 /* One of its connections serves any client, or one alone. */
 void relay_backend_reuse(struct relay_backend *b, bool any);
 /* What its EHLO offers; its recipient limit holds until the next one. */

@@ -63,19 +63,25 @@ static bool is_worth_waiting_for(struct relay *r, struct relay_backend *b, uint6
 	return true;
 }
 
+/* One that has just lost this job's connection, or let a mail wait. */
+static bool comes_last(const struct relay_job *job, const struct relay_backend *b, uint64_t now_ms)
+{
+	return b == job->lost_at || now_ms < atomic_load_explicit(&b->stuck_until_ms, memory_order_relaxed);
+}
+
 /* The first that works. One that may work again is tried by one connection of its own meanwhile; only where none
- * works does the job wait for that. One that has just lost this job's connection comes last. */
+ * works does the job wait for that. */
 static struct relay_pool *choose(struct relay *r, const struct relay_job *job, uint64_t now_ms)
 {
-	struct relay_pool *may = NULL, *lost = NULL;
+	struct relay_pool *may = NULL, *last = NULL;
 	const struct relay_settings *s = job->group->settings;
 	for (size_t i = 0; i < s->c.backends_n; i++) {
 		struct relay_pool *p = relay_pool_of(r, job->group, s->backends[i]);
 		enum relay_fit fit = p ? relay_pool_fit(p, now_ms) : RELAY_FIT_OUT;
 		if (fit == RELAY_FIT_OUT)
 			continue;
-		if (p->backend == job->lost_at)
-			lost = p;
+		if (comes_last(job, p->backend, now_ms))
+			last = last && last->backend != job->lost_at ? last : p;
 		else if (fit == RELAY_FIT_READY || is_worth_waiting_for(r, p->backend, now_ms))
 			return p;
 		else if (!may)
@@ -83,7 +89,7 @@ static struct relay_pool *choose(struct relay *r, const struct relay_job *job, u
 		if (fit == RELAY_FIT_TRIAL && !p->links_n)
 			relay_pool_open(r, p, NULL, now_ms);
 	}
-	return lost ? lost : may;
+	return last ? last : may;
 }
 
 static enum outcome on_link(struct relay *r, struct relay_queue *q, struct relay_pool *p, uint64_t now_ms)

@@ -1,4 +1,5 @@
 /* From XFORWARD and MAIL to the reply to DATA. */
+#include "base/hash.h"
 #include "base/log.h"
 #include "relay/identity.h"
 #include "relay/known.h"
@@ -108,9 +109,21 @@ void relay_envelope_start(struct relay *r, struct relay_link *l, uint64_t now_ms
 		relay_link_unsayable(r, l, now_ms);
 }
 
+/* Not said of the mail, but of the connection: it goes out on a fresh one. */
+static bool elsewhere(struct relay *r, struct relay_link *l, uint64_t now_ms)
+{
+	if (!l->env.session_full || l->job->tries)
+		return false;
+	relay_finish_again(r, l->job, now_ms);
+	relay_link_release(r, l, false, now_ms);
+	return true;
+}
+
 static void probe_over(struct relay *r, struct relay_link *l, uint64_t now_ms)
 {
 	struct relay_job *job = l->job;
+	if (elsewhere(r, l, now_ms))
+		return;
 	if (l->env.mail_refused || l->env.refused)
 		relay_finish_refusal(r, job, now_ms);
 	else
@@ -121,6 +134,8 @@ static void probe_over(struct relay *r, struct relay_link *l, uint64_t now_ms)
 /* Something was refused: nothing is delivered. */
 static void mail_refused(struct relay *r, struct relay_link *l, uint64_t now_ms)
 {
+	if (elsewhere(r, l, now_ms))
+		return;
 	bool partly = !l->env.mail_refused && l->env.refused && l->env.accepted;
 	if (partly)
 		relay_finish_partly(r, l->job, now_ms);
@@ -142,6 +157,13 @@ static void envelope_over(struct relay *r, struct relay_link *l, uint64_t now_ms
 	}
 }
 
+/* RFC 5321 4.5.3.1.10, RFC 3463 4.5.3. */
+static bool is_too_many(const struct smtp_client_reply *reply)
+{
+	const struct smtp_enhanced *e = &reply->enhanced;
+	return e->class ? e->subject == 5 && e->detail == 3 : reply->code == 452;
+}
+
 static void on_mail(struct relay_link *l, const struct smtp_client_reply *reply)
 {
 	if (relay_is_2xx(reply->code))
@@ -149,13 +171,22 @@ static void on_mail(struct relay_link *l, const struct smtp_client_reply *reply)
 	relay_link_keep(l, reply, UINT16_MAX);
 	l->env.mail_refused = true;
 	l->refusals++;
+	/* OpenSMTPD: 100 mails in a session */
+	l->env.session_full = l->uses > 1 && is_too_many(reply);
+	l->retire |= l->env.session_full;
 }
 
-/* RFC 5321 4.5.3.1.10, RFC 3463 4.5.3. */
-static bool is_too_many(const struct smtp_client_reply *reply)
+/* A plain 552 may mean the same (RFC 5321 4.5.3.1.10; Exim with recipients_max_reject), or that one mailbox is full.
+ * That shows at the retry: who is taken when he is asked for alone, and refused again behind others, is one too many.
+ */
+static bool is_one_too_many(struct relay *r, const struct relay_link *l, const struct smtp_client_reply *reply)
 {
-	const struct smtp_enhanced *e = &reply->enhanced;
-	return e->class ? e->subject == 5 && e->detail == 3 : reply->code == 452;
+	if (is_too_many(reply))
+		return true;
+	if (reply->code != 552 || reply->enhanced.class)
+		return false;
+	struct slice rcpt = l->job->rcpts[reply->index];
+	return l->env.too_many || relay_backend_rcpt_again(l->pool->backend, hash_bytes(&r->shared->key, rcpt));
 }
 
 /* The mail is not to fail for ever: from now on recipients beyond this are told so at their RCPT, and the client brings
@@ -178,7 +209,7 @@ static void on_rcpt(struct relay *r, struct relay_link *l, const struct smtp_cli
 			relay_link_keep(l, reply, UINT16_MAX);
 		return;
 	}
-	if (!is_probe(job) && l->env.accepted && is_too_many(reply)) {
+	if (!is_probe(job) && l->env.accepted && is_one_too_many(r, l, reply)) {
 		too_many(r, l);
 		return;
 	}

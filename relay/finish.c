@@ -233,6 +233,12 @@ void relay_finish_again(struct relay *r, struct relay_job *job, uint64_t now_ms)
 	retry(r, job, now_ms);
 }
 
+void relay_finish_unopened(struct relay *r, struct relay_job *job, uint64_t now_ms)
+{
+	job->lost_at = backend_of(job);
+	retry(r, job, now_ms);
+}
+
 bool relay_finish_untold(struct relay *r, struct relay_job *job, uint64_t now_ms)
 {
 	const struct relay_client *c = &job->mail->client;

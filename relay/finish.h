@@ -24,6 +24,8 @@ void relay_finish_saved(struct relay *r, struct relay_job *job, bool written, ui
 void relay_finish_recalled(struct relay *r, struct relay_job *job, uint64_t now_ms);
 /* The connection is lost. `used`: it may have been closed long since; `heard`: a reply came to this job. */
 void relay_finish_lost(struct relay *r, struct relay_job *job, bool used, bool heard, bool dot_is_out, uint64_t now_ms);
+/* No connection could be made to its backend, which is out of service now: another one, or its answer. */
+void relay_finish_unopened(struct relay *r, struct relay_job *job, uint64_t now_ms);
 /* It must be asked once more on a fresh connection, through no fault of anybody; at most once, then as lost. */
 void relay_finish_again(struct relay *r, struct relay_job *job, uint64_t now_ms);
 /* The backend does not take the form of what it was told of the client. True: it is tried once more on a fresh

@@ -57,6 +57,11 @@ bool relay_backend_down(struct relay_backend *b, enum relay_state state, struct 
 	return !same;
 }
 
+bool relay_backend_stuck(struct relay_backend *b, uint64_t now_ms)
+{
+	return atomic_exchange(&b->stuck_until_ms, now_ms + RELAY_STUCK_MS) <= now_ms;
+}
+
 /* ---- its own limits ---- */
 
 unsigned relay_backend_limit(const struct relay_backend *b, unsigned limit, uint64_t now_ms)
@@ -90,6 +95,11 @@ unsigned relay_backend_rcpts(const struct relay_backend *b, uint64_t now_ms)
 	if (!most)
 		most = UINT32_MAX;
 	return found && found < most && now_ms < atomic_load(&b->rcpt_until_ms) ? found : most;
+}
+
+bool relay_backend_rcpt_again(struct relay_backend *b, uint64_t rcpt)
+{
+	return atomic_exchange(&b->rcpt_doubted[rcpt % RELAY_RCPT_DOUBTS], rcpt) == rcpt;
 }
 
 void relay_backend_rcpts_found(struct relay_backend *b, unsigned n, uint64_t now_ms)

@@ -18,6 +18,16 @@ struct relay_whom relay_identity_of(const struct relay_shared *s, const struct r
 	return (struct relay_whom){ .key = h ? h : 1, .port = id.port };
 }
 
+struct relay_whom relay_proxy_whom(const struct relay_shared *s, const struct relay_job *job)
+{
+	const struct relay_client *c = &job->mail->client;
+	uint64_t h = add(s, 0, slice_of((const char *)c->ip.b, sizeof c->ip.b));
+	h = add(s, h, c->helo);
+	h = add(s, h, c->tls_version);
+	h = add(s, h, c->session);
+	return (struct relay_whom){ .key = h ? h : 1, .port = c->port };
+}
+
 struct smtp_identity relay_identity_smtp(const struct relay_job *job)
 {
 	const struct relay_client *c = &job->mail->client;

@@ -11,6 +11,8 @@
 /* Everything XCLIENT says of the job's client, as a keyed hash (never 0) and its port: connections are matched by it.
  */
 struct relay_whom relay_identity_of(const struct relay_shared *s, const struct relay_job *job);
+/* The same for what a PROXY header and the EHLO behind it say. */
+struct relay_whom relay_proxy_whom(const struct relay_shared *s, const struct relay_job *job);
 struct smtp_identity relay_identity_smtp(const struct relay_job *job);
 /* What EHLO says after XCLIENT: the client's own HELO name where it is fit for that, else ours. (Postfix forgets
  * XCLIENT's HELO when it hears the EHLO that must follow.) */

@@ -54,6 +54,7 @@ struct relay {
 	struct relay_save_box saves;
 	unsigned saves_out;	      /* SAVING jobs */
 	struct relay_save *served;    /* to be forgotten in the next turn */
+	struct relay_job *held;	      /* deliveries that wait for the same mail's fate */
 	struct relay_intent *intents; /* this worker's notes; NULL: none are made */
 	uint16_t free_intents[RELAY_INTENTS], free_intents_n;
 	struct relay_over over[RELAY_INTENTS]; /* answered in this turn: cleared in the next, or later */
@@ -78,6 +79,8 @@ void relay_note_over(struct relay *r, struct relay_job *job);
 /* In the turn of its end, which nobody has heard: its note stays for some seconds. */
 void relay_note_longer(struct relay *r, struct slice id);
 void relay_notes_clear(struct relay *r);
+/* relay.c: a delivery is answered from memory, held or queued. */
+void relay_begin(struct relay *r, struct relay_job *job, uint64_t now_ms);
 /* relay.c; NULL: no memory when it was to be made. */
 struct relay_pool *relay_pool_of(struct relay *r, struct relay_group *g, struct relay_backend *b);
 

@@ -14,8 +14,8 @@ void relay_jobs_init(struct relay_jobs *j)
 static void release_parts(struct relay_job *job)
 {
 	mem_free(&job->memory);
-	mem_free(&job->had);
-	mem_free(&job->save);
+	relay_save_free(&job->had);
+	relay_save_free(&job->save);
 }
 
 static void release(struct relay_job *job)
@@ -95,10 +95,22 @@ static struct slice copied(char **at, struct slice s)
 	return copy;
 }
 
+/* What is said of a client in words. */
+enum { TEXTS = 8 };
+#define TEXTS_OF(c)                                                                                                    \
+	{                                                                                                              \
+		&(c)->name, &(c)->helo, &(c)->proto, &(c)->login, &(c)->tls_version, &(c)->tls_cipher,                 \
+			&(c)->server_name, &(c)->session                                                               \
+	}
+
 struct relay_job *relay_job_rcpt(struct relay_jobs *j, const struct relay_client *c, struct slice sender,
 	struct slice rcpt, uint64_t ticket, uint64_t now_ms)
 {
-	char *memory = mem_alloc(c->name.n + c->helo.n + c->proto.n + c->login.n + sender.n + rcpt.n + 1);
+	const struct slice *texts[] = TEXTS_OF(c);
+	size_t all = sender.n + rcpt.n + 1;
+	for (size_t i = 0; i < TEXTS; i++)
+		all += texts[i]->n;
+	char *memory = mem_alloc(all);
 	struct relay_job *job = memory ? job_new(j, RELAY_RCPT, &c->ip, ticket, now_ms) : NULL;
 	if (!job) {
 		mem_free(&memory);
@@ -107,10 +119,9 @@ struct relay_job *relay_job_rcpt(struct relay_jobs *j, const struct relay_client
 	char *at = job->memory = memory;
 	job->own = (struct relay_mail){ .client = *c, .rcpts = &job->own_rcpt, .rcpts_n = 1, .ticket = ticket };
 	job->own.body.fd = -1;
-	job->own.client.name = copied(&at, c->name);
-	job->own.client.helo = copied(&at, c->helo);
-	job->own.client.proto = copied(&at, c->proto);
-	job->own.client.login = copied(&at, c->login);
+	struct slice *copies[] = TEXTS_OF(&job->own.client);
+	for (size_t i = 0; i < TEXTS; i++)
+		*copies[i] = copied(&at, *texts[i]);
 	job->own.sender = copied(&at, sender);
 	job->own_rcpt = copied(&at, rcpt);
 	job->mail = &job->own;

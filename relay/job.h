@@ -1,7 +1,8 @@
 /* relay/job.h - one question of a session, from the asking to the popping of its answer
  *
  * A job is QUEUED, then RUNNING on a link, perhaps QUEUED again for its second try, at times SAVING, at last DONE and
- * waiting to be popped. A recipient question may also be MERGED: it hangs on the job that asks the same.
+ * waiting to be popped. A recipient question may also be MERGED: it hangs on the job that asks the same. A delivery may
+ * be HELD before it is QUEUED.
  * Memory: a recipient question owns a copy of all it needs; a delivery points to the caller's
  * relay_mail until it was cancelled (mail NULL).
  */
@@ -15,6 +16,7 @@ enum relay_job_state {
 	RELAY_JOB_QUEUED,
 	RELAY_JOB_RUNNING,
 	RELAY_JOB_MERGED,
+	RELAY_JOB_HELD,	  /* the same mail of before is undecided */
 	RELAY_JOB_SAVING, /* delivered in part: its answer waits for the disk */
 	RELAY_JOB_DONE
 };
@@ -49,6 +51,9 @@ struct relay_job {
 	struct relay_save *save;     /* what may have to be remembered of these, see relay/remember.h */
 	struct relay_intent *intent; /* its dot is noted as being out */
 	char *memory;
+	uint64_t turn;	     /* of a delivery, see relay/memory.h */
+	uint64_t content[2]; /* its digest, once `hashed` */
+	bool hashed;
 	uint64_t asked_ms, began_ms;
 	struct ip client;		     /* as ip_client(): whose turn it is */
 	struct relay_backend *probing;	     /* counts as one of the probes under way there, and as one of */

@@ -4,12 +4,11 @@
 #include "base/mem.h"
 #include "relay/link_inside.h"
 
+#include <errno.h>
 #include <stdio.h>
 
 enum { SECOND = 1000, MINUTE = 60 * SECOND };
 
-static void on_greeting(struct relay *r, struct relay_link *l, const struct smtp_client_reply *reply, uint64_t now_ms);
-static void on_hello(struct relay *r, struct relay_link *l, const struct smtp_client_reply *reply, uint64_t now_ms);
 static void on_reset(struct relay *r, struct relay_link *l, const struct smtp_client_reply *reply, uint64_t now_ms);
 static void on_quit(struct relay *r, struct relay_link *l, const struct smtp_client_reply *reply, uint64_t now_ms);
 
@@ -22,8 +21,8 @@ static const struct phase {
 	void (*on_reply)(struct relay *, struct relay_link *, const struct smtp_client_reply *, uint64_t);
 } PHASES[] = {
 	[RELAY_LINK_CONNECTING] = { "connecting", 30 * SECOND, 10 * SECOND, NULL },
-	[RELAY_LINK_GREETING] = { "waiting for the greeting", 5 * MINUTE, 10 * SECOND, on_greeting },
-	[RELAY_LINK_HELLO] = { "waiting for the reply to EHLO", 5 * MINUTE, 10 * SECOND, on_hello },
+	[RELAY_LINK_GREETING] = { "waiting for the greeting", 5 * MINUTE, 10 * SECOND, relay_opening_greeting },
+	[RELAY_LINK_HELLO] = { "waiting for the reply to EHLO", 5 * MINUTE, 10 * SECOND, relay_opening_hello },
 	[RELAY_LINK_STARTTLS] = { "waiting for the reply to STARTTLS", 5 * MINUTE, 10 * SECOND, relay_tls_reply },
 	[RELAY_LINK_HANDSHAKE] = { "TLS handshake", 15 * SECOND, 10 * SECOND, NULL },
 	[RELAY_LINK_IDLE] = { "idle", 0, 0, NULL },
@@ -41,11 +40,20 @@ static const struct phase {
 /* A recipient question on a connection that has met refusals is slow when Postfix holds each command for a second
  * (smtpd_error_sleep_time): no ordinary answer takes this long there, and a fresh connection is not slowed. */
 enum { SLOW_MS = 900, SLOW_RSETS = 20 };
+/* Of its 20 s a recipient question spends no more with a backend while another one could answer it. */
+enum { QUESTION_PATIENCE_MS = 7 * SECOND };
+
+static uint64_t patience(const struct relay_link *l)
+{
+	uint64_t ms = PHASES[l->state].patience_ms;
+	bool question = l->job && l->job->done.question == RELAY_RCPT;
+	return question && ms > QUESTION_PATIENCE_MS ? QUESTION_PATIENCE_MS : ms;
+}
 
 /* The timer looks up when patience ends, and again and again after that: another backend may have come up. */
 static void watch(struct relay *r, struct relay_link *l, uint64_t now_ms)
 {
-	uint64_t patience_ms = now_ms + PHASES[l->state].patience_ms;
+	uint64_t patience_ms = now_ms + patience(l);
 	bool sooner = patience_ms > now_ms && patience_ms < l->due_ms;
 	net_wheel_arm(&r->wheel, &l->timer, sooner ? patience_ms : l->due_ms);
 }
@@ -63,7 +71,8 @@ void relay_link_enter(struct relay *r, struct relay_link *l, enum relay_link_sta
 
 /* ---- life ---- */
 
-struct relay_link *relay_link_open(struct relay *r, struct relay_pool *p, uint64_t now_ms)
+struct relay_link *relay_link_open(
+	struct relay *r, struct relay_pool *p, const struct relay_job *client, uint64_t now_ms)
 {
 	struct relay_link *l = mem_zalloc(sizeof *l);
 	if (!l)
@@ -74,12 +83,18 @@ struct relay_link *relay_link_open(struct relay *r, struct relay_pool *p, uint64
 		mem_free(&l);
 		return NULL;
 	}
+	l->pool = p;
+	if (p->group->settings->c.identity == RELAY_PROXY && !relay_proxy_head(r, l, client)) {
+		net_conn_close(&l->conn, r->loop);
+		mem_free(&l);
+		errno = ENOMEM;
+		return NULL;
+	}
 	smtp_client_init(&l->client, &l->conn.out);
 	if (p->backend->kind == RELAY_LMTP)
 		smtp_client_speak_lmtp(&l->client);
-	l->pool = p;
 	l->settings = relay_settings_ref(p->group->settings);
-	l->opened_ms = now_ms;
+	l->opened_ms = l->idle_ms = now_ms;
 	l->timer.kind = RELAY_TIMER_LINK;
 	relay_link_enter(r, l, RELAY_LINK_CONNECTING, now_ms);
 	return l;
@@ -126,9 +141,22 @@ void relay_link_turned_away(
 	struct relay *r, struct relay_link *l, enum relay_state state, struct slice why, uint64_t now_ms)
 {
 	struct relay_backend *b = l->pool->backend;
+	if (l->named && l->state != RELAY_LINK_CONNECTING) {
+		relay_proxy_dropped(r, l, why, now_ms);
+		return;
+	}
 	if (relay_backend_down(b, state, why, now_ms))
 		log_msg(state == RELAY_UNHEALTHY ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN, "backend %s: %.*s", b->name,
 			SLICE_ARG(why));
+	if (l->named)
+		relay_finish_unopened(r, l->job, now_ms);
+	relay_link_close(r, l);
+}
+
+void relay_link_give_up(struct relay *r, struct relay_link *l, uint64_t now_ms)
+{
+	if (l->job)
+		relay_finish_again(r, l->job, now_ms);
 	relay_link_close(r, l);
 }
 
@@ -251,76 +279,7 @@ void relay_link_release(struct relay *r, struct relay_link *l, bool reset, uint6
 	relay_pool_return(r, l, now_ms);
 }
 
-/* ---- replies of the opening and closing states ---- */
-
-void relay_link_hello(struct relay *r, struct relay_link *l, uint64_t now_ms)
-{
-	if (!smtp_client_ehlo(&l->client, l->settings->c.hostname)) {
-		relay_link_close(r, l);
-		return;
-	}
-	relay_link_enter(r, l, RELAY_LINK_HELLO, now_ms);
-}
-
-static void on_greeting(struct relay *r, struct relay_link *l, const struct smtp_client_reply *reply, uint64_t now_ms)
-{
-	bool news;
-	if (reply->code / 100 == 4 && relay_backend_full(l->pool->backend, now_ms, &news)) {
-		log_msg(news ? LOG_LEVEL_WARN : LOG_LEVEL_INFO,
-			"backend %s: takes no more connections than it has, fewer than relay.connections: %u %.*s",
-			l->pool->backend->name, reply->code, SLICE_ARG(reply->text));
-		relay_link_close(r, l);
-		return;
-	}
-	if (reply->code != 220) {
-		char text[160];
-		snprintf(text, sizeof text, "greeting refused: %u %.*s", reply->code, SLICE_ARG(reply->text));
-		relay_link_turned_away(r, l, RELAY_DOWN, slice_str(text), now_ms);
-		return;
-	}
-	relay_link_hello(r, l, now_ms);
-}
-
-/* NULL, or why this backend cannot be told the client as the settings want it. Without that it would take every client
- * for one of its own networks. */
-static const char *identity_fault(const struct relay_link *l)
-{
-	const struct smtp_caps *caps = &l->client.caps;
-	if (l->settings->c.identity == RELAY_XCLIENT && !(caps->xclient & SMTP_XATTR_ADDR))
-		return "UNHEALTHY: it does not offer XCLIENT with ADDR (Postfix: smtpd_authorized_xclient_hosts); no "
-		       "mail is given to it";
-	if (l->settings->c.identity == RELAY_XFORWARD && !(caps->xforward & SMTP_XATTR_ADDR))
-		return "UNHEALTHY: it does not offer XFORWARD with ADDR (Postfix: smtpd_authorized_xforward_hosts); no "
-		       "mail is given to it";
-	return NULL;
-}
-
-static void on_hello(struct relay *r, struct relay_link *l, const struct smtp_client_reply *reply, uint64_t now_ms)
-{
-	struct relay_backend *b = l->pool->backend;
-	if (!relay_is_2xx(reply->code)) {
-		char text[160];
-		snprintf(text, sizeof text, "EHLO refused: %u %.*s", reply->code, SLICE_ARG(reply->text));
-		relay_link_turned_away(r, l, RELAY_DOWN, slice_str(text), now_ms);
-		return;
-	}
-	if (relay_tls_wanted(r, l, now_ms))
-		return;
-	const char *fault = identity_fault(l);
-	if (fault) {
-		relay_link_unhealthy(r, l, slice_str(fault), now_ms);
-		return;
-	}
-	relay_backend_heard(b, &l->client.caps);
-	atomic_fetch_add_explicit(&b->n.connects, 1, memory_order_relaxed);
-	if (relay_backend_up(b))
-		log_info("backend %s: works again", b->name);
-	l->takes_xclient = (l->client.caps.xclient & SMTP_XATTR_ADDR) != 0;
-	l->pool->opening_n--;
-	l->settled = true;
-	relay_backend_settle(b);
-	relay_link_release(r, l, false, now_ms);
-}
+/* ---- replies of the resting and closing states ---- */
 
 static void on_reset(struct relay *r, struct relay_link *l, const struct smtp_client_reply *reply, uint64_t now_ms)
 {
@@ -342,19 +301,26 @@ static void on_quit(struct relay *r, struct relay_link *l, const struct smtp_cli
 /* One that nobody has used yet may be as stale as any other: a stock or the connection of a refresh waits for long. */
 enum { RESTED_MS = SECOND };
 
-void relay_link_start(struct relay *r, struct relay_link *l, struct relay_job *job, uint64_t now_ms)
+void relay_link_begin(struct relay *r, struct relay_link *l, uint64_t now_ms)
 {
 	l->rested = l->uses > 0 || now_ms - l->idle_ms >= RESTED_MS;
 	l->uses++;
 	l->heard = false;
 	l->feed = (struct relay_feed){ .fd = -1 };
+	if (!l->job->began_ms)
+		l->job->began_ms = now_ms;
+	relay_xclient_begin(r, l, now_ms);
+}
+
+void relay_link_start(struct relay *r, struct relay_link *l, struct relay_job *job, uint64_t now_ms)
+{
 	l->job = job;
 	job->link = l;
 	job->state = RELAY_JOB_RUNNING;
-	if (!job->began_ms)
-		job->began_ms = now_ms;
 	relay_answer_of(&job->done, l->pool->backend);
-	relay_xclient_begin(r, l, now_ms);
+	if (l->state != RELAY_LINK_IDLE)
+		return; /* it begins behind its EHLO */
+	relay_link_begin(r, l, now_ms);
 	flush(r, l, now_ms);
 }
 
@@ -434,6 +400,15 @@ void relay_link_on_io(struct relay *r, struct relay_link *l, unsigned events, ui
 	flush(r, l, now_ms);
 }
 
+/* Its time is not over, but others answer: who comes next goes there at once. */
+static void left_for_another(struct relay_link *l, uint64_t now_ms)
+{
+	struct relay_backend *b = l->pool->backend;
+	l->job->lost_at = b;
+	if (relay_backend_stuck(b, now_ms))
+		log_warn("backend %s: no answer, %s; for a minute others come first", b->name, PHASES[l->state].name);
+}
+
 void relay_link_on_time(struct relay *r, struct relay_link *l, uint64_t now_ms)
 {
 	if (l->state == RELAY_LINK_IDLE) {
@@ -449,6 +424,8 @@ void relay_link_on_time(struct relay *r, struct relay_link *l, uint64_t now_ms)
 		return;
 	}
 	struct relay_job *job = l->job;
+	if (job && now_ms < l->due_ms)
+		left_for_another(l, now_ms);
 	bool slow = l->state == RELAY_LINK_ENVELOPE && job && job->done.question == RELAY_RCPT;
 	if (slow)
 		relay_finish_again(r, job, now_ms);

@@ -11,6 +11,9 @@
  * and, with reject_unauth_pipelining, refuses what is sent behind them unasked (RFC 2920 3.1; seen with 3.7).
  * The table PHASES in link.c says for each state how long it may last and who reads its replies.
  *
+ * With identity proxy a connection is opened for one job and speaks for its client from the first byte on (`named`), or
+ * for ourselves (LOCAL) to find out whether the backend works; then it does nothing but EHLO.
+ *
  * Waits: RFC 5321 4.5.3.2.
  */
 #ifndef RELAY_LINK_H
@@ -47,6 +50,7 @@ struct relay_envelope {
 	bool utf8;		    /* MAIL says SMTPUTF8 */
 	uint16_t accepted, refused; /* recipients */
 	uint16_t too_many;	    /* of those refused: it takes no more in one mail */
+	bool session_full;	    /* MAIL was refused since this connection has brought enough mails */
 };
 
 /* The body on its way: what is still to be written. */
@@ -75,6 +79,7 @@ struct relay_link {
 	struct relay_job *job;
 	struct smtp_client client;
 	struct relay_whom whom; /* for whom the connection speaks */
+	bool named;		/* a PROXY header has named `whom`: what is refused now is refused to it */
 	bool takes_xclient;	/* as far as its last EHLO says */
 	bool retire;		/* not to be used again */
 	bool rested;		/* it was idle before this job, so it may turn out to be closed */
@@ -89,10 +94,12 @@ struct relay_link {
 	unsigned took_n, refused_n;
 };
 
-/* Opens a connection with the permit that the caller has taken. NULL: it failed at once (the permit is
- * still the caller's, errno says why). */
-struct relay_link *relay_link_open(struct relay *r, struct relay_pool *p, uint64_t now_ms) MUST_USE;
-/* Starts the job on a link that relay_pool_borrow() gave. */
+/* Opens a connection with the permit that the caller has taken. `client`: the job whose client a PROXY header names;
+ * NULL: no client (LOCAL). Other identities take no notice of it. NULL: it failed at once (the permit is still the
+ * caller's, errno says why). */
+struct relay_link *relay_link_open(
+	struct relay *r, struct relay_pool *p, const struct relay_job *client, uint64_t now_ms) MUST_USE;
+/* Starts the job on a link that relay_pool_borrow() gave: at once, or when it is open. */
 void relay_link_start(struct relay *r, struct relay_link *link, struct relay_job *job, uint64_t now_ms);
 void relay_link_on_io(struct relay *r, struct relay_link *link, unsigned events, uint64_t now_ms);
 void relay_link_on_time(struct relay *r, struct relay_link *link, uint64_t now_ms);

@@ -1,8 +1,8 @@
 /* relay/link_inside.h - what the files that make up a link's state machine share
  *
- * link.c: life, events, opening and closing; starttls.c: TLS; xclient.c: who the client is; envelope.c: from MAIL to
- * DATA; body.c: from 354 to the last reply; lmtp.c: where each recipient has its own. A handler may end with the link
- * GONE: callers look at the state before they go on.
+ * link.c: life, events, the end; opening.c: greeting and EHLO; starttls.c: TLS; xclient.c: who the client is; proxy.c:
+ * the same, said by a PROXY header; envelope.c: from MAIL to DATA; body.c: from 354 to the last reply; lmtp.c: where
+ * each recipient has its own. A handler may end with the link GONE: callers look at the state before they go on.
  */
 #ifndef RELAY_LINK_INSIDE_H
 #define RELAY_LINK_INSIDE_H
@@ -28,6 +28,14 @@ void relay_link_nonsense(struct relay *r, struct relay_link *link, uint64_t now_
 /* The reply's words become the job's answer so far. `rcpt`: of which recipient, or UINT16_MAX. */
 void relay_link_keep(struct relay_link *link, const struct smtp_client_reply *reply, unsigned rcpt);
 
+/* The job that the link has: its first words. */
+void relay_link_begin(struct relay *r, struct relay_link *link, uint64_t now_ms);
+
+void relay_opening_greeting(
+	struct relay *r, struct relay_link *link, const struct smtp_client_reply *reply, uint64_t now_ms);
+void relay_opening_hello(
+	struct relay *r, struct relay_link *link, const struct smtp_client_reply *reply, uint64_t now_ms);
+
 /* HELLO was answered. True: TLS comes next, or the link is gone; false: it goes on as it is. */
 bool relay_tls_wanted(struct relay *r, struct relay_link *link, uint64_t now_ms) MUST_USE;
 void relay_tls_reply(struct relay *r, struct relay_link *link, const struct smtp_client_reply *reply, uint64_t now_ms);
@@ -36,8 +44,18 @@ void relay_tls_shake(struct relay *r, struct relay_link *link, uint64_t now_ms);
 /* It could not be reached, does not work, or turns us away: out of service. The link is closed. */
 void relay_link_turned_away(
 	struct relay *r, struct relay_link *link, enum relay_state state, struct slice why, uint64_t now_ms);
+/* It came to nothing before it was open, through no fault of the backend: closed, its job is tried once more. */
+void relay_link_give_up(struct relay *r, struct relay_link *link, uint64_t now_ms);
 /* The greeting is over, or TLS begun: EHLO. */
 void relay_link_hello(struct relay *r, struct relay_link *link, uint64_t now_ms);
+
+/* The PROXY header in front of all else, where the settings want one: of the job's client, or (NULL) LOCAL. False:
+ * memory. */
+bool relay_proxy_head(struct relay *r, struct relay_link *link, const struct relay_job *job) MUST_USE;
+/* What the backend said or did while the connection of a named client was opened: it is about that client. */
+void relay_proxy_refused(
+	struct relay *r, struct relay_link *link, const struct smtp_client_reply *reply, uint64_t now_ms);
+void relay_proxy_dropped(struct relay *r, struct relay_link *link, struct slice why, uint64_t now_ms);
 
 /* The job's first words: XCLIENT where it is needed, else the envelope's. */
 void relay_xclient_begin(struct relay *r, struct relay_link *link, uint64_t now_ms);

@@ -2,6 +2,9 @@
 #include "relay/memory_inside.h"
 
 #include "base/mem.h"
+#include "relay/relay.h"
+
+#include <string.h>
 
 /* ---- boxes ---- */
 
@@ -48,6 +51,79 @@ struct relay_save *relay_save_new(size_t n)
 	if (s)
 		s->n = (uint32_t)n;
 	return s;
+}
+
+/* ---- the undecided ---- */
+
+/* Under the lock. */
+static void decide(struct relay_save *s)
+{
+	struct relay_memory *m = s->undecided_in;
+	if (!m)
+		return;
+	struct relay_save **from = &m->undecided;
+	while (*from != s)
+		from = &(*from)->undecided_next;
+	*from = s->undecided_next;
+	s->undecided_in = NULL;
+	atomic_fetch_sub(&m->undecided_n, 1);
+}
+
+void relay_save_free(struct relay_save **s)
+{
+	struct relay_memory *m = *s ? (*s)->undecided_in : NULL;
+	if (m) {
+		pthread_mutex_lock(&m->lock);
+		decide(*s);
+		pthread_mutex_unlock(&m->lock);
+	}
+	mem_free(s);
+}
+
+uint64_t relay_memory_turn(struct relay_memory *m)
+{
+	return atomic_fetch_add(&m->turns, 1);
+}
+
+void relay_memory_leave_undecided(struct relay_memory *m, struct relay_save *s, uint64_t turn)
+{
+	pthread_mutex_lock(&m->lock);
+	s->undecided_in = m;
+	s->undecided_next = m->undecided;
+	s->turn = turn;
+	m->undecided = s;
+	atomic_fetch_add(&m->undecided_n, 1);
+	pthread_mutex_unlock(&m->lock);
+}
+
+static bool has_digest(const struct relay_save *s, uint64_t about, const uint64_t id[2])
+{
+	for (uint32_t i = 0; i < s->n; i++)
+		if (s->records[i].about == about && (!id || memcmp(s->records[i].id, id, sizeof s->records[i].id) == 0))
+			return true;
+	return false;
+}
+
+static bool is_undecided(struct relay_memory *m, uint64_t about, const uint64_t id[2], uint64_t turn)
+{
+	if (atomic_load_explicit(&m->undecided_n, memory_order_relaxed) == 0)
+		return false;
+	pthread_mutex_lock(&m->lock);
+	const struct relay_save *s = m->undecided;
+	while (s && (s->turn >= turn || !has_digest(s, about, id)))
+		s = s->undecided_next;
+	pthread_mutex_unlock(&m->lock);
+	return s != NULL;
+}
+
+bool relay_memory_undecided_about(struct relay_memory *m, uint64_t about, uint64_t turn)
+{
+	return is_undecided(m, about, NULL, turn);
+}
+
+bool relay_memory_undecided(struct relay_memory *m, const struct relay_state_record *rec, uint64_t turn)
+{
+	return is_undecided(m, rec->about, rec->id, turn);
 }
 
 /* ---- the table ---- */
@@ -152,7 +228,8 @@ const struct relay_state_head *relay_memory_keys(const struct relay_memory *m)
 
 bool relay_memory_is_empty(const struct relay_memory *m)
 {
-	return atomic_load_explicit(&m->count, memory_order_relaxed) == 0;
+	return atomic_load_explicit(&m->count, memory_order_relaxed) == 0 &&
+	       atomic_load_explicit(&m->undecided_n, memory_order_relaxed) == 0;
 }
 
 size_t relay_memory_count(const struct relay_memory *m)
@@ -185,6 +262,7 @@ void relay_memory_submit(struct relay_memory *m, struct relay_save *s)
 	pthread_mutex_lock(&m->lock);
 	for (uint32_t i = 0; i < s->n; i++)
 		relay_memory_apply(m, &s->records[i]);
+	decide(s); /* no retry sees neither */
 	bool written = m->writing;
 	if (written) {
 		*(m->waiting ? &m->waiting_last->next : &m->waiting) = s;

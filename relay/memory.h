@@ -12,6 +12,10 @@
  *
  * Threads: all functions may be called by any thread, but a box is collected by its own worker. Locks: the table's and
  * a box's, leaves, held for a few instructions; nothing is written under them.
+ *
+ * A mail that was sent whole to the backend while its client may have gone is undecided: the same mail, when it comes
+ * again, is to wait for its fate. Its digests hang on a list meanwhile, in memory alone. Who came before does not wait
+ * for who comes after, so nobody waits in a circle.
  */
 #ifndef RELAY_MEMORY_H
 #define RELAY_MEMORY_H
@@ -40,10 +44,13 @@ struct relay_save {
 	struct relay_save_box *box; /* NULL: nobody waits for it, the writer frees it */
 	struct relay_job *job;	    /* the submitter's */
 	int error;		    /* 0: on the disk, or there is no file; else an errno */
+	struct relay_memory *undecided_in; /* NULL: not on its list of the undecided */
+	struct relay_save *undecided_next;
+	uint64_t turn;
 	uint32_t n;
 	struct relay_state_record records[];
 };
-/* Room for n records; mem_free() it. NULL: memory. */
+/* Room for n records; relay_save_free() it (relay/relay.h). NULL: memory. */
 struct relay_save *relay_save_new(size_t n) MUST_USE;
 
 struct relay_memory;
@@ -58,13 +65,20 @@ bool relay_memory_open(struct relay_memory *m, const char *path, uint64_t now_s,
 
 /* The keys of the digests; they do not change once there are workers. */
 const struct relay_state_head *relay_memory_keys(const struct relay_memory *m);
-/* Is anything remembered at all? Cheap. */
+/* Is anything remembered or undecided at all? Cheap. */
 bool relay_memory_is_empty(const struct relay_memory *m);
 /* May this recipient have such a mail already? Then its id tells. */
 bool relay_memory_about(struct relay_memory *m, uint64_t about, uint64_t now_s);
 bool relay_memory_has(struct relay_memory *m, const struct relay_state_record *rec, uint64_t now_s);
 /* Into the table at once and to the writer; see relay_save. It must stay untouched until it is collected. */
 void relay_memory_submit(struct relay_memory *m, struct relay_save *s);
+/* Each delivery draws one: who has the lower came first. */
+uint64_t relay_memory_turn(struct relay_memory *m);
+/* What these are about is undecided, until they are submitted or freed. */
+void relay_memory_leave_undecided(struct relay_memory *m, struct relay_save *s, uint64_t turn);
+/* Is it undecided, because of one who came before `turn`? The first by `about` alone. */
+bool relay_memory_undecided_about(struct relay_memory *m, uint64_t about, uint64_t turn);
+bool relay_memory_undecided(struct relay_memory *m, const struct relay_state_record *rec, uint64_t turn);
 /* For stats: what is remembered. */
 size_t relay_memory_count(const struct relay_memory *m);
 

@@ -174,12 +174,13 @@ void relay_memory_end_writer(struct relay_memory *m)
 
 /* ---- the start ---- */
 
-/* What is whole of the open file. False: it is damaged. */
+/* What is whole of the open file. False: it is damaged (errno 0), or the disk does not give it. */
 static bool read_file(struct relay_memory *m, int fd, uint64_t now_s)
 {
 	char chunk[CHUNK * RELAY_STATE_RECORD];
 	struct relay_state_head head;
 	off_t at = RELAY_STATE_HEAD;
+	errno = 0;
 	TRY(pread(fd, chunk, RELAY_STATE_HEAD, 0) == RELAY_STATE_HEAD);
 	TRY(relay_state_read_head(slice_of(chunk, RELAY_STATE_HEAD), &head));
 	m->head = head;
@@ -190,7 +191,10 @@ static bool read_file(struct relay_memory *m, int fd, uint64_t now_s)
 		while (relay_state_read(&m->head, &bytes, &rec))
 			if (rec.kind == RELAY_STATE_FORGET || rec.until_s > now_s)
 				relay_memory_apply(m, &rec);
-		TRY(bytes.n == 0);
+		if (bytes.n) {
+			errno = 0;
+			return false;
+		}
 	}
 	return true;
 }
@@ -206,7 +210,12 @@ static bool take_in(struct relay_memory *m, uint64_t now_s, char why_r[256])
 		return false;
 	}
 	bool whole = read_file(m, fd, now_s);
+	int error = errno;
 	close(fd);
+	if (!whole && error) { /* what stands there may be read by the next start */
+		snprintf(why_r, 256, "is not read to its end and not written: %s", strerror(error));
+		return false;
+	}
 	if (!whole) {
 		bool kept = state_file_put_aside(m->path);
 		snprintf(why_r, 256, "is damaged: %zu entries before that are kept, the file as it was is %s",

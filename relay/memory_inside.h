@@ -14,7 +14,8 @@ struct relay_memory_entry {
 
 struct relay_memory {
 	struct relay_state_head head;
-	atomic_uint count;
+	atomic_uint count, undecided_n;
+	atomic_ullong turns;
 	pthread_mutex_t lock; /* from here to waiting_last */
 	pthread_cond_t more;
 	uint32_t places, chains, at;
@@ -23,6 +24,7 @@ struct relay_memory {
 	uint32_t *first;
 	bool writing, ending;
 	struct relay_save *waiting, *waiting_last;
+	struct relay_save *undecided;
 	pthread_t thread; /* the writer's from here on */
 	char *path;
 	int fd;

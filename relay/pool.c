@@ -98,28 +98,34 @@ static void not_opened(struct relay *r, struct relay_pool *p, int error, uint64_
 	relay_look_at(r, p->rest_until_ms);
 }
 
-bool relay_pool_open(struct relay *r, struct relay_pool *p, const struct relay_job *job, uint64_t now_ms)
+static bool is_proven(const struct relay_pool *p)
+{
+	return atomic_load_explicit(&p->backend->state, memory_order_relaxed) == RELAY_UP;
+}
+
+/* `job`: as in relay_pool_open(); `client`: as in relay_link_open(). */
+static struct relay_link *open_link(struct relay *r, struct relay_pool *p, const struct relay_job *job,
+	const struct relay_job *client, uint64_t now_ms)
 {
 	/* until the backend has shown that it works, one try at a time */
-	bool proven = atomic_load_explicit(&p->backend->state, memory_order_relaxed) == RELAY_UP;
-	if (!proven && p->opening_n)
-		return false;
+	if (!is_proven(p) && p->opening_n)
+		return NULL;
 	if (now_ms < p->rest_until_ms) {
 		relay_look_at(r, p->rest_until_ms);
-		return false;
+		return NULL;
 	}
 	if (relay_backend_out(p->backend, now_ms) || !permit(r, p, job, now_ms))
-		return false;
+		return NULL;
 	if (relay_backend_use(p->backend, now_ms) == RELAY_USE_NOT) {
 		give_permit(r, p);
-		return false;
+		return NULL;
 	}
-	struct relay_link *link = relay_link_open(r, p, now_ms);
+	struct relay_link *link = relay_link_open(r, p, client, now_ms);
 	if (!link) {
 		int error = errno;
 		give_permit(r, p);
 		not_opened(r, p, error, now_ms);
-		return false;
+		return NULL;
 	}
 	link->next = p->links;
 	link->prev = NULL;
@@ -128,7 +134,12 @@ bool relay_pool_open(struct relay *r, struct relay_pool *p, const struct relay_j
 	p->links = link;
 	p->links_n++;
 	p->opening_n++;
-	return true;
+	return link;
+}
+
+bool relay_pool_open(struct relay *r, struct relay_pool *p, const struct relay_job *job, uint64_t now_ms)
+{
+	return open_link(r, p, job, NULL, now_ms) != NULL;
 }
 
 void relay_pool_forget(struct relay *r, struct relay_link *link)
@@ -157,6 +168,10 @@ static bool fits(const struct relay *r, const struct relay_link *link, const str
 	const struct relay_settings *now = link->pool->group->settings;
 	if (link->settings != now || !fresh)
 		return false;
+	if (now->c.identity == RELAY_PROXY) {
+		struct relay_whom its = relay_proxy_whom(r->shared, job);
+		return link->whom.key == its.key && link->whom.port == its.port;
+	}
 	if (now->c.identity != RELAY_XCLIENT)
 		return true;
 	struct relay_whom whom = relay_identity_of(r->shared, job);
@@ -202,6 +217,20 @@ static void restock(struct relay *r, struct relay_pool *p, uint64_t now_ms)
 			return;
 }
 
+/* A new connection for this client alone. Where all permits are out one that another client leaves idle gives way. */
+static struct relay_link *open_named(
+	struct relay *r, struct relay_pool *p, const struct relay_job *job, uint64_t now_ms)
+{
+	if (!is_proven(p)) {
+		relay_pool_open(r, p, job, now_ms);
+		return NULL;
+	}
+	struct relay_link *link = open_link(r, p, job, job, now_ms), *idle = oldest_idle(p);
+	if (!link && idle && p->quitting_n < relay_group_waiting(p->group))
+		relay_link_quit(r, idle, now_ms);
+	return link;
+}
+
 enum relay_borrow relay_pool_borrow(
 	struct relay *r, struct relay_pool *p, const struct relay_job *job, uint64_t now_ms, struct relay_link **link_r)
 {
@@ -212,10 +241,15 @@ enum relay_borrow relay_pool_borrow(
 			restock(r, p, now_ms);
 		return RELAY_BORROWED;
 	}
-	if (p->opening_n < relay_group_waiting(p->group) && !relay_pool_open(r, p, job, now_ms) && !p->opening_n) {
+	unsigned waiting = relay_group_waiting(p->group);
+	if (p->group->settings->c.identity == RELAY_PROXY) {
+		*link_r = open_named(r, p, job, now_ms);
+		if (*link_r)
+			return RELAY_BORROWED;
+	} else if (p->opening_n < waiting && !relay_pool_open(r, p, job, now_ms) && !p->opening_n) {
 		/* all permits are out; an idle connection that cannot serve this job gives way to one that can */
 		link = oldest_idle(p);
-		if (link && p->quitting_n < relay_group_waiting(p->group))
+		if (link && p->quitting_n < waiting)
 			relay_link_quit(r, link, now_ms);
 	}
 	return relay_pool_usable(p, now_ms) ? RELAY_BORROW_WAIT : RELAY_BORROW_NONE;
@@ -248,10 +282,11 @@ bool relay_pool_other(struct relay *r, const struct relay_pool *p, uint64_t now_
 
 /* ---- giving back ---- */
 
-/* Opened under settings that hold no more. */
+/* Opened under settings that hold no more. A group that is gone still has what waits in its queue. */
 static bool is_old(const struct relay_link *link)
 {
-	return link->pool->group->gone || link->settings != link->pool->group->settings;
+	const struct relay_group *g = link->pool->group;
+	return link->settings != g->settings || (g->gone && relay_group_waiting(g) == 0);
 }
 
 static bool worn(const struct relay_link *link, uint64_t now_ms)
@@ -274,7 +309,10 @@ void relay_pool_return(struct relay *r, struct relay_link *link, uint64_t now_ms
 	}
 	link->idle_ms = now_ms;
 	push_idle(r, p, link);
-	net_wheel_arm(&r->wheel, &link->timer, now_ms + p->group->settings->c.idle_ms);
+	uint64_t idle_ms = p->group->settings->c.idle_ms;
+	if (link->named && idle_ms > RELAY_NAMED_IDLE_MS)
+		idle_ms = RELAY_NAMED_IDLE_MS;
+	net_wheel_arm(&r->wheel, &link->timer, now_ms + idle_ms);
 }
 
 void relay_pool_share(struct relay *r, struct relay_pool *p, uint64_t now_ms)

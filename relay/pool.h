@@ -3,7 +3,8 @@
  * Idle connections are a stack: the last one used is used next, what is not needed sinks and times
  * out. Links that are busy or being opened are in `links` alone.
  * A connection goes to a job when its identity allows it: with xclient one that speaks for the same
- * client already, else one that takes XCLIENT (again); with xforward and none any.
+ * client already, else one that takes XCLIENT (again); with xforward and none any; with proxy one that was opened for
+ * its session, else a new one is opened for it, once the backend has shown by another that it works.
  */
 #ifndef RELAY_POOL_H
 #define RELAY_POOL_H
@@ -16,6 +17,8 @@ struct relay_group;
 struct relay_link;
 
 enum {
+	/* one that speaks for one client alone is wanted soon or never: RCPT was asked, the mail follows */
+	RELAY_NAMED_IDLE_MS = 5000,
 	RELAY_STOCK = 2,	   /* fresh connections kept ready where each serves one client only */
 	RELAY_POOL_LOOK = 16,	   /* lanes looked at for a job that may run */
 	RELAY_RETIRE_REFUSALS = 8, /* Postfix slows a connection down after 10 (smtpd_soft_error_limit) */
@@ -37,7 +40,7 @@ struct relay_pool {
 
 /* What can be done for a job now. */
 enum relay_borrow {
-	RELAY_BORROWED,
+	RELAY_BORROWED,    /* it may not be open yet */
 	RELAY_BORROW_WAIT, /* for a connection that is being opened or comes free, or for another worker's permit */
 	RELAY_BORROW_NONE  /* the backend is out of order and no connection is left */
 };

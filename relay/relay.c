@@ -151,10 +151,10 @@ void relay_free(struct relay **rp)
 
 /* ---- what is asked ---- */
 
-static void arm(struct relay *r, struct relay_job *job, uint64_t within_ms)
+static void arm(struct relay *r, struct relay_job *job, uint64_t due_ms)
 {
 	job->timer.kind = RELAY_TIMER_JOB;
-	net_wheel_arm(&r->wheel, &job->timer, job->asked_ms + within_ms);
+	net_wheel_arm(&r->wheel, &job->timer, due_ms);
 }
 
 static enum relay_check known(struct relay_done *d, uint64_t ticket, unsigned code, const char *text)
@@ -176,7 +176,7 @@ static enum relay_check ask(struct relay *r, struct relay_job *job, uint64_t now
 		}
 		relay_merge_lead(r, job);
 	}
-	arm(r, job, RELAY_PROBE_WITHIN_MS);
+	arm(r, job, now_ms + RELAY_PROBE_WITHIN_MS);
 	relay_dispatch(r, now_ms);
 	return RELAY_ASKED;
 }
@@ -200,6 +200,25 @@ enum relay_check relay_check_rcpt(struct relay *r, const struct relay_client *cl
 	return known(answer_r, ticket, 451, "4.3.0 Out of memory, try again later");
 }
 
+void relay_begin(struct relay *r, struct relay_job *job, uint64_t now_ms)
+{
+	switch (relay_recall(r, job)) {
+	case RELAY_RECALL_NOTHING:
+	case RELAY_RECALL_SOME:
+		if (!relay_enqueue(r, job))
+			relay_finish_unsayable(r, job, now_ms);
+		return;
+	case RELAY_RECALL_WAIT:
+		relay_hold(r, job, now_ms);
+		return;
+	case RELAY_RECALL_ALL:
+		relay_finish_recalled(r, job, now_ms);
+		return;
+	case RELAY_RECALL_FAILED:
+		relay_finish_unsayable(r, job, now_ms);
+	}
+}
+
 bool relay_deliver(struct relay *r, const struct relay_mail *m, uint64_t now_ms)
 {
 	r->now_ms = now_ms;
@@ -207,16 +226,10 @@ bool relay_deliver(struct relay *r, const struct relay_mail *m, uint64_t now_ms)
 	struct relay_job *job = g ? relay_job_deliver(&r->jobs, m, now_ms) : NULL;
 	TRY(job);
 	job->group = g;
-	enum relay_recall recall = relay_recall(r, job);
-	if (recall == RELAY_RECALL_ALL) {
-		relay_finish_recalled(r, job, now_ms);
-		return true;
-	}
-	if (recall == RELAY_RECALL_FAILED || !relay_enqueue(r, job)) {
-		relay_job_free(&r->jobs, job);
-		return false;
-	}
-	arm(r, job, RELAY_ANSWER_WITHIN_MS);
+	if (r->shared->memory)
+		job->turn = relay_memory_turn(r->shared->memory);
+	arm(r, job, (m->dot_ms ? m->dot_ms : now_ms) + RELAY_ANSWER_WITHIN_MS);
+	relay_begin(r, job, now_ms);
 	relay_dispatch(r, now_ms);
 	return true;
 }
@@ -254,6 +267,8 @@ static void unheard(struct relay *r, struct relay_job *job)
 	if (job->state == RELAY_JOB_SAVING || (job->state == RELAY_JOB_DONE && !taken))
 		return;
 	bool ready = relay_remember_prepare(r, job);
+	if (!taken)
+		relay_leave_undecided(r, job);
 	if (taken && (!ready || !relay_remember(r, job, NULL, false)))
 		log_warn("a mail was taken after its client had gone and is not remembered: it may come twice");
 }
@@ -272,6 +287,8 @@ static void cancel_delivery(struct relay *r, struct relay_job *job)
 	}
 	if (job->state == RELAY_JOB_QUEUED)
 		take_off_queue(job);
+	else if (job->state == RELAY_JOB_HELD)
+		relay_hold_over(r, job);
 	else if (job->link)
 		break_off(r, job);
 	net_wheel_cancel(&r->wheel, &job->timer);
@@ -334,6 +351,8 @@ static void job_is_late(struct relay *r, struct relay_job *job, uint64_t now_ms)
 		take_off_queue(job);
 	} else if (job->state == RELAY_JOB_MERGED) {
 		relay_merge_leave(job);
+	} else if (job->state == RELAY_JOB_HELD) {
+		relay_hold_over(r, job);
 	}
 	relay_finish_late(r, job, now_ms);
 }
@@ -357,6 +376,7 @@ void relay_on_time(struct relay *r, uint64_t now_ms)
 	if (r->look_ms && now_ms >= r->look_ms) {
 		r->look_ms = 0;
 		r->pump = true;
+		relay_look_at_held(r, now_ms);
 	}
 	relay_dispatch(r, now_ms);
 }

@@ -47,7 +47,7 @@ enum {
 	RELAY_WORKERS_MAX = 256,
 	RELAY_TEXT_MAX = 1000,		 /* bytes of a reply that are kept; an enemy's reply cannot grow us */
 	RELAY_PROBE_WITHIN_MS = 20000,	 /* a recipient question is answered by then, 451 4.3.2 if by us */
-	RELAY_ANSWER_WITHIN_MS = 240000, /* and a delivery, unless our own dot is out: then 10 min more */
+	RELAY_ANSWER_WITHIN_MS = 240000, /* of the client's dot, a delivery, unless our own is out: then 10 min more */
 };
 
 /* ---- settings ---------------------------------------------------------------------------------- */
@@ -204,6 +204,12 @@ struct relay_client {
 	struct slice helo;  /* may be empty */
 	struct slice proto; /* "SMTP" or "ESMTP" */
 	struct slice login; /* empty: not authenticated */
+	/* told by the PROXY header alone */
+	struct ip dest; /* where it connected to; port 0: not known */
+	uint16_t dest_port;
+	struct slice tls_version, tls_cipher; /* empty: it came in the clear */
+	struct slice server_name;	      /* SNI */
+	struct slice session;		      /* its id; two questions with the same one may share a connection */
 };
 
 enum relay_from { RELAY_FROM_BACKEND, RELAY_FROM_US };
@@ -269,6 +275,7 @@ struct relay_mail {
 	struct relay_body body;
 	uint64_t ticket;
 	struct slice id; /* its name in the journal, for the note of a mail in doubt; may be empty */
+	uint64_t dot_ms; /* when the client's dot came, from which on it waits; 0: now */
 };
 /* Queues the mail. *m and all it points to stay the caller's and must not change until the ticket was popped or
  * cancelled. False: no memory, nothing will be popped; answer 451 4.3.0.
@@ -292,9 +299,19 @@ struct relay_mail {
  * The code 421 may be among the backend's: it has closed its connection to us; the session need not. */
 bool relay_deliver(struct relay *r, const struct relay_mail *m, uint64_t now_ms) MUST_USE;
 
-/* The reply 2xx to this mail is known not to have reached its client (its connection was reset before it said anything
- * more): the retry is answered from memory. *m as it was given to relay_deliver(), its body still there. */
-void relay_reply_lost(struct relay *r, const struct relay_mail *m);
+/* Whether 2xx reaches the client is the caller's to find out. It pays only while this is true. */
+bool relay_remembers(const struct relay *r);
+/* The reply 2xx to this mail has not reached its client: the retry is answered from memory. *m as it was given to
+ * relay_deliver(), its body still there. `undo_r`: NULL, or it is only taken for lost, and there may be more to come:
+ * then *undo_r is for relay_reply_heard() or relay_save_free(), or NULL when memory was out. */
+struct relay_save;
+void relay_reply_lost(struct relay *r, const struct relay_mail *m, struct relay_save **undo_r);
+/* The client of this mail, which is under way, may have gone: the same mail, should it come again, waits until that is
+ * freed. NULL: nothing waits. */
+struct relay_save *relay_reply_doubted(struct relay *r, const struct relay_mail *m) MUST_USE;
+void relay_save_free(struct relay_save **s);
+/* It has reached its client after all. *undo is NULL afterwards, and may be before. */
+void relay_reply_heard(struct relay *r, struct relay_save **undo);
 
 /* The client is gone. A question that waits is dropped; a delivery whose dot is not out is broken off, so that nothing
  * is delivered; one whose dot is out runs to its end without its owner and is popped as orphan: if it is taken, that

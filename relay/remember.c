@@ -76,6 +76,13 @@ static bool hash_content(const struct relay_state_head *keys, const struct relay
 	return true;
 }
 
+/* Once for all that is done with a mail. */
+static bool hash_job(const struct relay_state_head *keys, struct relay_job *job)
+{
+	job->hashed = job->hashed || hash_content(keys, job->mail, job->content);
+	return job->hashed;
+}
+
 static struct relay_state_record record_of(const struct relay_state_head *keys, const struct relay_mail *m,
 	const uint64_t content[2], struct slice rcpt, uint64_t until_s)
 {
@@ -87,16 +94,33 @@ static struct relay_state_record record_of(const struct relay_state_head *keys, 
 
 /* ---- the retry ---- */
 
-static bool any_about(struct relay_memory *memory, const struct relay_mail *m)
+static bool is_known_about(struct relay_memory *memory, uint64_t about, uint64_t turn)
+{
+	return relay_memory_about(memory, about, now_s()) || relay_memory_undecided_about(memory, about, turn);
+}
+
+static bool any_about(struct relay_memory *memory, const struct relay_mail *m, uint64_t turn)
 {
 	for (size_t i = 0; i < m->rcpts_n; i++)
-		if (relay_memory_about(memory, about(relay_memory_keys(memory), m, m->rcpts[i]), now_s()))
+		if (is_known_about(memory, about(relay_memory_keys(memory), m, m->rcpts[i]), turn))
 			return true;
 	return false;
 }
 
+static bool any_undecided(struct relay_memory *memory, const struct relay_job *job)
+{
+	const struct relay_mail *m = job->mail;
+	for (size_t i = 0; i < m->rcpts_n; i++) {
+		struct relay_state_record rec =
+			record_of(relay_memory_keys(memory), m, job->content, m->rcpts[i], 0);
+		if (relay_memory_undecided(memory, &rec, job->turn))
+			return true;
+	}
+	return false;
+}
+
 /* Those that are missing, with their places in the mail, and what to forget in the end. */
-static enum relay_recall sort_out(struct relay_memory *memory, struct relay_job *job, const uint64_t content[2])
+static enum relay_recall sort_out(struct relay_memory *memory, struct relay_job *job)
 {
 	const struct relay_mail *m = job->mail;
 	struct relay_save *had = relay_save_new(m->rcpts_n);
@@ -110,7 +134,7 @@ static enum relay_recall sort_out(struct relay_memory *memory, struct relay_job 
 		return RELAY_RECALL_FAILED;
 	had->n = 0;
 	for (size_t i = 0; i < m->rcpts_n; i++) {
-		struct relay_state_record rec = record_of(relay_memory_keys(memory), m, content, m->rcpts[i], 0);
+		struct relay_state_record rec = record_of(relay_memory_keys(memory), m, job->content, m->rcpts[i], 0);
 		if (relay_memory_has(memory, &rec, now_s())) {
 			rec.kind = RELAY_STATE_FORGET;
 			had->records[had->n++] = rec;
@@ -123,19 +147,55 @@ static enum relay_recall sort_out(struct relay_memory *memory, struct relay_job 
 	job->rcpts_n = missing;
 	job->rcpts_at = place;
 	if (had->n == 0)
-		mem_free(&job->had);
+		relay_save_free(&job->had);
 	return missing == m->rcpts_n ? RELAY_RECALL_NOTHING : missing ? RELAY_RECALL_SOME : RELAY_RECALL_ALL;
 }
 
 enum relay_recall relay_recall(struct relay *r, struct relay_job *job)
 {
 	struct relay_memory *memory = r->shared->memory;
-	uint64_t content[2];
-	if (!memory || relay_memory_is_empty(memory) || !any_about(memory, job->mail))
+	if (!memory || relay_memory_is_empty(memory) || !any_about(memory, job->mail, job->turn))
 		return RELAY_RECALL_NOTHING;
-	if (!hash_content(relay_memory_keys(memory), job->mail, content))
+	if (!hash_job(relay_memory_keys(memory), job))
 		return RELAY_RECALL_FAILED;
-	return sort_out(memory, job, content);
+	return any_undecided(memory, job) ? RELAY_RECALL_WAIT : sort_out(memory, job);
+}
+
+/* ---- while the same mail is undecided ---- */
+
+/* Its fate is decided in any worker's thread, and may be left out altogether: so it is looked at. */
+enum { HELD_LOOK_MS = 50 };
+
+void relay_leave_undecided(struct relay *r, struct relay_job *job)
+{
+	if (job->save)
+		relay_memory_leave_undecided(r->shared->memory, job->save, job->turn);
+}
+
+void relay_hold(struct relay *r, struct relay_job *job, uint64_t now_ms)
+{
+	job->state = RELAY_JOB_HELD;
+	job->next = r->held;
+	r->held = job;
+	relay_look_at(r, now_ms + HELD_LOOK_MS);
+}
+
+void relay_hold_over(struct relay *r, struct relay_job *job)
+{
+	struct relay_job **from = &r->held;
+	while (*from != job)
+		from = &(*from)->next;
+	*from = job->next;
+}
+
+void relay_look_at_held(struct relay *r, uint64_t now_ms)
+{
+	struct relay_job *held = r->held;
+	r->held = NULL;
+	for (struct relay_job *job, *next = held; (job = next);) {
+		next = job->next;
+		relay_begin(r, job, now_ms);
+	}
 }
 
 void relay_recall_over(struct relay *r, struct relay_job *job)
@@ -161,7 +221,7 @@ void relay_recall_forget(struct relay *r)
 bool relay_remember_prepare(struct relay *r, struct relay_job *job)
 {
 	struct relay_memory *memory = r->shared->memory;
-	uint64_t content[2], until_s = now_s() + RELAY_MEMORY_DAYS * 24 * 3600;
+	uint64_t until_s = now_s() + RELAY_MEMORY_DAYS * 24 * 3600;
 	if (!memory || job->save)
 		return job->save != NULL;
 	const struct relay_state_head *keys = relay_memory_keys(memory);
@@ -169,21 +229,57 @@ bool relay_remember_prepare(struct relay *r, struct relay_job *job)
 	bool over = job->state == RELAY_JOB_DONE;
 	const struct slice *rcpts = over ? job->mail->rcpts : job->rcpts;
 	size_t n = over ? job->mail->rcpts_n : job->rcpts_n;
-	TRY(hash_content(keys, job->mail, content));
+	TRY(hash_job(keys, job));
 	job->save = relay_save_new(n);
 	TRY(job->save);
 	for (size_t i = 0; i < n; i++)
-		job->save->records[i] = record_of(keys, job->mail, content, rcpts[i], until_s);
+		job->save->records[i] = record_of(keys, job->mail, job->content, rcpts[i], until_s);
 	return true;
 }
 
-void relay_reply_lost(struct relay *r, const struct relay_mail *m)
+bool relay_remembers(const struct relay *r)
+{
+	return r->shared->memory != NULL;
+}
+
+static struct relay_save *undo_of(const struct relay_save *s)
+{
+	struct relay_save *undo = relay_save_new(s->n);
+	for (uint32_t i = 0; undo && i < s->n; i++) {
+		undo->records[i] = s->records[i];
+		undo->records[i].kind = RELAY_STATE_FORGET;
+	}
+	return undo;
+}
+
+struct relay_save *relay_reply_doubted(struct relay *r, const struct relay_mail *m)
+{
+	const struct relay_job *under_way = relay_job_find(&r->jobs, m->ticket);
+	struct relay_job job = { .mail = m, .rcpts = m->rcpts, .rcpts_n = m->rcpts_n };
+	if (!under_way || !relay_remember_prepare(r, &job))
+		return NULL;
+	job.turn = under_way->turn;
+	relay_leave_undecided(r, &job);
+	return job.save;
+}
+
+void relay_reply_lost(struct relay *r, const struct relay_mail *m, struct relay_save **undo_r)
 {
 	struct relay_job job = { .mail = m, .rcpts = m->rcpts, .rcpts_n = m->rcpts_n };
 	relay_note_longer(r, m->id); /* the disk is not waited for: a kill before it has this must leave the note */
 	relay_recall_forget(r);	     /* what has served is forgotten before it is remembered anew */
-	if (!relay_remember_prepare(r, &job) || !relay_remember(r, &job, NULL, false))
+	bool ready = relay_remember_prepare(r, &job);
+	if (undo_r)
+		*undo_r = ready ? undo_of(job.save) : NULL;
+	if (!ready || !relay_remember(r, &job, NULL, false))
 		log_warn("a mail was taken and its client did not hear that; it is not remembered and may come twice");
+}
+
+void relay_reply_heard(struct relay *r, struct relay_save **undo)
+{
+	if (*undo)
+		relay_memory_submit(r->shared->memory, *undo);
+	*undo = NULL;
 }
 
 bool relay_remember(struct relay *r, struct relay_job *job, const bool *took, bool wait)

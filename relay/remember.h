@@ -11,11 +11,19 @@
 enum relay_recall {
 	RELAY_RECALL_NOTHING, /* no recipient has it yet: the usual, and cheap */
 	RELAY_RECALL_SOME,    /* job->rcpts are those that have it not */
+	RELAY_RECALL_WAIT,    /* the same mail of before is undecided: ask again */
 	RELAY_RECALL_ALL,     /* nothing is left to be delivered */
 	RELAY_RECALL_FAILED   /* memory, or the body cannot be read back: nothing may be sent */
 };
-/* Looks for the recipients of a delivery. */
+/* Looks for the recipients of a delivery; job->turn is drawn. */
 enum relay_recall relay_recall(struct relay *r, struct relay_job *job) MUST_USE;
+/* The client of this delivery has gone, or may have, while the mail may be taken: retries wait until it is over. What
+ * relay_remember_prepare() made is used. */
+void relay_leave_undecided(struct relay *r, struct relay_job *job);
+/* It waits for another mail's fate; no longer. Those that wait are looked at by relay_look_at_held(). */
+void relay_hold(struct relay *r, struct relay_job *job, uint64_t now_ms);
+void relay_hold_over(struct relay *r, struct relay_job *job);
+void relay_look_at_held(struct relay *r, uint64_t now_ms);
 /* The retry's answer was popped. If it is a 2xx, what was remembered for it has served: it is forgotten by the next
  * relay_recall_forget(), a turn of the loop later, when the answer is on its way. Before that a kill would leave
  * neither. */

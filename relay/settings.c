@@ -168,7 +168,7 @@ static const char *group_fault(const struct relay_config *c)
 		return "relay.tls cannot be set up";
 	if (c->domains_n)
 		return NULL;
-	if (c->identity != RELAY_XCLIENT)
+	if (c->identity == RELAY_XFORWARD || c->identity == RELAY_NONE)
 		return "relay.domains must be set with this relay.identity: the backend takes us for one of its own "
 		       "networks, everybody could relay";
 	if (!c->ask_backend)

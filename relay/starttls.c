@@ -25,7 +25,7 @@ static void failed(struct relay *r, struct relay_link *l, const char *what, cons
 	atomic_store(&b->plain_until_ms, now_ms + RELAY_PLAIN_MS);
 	log_warn("backend %s: %.*s; spoken to in the clear for now (relay.tls = \"may\")", b->name,
 		SLICE_ARG(words(text, sizeof text, what, why)));
-	relay_link_close(r, l);
+	relay_link_give_up(r, l, now_ms);
 }
 
 void relay_tls_late(struct relay *r, struct relay_link *l, uint64_t now_ms)
@@ -44,7 +44,7 @@ bool relay_tls_wanted(struct relay *r, struct relay_link *l, uint64_t now_ms)
 	if (!offered)
 		failed(r, l, "it does not offer STARTTLS", "", now_ms);
 	else if (!smtp_client_starttls(&l->client))
-		relay_link_close(r, l);
+		relay_link_give_up(r, l, now_ms);
 	else
 		relay_link_enter(r, l, RELAY_LINK_STARTTLS, now_ms);
 	return true;
@@ -67,7 +67,7 @@ void relay_tls_reply(struct relay *r, struct relay_link *l, const struct smtp_cl
 	if (net_tls_connect(&l->conn, s->c.tls_ctx, name, l->pool->tls))
 		relay_link_enter(r, l, RELAY_LINK_HANDSHAKE, now_ms);
 	else
-		relay_link_close(r, l);
+		relay_link_give_up(r, l, now_ms);
 }
 
 void relay_tls_shake(struct relay *r, struct relay_link *l, uint64_t now_ms)

@@ -19,6 +19,7 @@ struct keeper;
 struct worker;
 struct decisions;
 struct replay_log;
+struct trials;
 
 struct app {
 	const char *settings_path;
@@ -34,6 +35,7 @@ struct app {
 	struct decisions *decisions;	 /* of log.decisions at the start */
 	struct transcripts *transcripts; /* for `smtpguardctl trace` */
 	struct replay_log *replay;	 /* may be NULL */
+	struct trials *trials;		 /* of `smtpguardctl backend test`; the control thread's, NULL: none yet */
 	struct spool_room spool;
 	struct hash_key log_key; /* of log.addresses = "hash" */
 
@@ -46,6 +48,7 @@ struct app {
 	/* limits.sessions and limits.waiting hold over all workers */
 	_Atomic uint32_t sessions, waiting;
 	_Atomic uint32_t sessions_limit; /* in effect: what the descriptors allow; 0 never */
+	_Atomic uint64_t held, held_max; /* memory of sessions in all, and limits.memory (server/held.h) */
 	uint64_t descriptors;
 	uint64_t id_seed;
 

@@ -16,6 +16,7 @@ enum { PROXY_HEADER_MS = 5000 };
 
 #define TOO_MANY "4.3.2 Too many connections, try again later"
 #define TOO_MANY_OF_YOU "4.7.0 Too many connections from your address, try again later"
+#define TOO_MANY_OF_NET "4.7.0 Too many connections from your network, try again later"
 
 static const struct settings_listener *listener_of(const struct session *s)
 {
@@ -144,10 +145,33 @@ static bool take_place(struct worker *w, const struct ip *ip, bool allowed)
 	return seats_take(w->app, true) || (ending_make_room(w) && seats_take(w->app, true));
 }
 
-static bool enters(struct worker *w, const struct ip *client, const struct generation *g)
+static const struct clients_limits NO_LIMITS = { UINT32_MAX, UINT32_MAX };
+
+/* None: it is counted. */
+static struct slice words_of(enum clients_room room)
 {
-	uint32_t most = g->settings->limits.sessions_per_client;
-	return clients_enter(w->app->clients, client, most ? most : UINT32_MAX);
+	switch (room) {
+	case CLIENTS_ROOM:
+		break;
+	case CLIENTS_FULL:
+		return SLICE(TOO_MANY_OF_YOU);
+	case CLIENTS_NET_FULL:
+		return SLICE(TOO_MANY_OF_NET);
+	}
+	return SLICE("");
+}
+
+/* Who is known good is not kept out by its neighbours. */
+static struct slice enters(struct worker *w, const struct ip *client, const struct generation *g, bool allowed)
+{
+	uint32_t each = g->settings->limits.sessions_per_client, net = g->settings->limits.sessions_per_net;
+	struct clients_limits limits = { each ? each : UINT32_MAX, net ? net : UINT32_MAX };
+	enum clients_room room = clients_enter(w->app->clients, client, &limits);
+	if (room == CLIENTS_NET_FULL && (allowed || door_is_known_good(w->app, g, client))) {
+		limits.net = UINT32_MAX;
+		room = clients_enter(w->app->clients, client, &limits);
+	}
+	return words_of(room);
 }
 
 static void open_straight(struct worker *w, int fd, const struct peer *peer)
@@ -159,9 +183,10 @@ static void open_straight(struct worker *w, int fd, const struct peer *peer)
 		away_over_limit(w, fd, peer, SLICE(TOO_MANY));
 		return;
 	}
-	if (!enters(w, &peer->ip, w->generation)) {
+	struct slice full = enters(w, &peer->ip, w->generation, allowed);
+	if (full.n) {
 		seats_leave(w->app);
-		away_over_limit(w, fd, peer, SLICE(TOO_MANY_OF_YOU));
+		away_over_limit(w, fd, peer, full);
 		return;
 	}
 	struct session *s = session_new(w, fd, peer);
@@ -228,6 +253,7 @@ static void via_free(struct via **v)
 	mem_free(&(*v)->cipher);
 	mem_free(&(*v)->name);
 	mem_free(&(*v)->login);
+	mem_free(&(*v)->server_name);
 	mem_free(v);
 }
 
@@ -252,7 +278,11 @@ static bool believe_proxy(struct session *s, const struct net_proxy *p)
 		return false;
 	s->peer.ip = p->src;
 	s->peer.port = p->src_port;
+	v->dest = p->dst;
+	v->dest_port = p->dst_port;
 	v->tls = p->tls;
+	if (is_plain(p->authority))
+		v->server_name = mem_strndup(p->authority.p, p->authority.n);
 	if (is_plain(p->version) && p->version.n < sizeof v->version)
 		memcpy(v->version, p->version.p, p->version.n);
 	if (is_plain(p->cipher))
@@ -280,10 +310,11 @@ static bool admit_behind_proxy(struct session *s, int fd, bool local, bool *allo
 		away_over_limit(w, fd, &s->peer, SLICE(TOO_MANY));
 		return false;
 	}
-	if (local ? clients_enter(w->app->clients, &s->peer.ip, UINT32_MAX) : enters(w, &s->peer.ip, s->generation))
-		return true;
-	away_over_limit(w, fd, &s->peer, SLICE(TOO_MANY_OF_YOU));
-	return false;
+	struct slice full = local ? words_of(clients_enter(w->app->clients, &s->peer.ip, &NO_LIMITS))
+				  : enters(w, &s->peer.ip, s->generation, *allowed_r);
+	if (full.n)
+		away_over_limit(w, fd, &s->peer, full);
+	return !full.n;
 }
 
 static void let_in_behind_proxy(struct session *s, bool local)
@@ -410,6 +441,10 @@ static void forget_former(struct session *s)
 static void become(struct session *s, const struct smtp_xclient *x, struct via *v)
 {
 	s->via = v;
+	if (x->known & SMTP_XATTR_DESTADDR && x->known & SMTP_XATTR_DESTPORT) {
+		v->dest = x->dest;
+		v->dest_port = x->dest_port;
+	}
 	if (x->known & SMTP_XATTR_ADDR)
 		s->peer.ip = x->ip;
 	if (x->given & SMTP_XATTR_PORT)
@@ -444,16 +479,16 @@ void arrive_xclient(struct session *s, const struct smtp_xclient *x)
 	end_former(s);
 	forget_former(s);
 	become(s, x, v);
-	bool room = enters(w, &s->peer.ip, s->generation);
-	if (!room) /* counted all the same: it leaves again when it is closed */
-		(void)!clients_enter(w->app->clients, &s->peer.ip, UINT32_MAX);
 	enum door door = door_of_client(w->app, s->generation, &s->peer.ip, w->wall_ms, &hold);
+	struct slice full = enters(w, &s->peer.ip, s->generation, door == DOOR_ALLOWED);
+	if (full.n) /* counted all the same: it leaves again when it is closed */
+		(void)!clients_enter(w->app->clients, &s->peer.ip, &NO_LIMITS);
 	get_to_know(s, door == DOOR_ALLOWED);
 	s->by_xclient = true;
 	if (door == DOOR_BLOCKED)
 		refuse_xclient(s, SLICE("block"), SLICE("4.7.0 Your address is blocked for now, try again later"));
-	else if (!room)
-		refuse_xclient(s, SLICE("limit"), SLICE(TOO_MANY_OF_YOU));
+	else if (full.n)
+		refuse_xclient(s, SLICE("limit"), full);
 	else
 		welcome(s);
 }

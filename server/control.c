@@ -58,6 +58,7 @@ const struct ctl_command *control_commands(size_t *n_r)
 		{ "drain", control_drain },
 		{ "snapshot", control_snapshot },
 		{ "backend", control_backend },
+		{ "backend test", control_backend_test },
 		{ "forget", control_forget },
 		{ "explain", control_explain },
 		{ "last", control_last },

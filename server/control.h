@@ -8,7 +8,12 @@
 
 #include "ctl/server.h"
 
+struct app;
+
 /* The table for ctl_server_open(); its `app` is a struct app. */
 const struct ctl_command *control_commands(size_t *n_r);
+
+/* When the control thread has ended: breaks off what it began. */
+void control_trials_end(struct app *app);
 
 #endif

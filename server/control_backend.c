@@ -18,18 +18,31 @@ static void put_caps(struct ctl_json list, uint32_t exts)
 			ctl_json_put_text(list, NULL, slice_str(NAMES[i].name));
 }
 
-static void put_backend(struct ctl_json list, const struct relay_backend_info *b)
+const char *control_identity_name(enum relay_identity i)
 {
-	static const char *const STATE[] = { "unknown", "up", "down", "unhealthy" };
-	static const char *const IDENTITY[] = { [RELAY_XCLIENT] = "xclient",
+	static const char *const NAMES[] = { [RELAY_XCLIENT] = "xclient",
 		[RELAY_XFORWARD] = "xforward",
 		[RELAY_PROXY] = "proxy",
 		[RELAY_NONE] = "none" };
+	return NAMES[i];
+}
+
+const char *control_tls_name(enum relay_tls t)
+{
+	static const char *const NAMES[] = { [RELAY_TLS_OFF] = "off",
+		[RELAY_TLS_MAY] = "may",
+		[RELAY_TLS_REQUIRE] = "require" };
+	return NAMES[t];
+}
+
+static void put_backend(struct ctl_json list, const struct relay_backend_info *b)
+{
+	static const char *const STATE[] = { "unknown", "up", "down", "unhealthy" };
 	struct ctl_json at = ctl_json_put_object(list, NULL);
 	ctl_json_put_text(at, "name", slice_str(b->group));
 	ctl_json_put_text(at, "url", slice_str(b->name));
 	ctl_json_put_text(at, "state", slice_str(STATE[b->state]));
-	ctl_json_put_text(at, "identity", slice_str(IDENTITY[b->identity]));
+	ctl_json_put_text(at, "identity", slice_str(control_identity_name(b->identity)));
 	ctl_json_put_bool(at, "reusable", b->reusable);
 	struct ctl_json c = ctl_json_put_object(at, "connections");
 	ctl_json_put_count(c, "open", b->open);

@@ -164,6 +164,7 @@ bool control_stats(void *arg, struct ctl_json args, struct ctl_json_doc *data_r,
 	ctl_json_put_count(root, "patterns_gave_up", control_sum(app, STAT_GAVE_UP));
 	ctl_json_put_count(root, "open_bodies", atomic_load(&app->spool.files));
 	ctl_json_put_count(root, "body_memory_bytes", atomic_load(&app->spool.memory));
+	ctl_json_put_count(root, "session_memory_bytes", atomic_load(&app->held));
 	ctl_json_put_count(root, "log_dropped", log_dropped());
 	put_replay(root, app);
 	struct ctl_json limits = ctl_json_put_object(root, "limits");

@@ -334,6 +334,7 @@ static int serve_until_end(struct app *app, struct ctl_server *ctl, int signals)
 		worker_join(&app->workers[i]);
 	ctl_server_stop(ctl);
 	pthread_join(control, NULL);
+	control_trials_end(app);
 	(void)keeper_stop(app->keeper); /* what went wrong is in the log; the mail itself ended cleanly */
 	log_info("ended");
 	return 0;
@@ -368,10 +369,13 @@ int daemon_run(const char *settings_path, const char *hostname)
 	pthread_mutex_init(&app.lock, NULL);
 	app.generation = generation_load(settings_path, &app.needs, NULL, &faults);
 	struct log_config log = app.generation ? reload_log_config(app.generation->settings) : (struct log_config){ 0 };
+	bool fresh_log = app.generation && *log.to == '/' && access(log.to, F_OK) < 0;
 	if (app.generation && !log_open(&log)) {
 		fprintf(stderr, "smtpguardd: log.to %s: %s\n", log.to, strerror(errno));
 		generation_unref(&app.generation);
 	}
+	if (fresh_log && app.generation && !privileges_give_file(log.to, app.generation->settings->server.user))
+		log_warn("log.to %s: it could not be given to server.user, who opens it again on HUP", log.to);
 	reload_tell(&faults);
 	if (!app.generation && faults.count == 0)
 		fputs("smtpguardd: cannot start: out of memory\n", stderr);

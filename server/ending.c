@@ -1,8 +1,6 @@
 /* The end of a session: the last reply leaves, also to who goes on talking. */
 #include "server/talk.h"
 
-#include <sys/socket.h>
-
 /* How long the last reply may take to leave. */
 enum { FLUSH_MS = 10000 };
 /* How long a client that was still talking may take to hear it and end its side. */
@@ -20,8 +18,8 @@ void ending_read_rest(struct session *s)
 		s->tally.bytes += n;
 }
 
-/* False: the client has ended its side too, or is gone. */
-static bool drop_input(struct session *s)
+/* NET_EOF, NET_FAILED: the client has ended its side too, or is gone. */
+static enum net_result drop_input(struct session *s)
 {
 	size_t n;
 	enum net_result r = NET_OK;
@@ -31,7 +29,7 @@ static bool drop_input(struct session *s)
 	}
 	if (r == NET_OK)
 		net_conn_remind(&s->conn, s->worker->loop);
-	return r == NET_OK || r == NET_AGAIN;
+	return r;
 }
 
 /* The last reply has been handed to the kernel. Who is still talking would make the close a reset, which drops a reply
@@ -40,11 +38,12 @@ static bool drop_input(struct session *s)
 static bool linger(struct session *s)
 {
 	bool talks = s->conn.readable || (s->tally.bytes && s->worker->now_ms - s->heard_ms < LINGER_MS);
-	if (!talks || s->conn.tls || shutdown(s->conn.io.fd, SHUT_WR) != 0)
+	if (!talks || s->conn.tls || !net_conn_end(&s->conn))
 		return false;
 	s->conn.readable = true; /* whatever the last edge said */
-	s->lingers = drop_input(s);
-	return s->lingers;
+	s->lingers = true;
+	enum net_result r = drop_input(s);
+	return r == NET_OK || r == NET_AGAIN;
 }
 
 static void close_softly(struct session *s)
@@ -55,6 +54,42 @@ static void close_softly(struct session *s)
 	}
 	s->awaiting = AWAIT_FLUSH;
 	deadline_after(s, LINGER_MS);
+}
+
+/* Our side is shut: until the client has heard all, or has ended its own side. */
+static void linger_on(struct session *s)
+{
+	bool had = s->unheard != NULL, awaited = receipt_is_awaited(s);
+	enum net_result r = drop_input(s);
+	if (r == NET_EOF && awaited && net_connect_error(s->conn.io.fd) == 0)
+		r = NET_AGAIN; /* its own end has long come; what it acknowledges, or a reset, comes still */
+	if ((r != NET_OK && r != NET_AGAIN) || (had && !receipt_is_awaited(s)))
+		session_close(s);
+}
+
+/* The client has not had our 250 yet, as far as we know: our side is shut, and that it hears or breaks is awaited.
+ * A mail whose client pipelines its QUIT always comes here. */
+static void await_receipt(struct session *s)
+{
+	if (!net_conn_end(&s->conn)) {
+		session_close(s);
+		return;
+	}
+	s->conn.readable = true;
+	s->lingers = true;
+	s->awaiting = AWAIT_FLUSH;
+	deadline_after(s, FLUSH_MS);
+	linger_on(s);
+}
+
+static void close_flushed(struct session *s)
+{
+	if (receipt_is_awaited(s))
+		await_receipt(s);
+	else if (s->conn.last_words)
+		session_close(s);
+	else
+		close_softly(s);
 }
 
 /* Nothing more is done for the client. `awaited`: it has said QUIT, so the last reply may leave in one packet with the
@@ -68,10 +103,7 @@ void ending_finish(struct session *s, bool awaited)
 	s->conn.last_words = awaited && !s->conn.readable;
 	switch (session_flush(s)) {
 	case NET_OK:
-		if (s->conn.last_words)
-			session_close(s);
-		else
-			close_softly(s);
+		close_flushed(s);
 		return;
 	case NET_AGAIN:
 		s->awaiting = AWAIT_FLUSH;
@@ -87,13 +119,12 @@ void ending_finish(struct session *s, bool awaited)
 void ending_go_on(struct session *s)
 {
 	if (s->lingers) {
-		if (!drop_input(s))
-			session_close(s);
+		linger_on(s);
 		return;
 	}
 	enum net_result r = session_flush(s);
 	if (r == NET_OK)
-		close_softly(s);
+		close_flushed(s);
 	else if (r != NET_AGAIN)
 		session_close(s);
 }

@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include <errno.h>
+
 /* ---- recipients ---- */
 
 static bool resolve_recipients(struct generation *g, const struct generation *old, const char *path,
@@ -76,7 +78,8 @@ static bool open_certificate(
 		return true;
 	if (old && old->tls) {
 		g->tls = net_tls_ctx_ref(old->tls);
-		settings_fault_add(faults, SETTINGS_WARNING, path, 0, "%s; the certificate in use is kept", why);
+		settings_fault_add(faults, SETTINGS_WARNING, path, 0, "%s; the certificate in use is kept%s", why,
+			strstr(why, strerror(EACCES)) ? "; server.user or a group of it must be able to read it" : "");
 		return true;
 	}
 	settings_fault_add(faults, SETTINGS_ERROR, path, 0, "%s", why);
@@ -92,7 +95,8 @@ static enum relay_identity identity_of(enum settings_identity i)
 		return RELAY_XCLIENT;
 	case SETTINGS_IDENTITY_XFORWARD:
 		return RELAY_XFORWARD;
-	case SETTINGS_IDENTITY_PROXY: /* refused by config/ in this version */
+	case SETTINGS_IDENTITY_PROXY:
+		return RELAY_PROXY;
 	case SETTINGS_IDENTITY_NONE:
 		break;
 	}
@@ -186,6 +190,9 @@ static bool fill_groups(struct generation *g, const char *path, struct settings_
 		TRY(ok);
 	}
 	g->relay.groups = g->groups;
+	g->tells_proxy = g->relay.identity == RELAY_PROXY;
+	for (size_t i = 0; i < from->count; i++)
+		g->tells_proxy |= g->groups[i].identity == RELAY_PROXY;
 	return true;
 }
 

@@ -37,6 +37,7 @@ struct generation {
 	struct dns_settings dns;	     /* its cache is that of all workers */
 	struct relay_config relay;	     /* points into `arena` and the settings */
 	struct relay_config *groups;	     /* relay.groups */
+	bool tells_proxy;		     /* some backend is told of clients by PROXY headers */
 	struct slice hostname, banner;	     /* "HOSTNAME ESMTP SmtpGuard" */
 	struct arena arena;
 };

@@ -197,6 +197,8 @@ void journal_mail(struct session *s)
 	stat_add(&s->worker->stats, COUNTED_AS[m->outcome.verdict], 1);
 	judge_mail_done(s);
 	lookup_end_mail(s);
+	if (m->outcome.verdict == MAIL_ACCEPTED)
+		receipt_await(s);
 	mail_free(&s->mail, &s->worker->app->spool);
 }
 

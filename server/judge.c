@@ -6,8 +6,9 @@
 
 #include <stdio.h>
 
-/* Of limits.delay, what may be spent before the greeting: longer, and good servers give up. */
-enum { GREETING_DELAY_MS = 20000 };
+/* Of limits.delay, what may be spent before the greeting: longer, and good servers give up. And behind the dot, of the
+ * 4 minutes in which the client hears something: the backend needs its part. */
+enum { GREETING_DELAY_MS = 20000, DOT_DELAY_MS = 120000 };
 static const struct slice NO_MEMORY = SLICE_INIT("4.3.0 Out of memory, try again later");
 
 /* The administrator's `allow`, an `ok` above all rules. `here`: of the recipient in question. */
@@ -140,16 +141,27 @@ static bool enter_waiting(struct app *app, uint32_t limit)
 	return false;
 }
 
+/* What may still be waited for. */
+static uint64_t delay_left(const struct session *s)
+{
+	uint64_t most = s->generation->settings->limits.delay_ms;
+	bool greeting = s->asked == ASKED_GREETING || s->asked == ASKED_BANNER;
+	if (greeting && most > GREETING_DELAY_MS)
+		most = GREETING_DELAY_MS;
+	uint64_t left = most > s->tally.waited_ms ? most - s->tally.waited_ms : 0;
+	if (!s->mail || !s->mail->dot_ms)
+		return left;
+	uint64_t after = s->worker->now_ms - s->mail->dot_ms, room = after < DOT_DELAY_MS ? DOT_DELAY_MS - after : 0;
+	return left < room ? left : room;
+}
+
 /* Holds the session back, as far as the limits allow. False: it goes on at once. */
 static bool hold_back(struct session *s, uint64_t ms)
 {
 	struct worker *w = s->worker;
 	const struct settings_limits *l = &s->generation->settings->limits;
 	bool before_greeting = s->asked == ASKED_GREETING || s->asked == ASKED_BANNER;
-	uint64_t most = before_greeting ? GREETING_DELAY_MS : l->delay_ms;
-	if (most > l->delay_ms)
-		most = l->delay_ms;
-	uint64_t left = most > s->tally.waited_ms ? most - s->tally.waited_ms : 0;
+	uint64_t left = delay_left(s);
 	if (ms > left)
 		ms = left;
 	if (ms == 0)

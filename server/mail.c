@@ -16,13 +16,20 @@ struct mail *mail_new(uint64_t id, uint32_t number, uint64_t now_ms)
 	return m;
 }
 
+void mail_forget(struct mail *m, struct spool_room *room)
+{
+	spool_release(&m->spool, room);
+	buf_release(&m->header);
+	arena_release(&m->arena);
+	m->out.rcpts_n = 0;
+}
+
 void mail_free(struct mail **m, struct spool_room *room)
 {
 	if (!*m)
 		return;
-	spool_release(&(*m)->spool, room);
-	buf_release(&(*m)->header);
-	arena_release(&(*m)->arena);
+	mail_forget(*m, room);
+	relay_save_free(&(*m)->kept);
 	mem_free(m);
 }
 
@@ -111,6 +118,7 @@ bool mail_prepare(struct mail *m, const struct relay_client *client, uint64_t ti
 			.eight_bit = m->eight_bit },
 		.ticket = ticket,
 		.id = m->name,
+		.dot_ms = m->dot_ms,
 	};
 	return n > 0;
 }

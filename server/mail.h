@@ -9,6 +9,7 @@
 #include "base/arena.h"
 #include "relay/relay.h"
 #include "score/facts.h"
+#include "server/id.h"
 #include "server/spool.h"
 #include "smtp/hops.h"
 
@@ -62,6 +63,7 @@ struct mail {
 	enum spool_result spooled;
 	struct smtp_hops hops;
 	uint64_t body_started_ms, body_bytes;
+	uint64_t dot_ms; /* when its end came; 0: not yet */
 
 	bool keeps_header; /* some rule wants to read it */
 	struct buf header; /* the first SMTP_HEADER_BYTES_MAX bytes of it */
@@ -69,14 +71,23 @@ struct mail {
 	uint32_t headers_n;
 
 	struct slice name;     /* its id as text, for the relay */
+	char session[ID_TEXT]; /* the same of its session */
 	struct slice head;     /* our Received: line, and what rules add */
 	struct relay_mail out; /* while it is being handed on */
 	struct mail_outcome outcome;
+
+	struct mail *next; /* from here on: its 250 is on its way, see receipt.c */
+	uint64_t replied_ms;
+	uint64_t reply_end;	 /* bytes of the connection that it is heard with; 0: not all has left yet */
+	bool taken_for_lost;	 /* it is remembered; only the struct is left of it, and */
+	struct relay_save *kept; /* what takes that back; before: what makes the same mail wait; NULL: nothing does */
 };
 
 /* NULL: no memory. */
 struct mail *mail_new(uint64_t id, uint32_t number, uint64_t now_ms) MUST_USE;
 void mail_free(struct mail **m, struct spool_room *room);
+/* Gives back envelope and body. */
+void mail_forget(struct mail *m, struct spool_room *room);
 
 /* Copies the sender's address, and what MAIL said beside it. */
 bool mail_set_sender(struct mail *m, struct slice sender, const struct smtp_params *p) MUST_USE;

@@ -3,6 +3,7 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
 #include <linux/capability.h>
@@ -104,6 +105,20 @@ bool privileges_own_folder(const char *path, const char *user)
 	TRY(make_folders(path));
 	const struct passwd *pw = user && *user && geteuid() == 0 ? getpwnam(user) : NULL;
 	return !pw || chown(path, pw->pw_uid, pw->pw_gid) == 0;
+}
+
+bool privileges_give_file(const char *path, const char *user)
+{
+	const struct passwd *pw = user && *user && geteuid() == 0 ? getpwnam(user) : NULL;
+	struct stat st;
+	if (!pw)
+		return true;
+	int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	bool ok = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1 && st.st_uid == 0 &&
+		  fchownat(fd, "", pw->pw_uid, pw->pw_gid, AT_EMPTY_PATH) == 0;
+	if (fd >= 0)
+		close(fd);
+	return ok;
 }
 
 bool privileges_look_as(const char *user)

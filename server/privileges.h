@@ -20,6 +20,10 @@ bool privileges_drop(const char *user, char error_r[256]) MUST_USE;
  * folder is made (0750), those above it too. False: errno. */
 bool privileges_own_folder(const char *path, const char *user) MUST_USE;
 
+/* Makes `user` the owner of a file that we have just made as root, so that it can be opened again after the drop. Never
+ * of a link, of what has another name, or belongs to somebody. False: it is left as it is. */
+bool privileges_give_file(const char *path, const char *user) MUST_USE;
+
 /* Files are seen with that user's rights from now on, when we are root: for --check. False: there is none such. */
 bool privileges_look_as(const char *user) MUST_USE;
 

@@ -54,7 +54,8 @@ void recipients_answer(struct session *s, const struct relay_done *d)
 static void ask_relay(struct session *s)
 {
 	struct relay_done d;
-	struct relay_client client = transfer_client(s);
+	char id[ID_TEXT];
+	struct relay_client client = transfer_client(s, id);
 	if (relay_check_rcpt(s->worker->relay, &client, s->mail->sender, rcpt_of(s), session_ticket(s),
 		    s->worker->now_ms, &d) == RELAY_KNOWN)
 		recipients_answer(s, &d);

@@ -65,6 +65,7 @@ void seats_apply(struct app *app, const struct settings *s)
 	atomic_store(&app->sessions_limit, plan.sessions);
 	atomic_store(&app->spool.max_files, plan.bodies);
 	atomic_store(&app->spool.max_memory, s->relay.memory);
+	atomic_store(&app->held_max, s->limits.memory);
 }
 
 /* A worker that has nothing to do would not see it for minutes. */

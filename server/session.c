@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "server/lookup.h"
+#include "server/held.h"
 #include "server/replay_log.h"
 #include "server/seats.h"
 #include "server/talk.h"
@@ -51,6 +52,8 @@ enum net_result session_flush(struct session *s)
 		retell_out(s);
 	enum net_result r = net_conn_flush(&s->conn, s->worker->loop);
 	s->told = (uint32_t)buf_len(&s->conn.out);
+	if (s->unheard && r == NET_OK)
+		receipt_flushed(s);
 	return r;
 }
 
@@ -71,12 +74,14 @@ void session_close(struct session *s)
 	journal_session(s);
 	if (retell_wanted(w))
 		retell_end(s);
+	receipt_settle(s);
 	ending_read_rest(s);
 	net_conn_close(&s->conn, w->loop);
 	net_wheel_cancel(&w->wheel, &s->timer);
 	judge_release(s);
 	lookup_release(s);
 	buf_release(&s->in);
+	held_release(s);
 	mem_free(&s->helo);
 	arrive_forget_via(s);
 	clients_leave(w->app->clients, &s->peer.ip);
@@ -107,6 +112,8 @@ static enum net_result take_input(struct session *s, struct slice *in)
 		return r;
 	s->tally.bytes += n;
 	throttle_took(&s->throttle, n);
+	if (s->unheard)
+		receipt_look(s);
 	if (kept)
 		buf_grew(&s->in, n);
 	*in = kept ? buf_slice(&s->in) : slice_of(to, n);
@@ -220,6 +227,12 @@ void session_pump(struct session *s)
 		client_gone(s, NET_FAILED);
 		return;
 	}
+	if (!held_fits(s)) {
+		session_end(s, "limit", SLICE("4.3.1 Insufficient memory, try again later"));
+		if (net_conn_is_open(&s->conn)) /* what it holds is needed now */
+			session_close(s);
+		return;
+	}
 	if (s->awaiting == AWAIT_CLIENT) {
 		net_conn_idle(&s->conn);
 		deadline_client(s);
@@ -293,6 +306,8 @@ void session_on_io(struct session *s, unsigned events)
 			client_gone(s, NET_EOF);
 		else if (session_flush(s) == NET_FAILED)
 			client_gone(s, NET_FAILED);
+		else
+			receipt_doubt(s);
 	}
 }
 
@@ -306,6 +321,8 @@ void session_on_timer(struct session *s)
 		stage_give_up(s);
 	else
 		deadline_passed(s);
+	if (s->unheard)
+		receipt_on_time(s);
 }
 
 void session_on_relay(struct session *s, const struct relay_done *done)

@@ -4,8 +4,8 @@
  * talk.c (what the client asks, what it is told), stage.c (how a stage is judged), lookup.c (what is asked of the DNS
  * for it), offer.c (what EHLO announces), facts.c (what rules may see), judge.c
  * (what the rules want), act.c (what they do beside replies and waits), transfer.c (recipients and bodies on their way
- * to the backend), deadline.c (how long anything may take), journal.c (what is written down), retell.c (what a trace
- * is told), describe.c (what people see).
+ * to the backend), deadline.c (how long anything may take), receipt.c (whether a client has heard our 250),
+ * journal.c (what is written down), retell.c (what a trace is told), describe.c (what people see).
  *
  * At each moment a session awaits one thing (enum awaiting); one question of the client (enum asked)
  * can be open meanwhile. An idle session costs its struct alone: input, output and mail own no memory then.
@@ -66,6 +66,9 @@ struct via {
 	bool tls;			     /* the client's, which the proxy has ended */
 	char version[10];		     /* "TLSv1.3" */
 	char *cipher, *name, *login; /* owned; NULL: not said */
+	char *server_name;	     /* as they are: SNI */
+	struct ip dest;		     /* where the client connected to; port 0: not said */
+	uint16_t dest_port;
 };
 
 /* For the journal's session line. */
@@ -101,6 +104,7 @@ struct session {
 	bool trusted;	/* its XCLIENT is believed */
 	bool by_xclient; /* it began with XCLIENT, which is not answered yet */
 	bool lingers;  /* our side is shut; the client's last bytes are read and dropped */
+	uint32_t held; /* bytes claimed of limits.memory: server/held.h */
 	uint32_t told; /* bytes of conn.out that a trace has been told, or never will */
 	uint8_t held_refusals;
 	uint64_t id, opened_ms;
@@ -113,6 +117,7 @@ struct session {
 	uint64_t dns_since_ms;
 	struct buf in; /* input that could not be used yet */
 	struct mail *mail;
+	struct mail *unheard; /* accepted, and nobody knows yet whether the client has heard it; the last first */
 	struct score_case judgement;
 	uint32_t replay_step;	     /* of its next line in log.replay; 0: it is not traced */
 	struct account *account;     /* what the rules did, for explain; NULL: nothing yet */

@@ -300,14 +300,6 @@ static void on_body(struct session *s, struct slice part)
 					s->generation->settings->relay.memory_per_message));
 }
 
-/* A reset can come at the very moment of the answer: who provably did not hear that the mail was taken brings it again,
- * and that is to be answered from memory. */
-static void note_unheard(struct session *s)
-{
-	if (session_flush(s) == NET_FAILED && s->mail->out.rcpts_n)
-		relay_reply_lost(s->worker->relay, &s->mail->out);
-}
-
 void talk_answer_message(struct session *s, unsigned code, struct slice text, struct slice by)
 {
 	outcome(s->mail, verdict_of(code), by, code, text);
@@ -320,8 +312,6 @@ void talk_answer_message(struct session *s, unsigned code, struct slice text, st
 	judge_event(s, SCORE_EV_BYTES, s->mail->body_bytes);
 	judge_tell(s, SCORE_OF_MAIL); /* while its header is known */
 	talk_answer(s, code, text);
-	if (code / 100 == 2)
-		note_unheard(s);
 	journal_mail(s);
 }
 
@@ -359,6 +349,7 @@ static void on_body_end(struct session *s, const struct smtp_event *ev)
 	s->asked = ASKED_HEADER;
 	s->in_body = false;
 	s->mail->eight_bit = ev->eight_bit;
+	s->mail->dot_ms = s->worker->now_ms;
 	stat_add(&s->worker->stats, STAT_BYTES, s->mail->body_bytes);
 	if (ev->fault != SMTP_FAULT_NONE) {
 		struct slice words;

@@ -1,7 +1,7 @@
 /* server/talk.h - the steps of a session, among the files that make it up
  *
- * For server/arrive.c, session.c, ending.c, talk.c, facts.c, judge.c, act.c, transfer.c, deadline.c, retell.c and
- * journal.c;
+ * For server/arrive.c, session.c, ending.c, talk.c, facts.c, judge.c, act.c, transfer.c, deadline.c, receipt.c,
+ * retell.c and journal.c;
  * worker.c takes journal_orphan().
  */
 #ifndef SERVER_TALK_H
@@ -138,7 +138,8 @@ void act_remember(struct session *s, enum deed deed);
 void offer_extensions(struct session *s);
 
 /* transfer.c */
-struct relay_client transfer_client(const struct session *s);
+/* `id` is written to, and must live as long as what is returned. */
+struct relay_client transfer_client(const struct session *s, char id[ID_TEXT]);
 void transfer_check_rcpt(struct session *s);
 void transfer_deliver(struct session *s);
 void transfer_answer(struct session *s, const struct relay_done *done);
@@ -154,6 +155,21 @@ void recipients_answer(struct session *s, const struct relay_done *d);
 void recipients_collect(struct worker *w);
 /* Who looks for a user who is not there, or for an open relay. */
 void recipients_note_bad(struct session *s);
+/* receipt.c: a mail whose client does not hear our 250 comes again, and must not be delivered twice */
+/* The client has perhaps ended its side while its mail is on its way: it may have gone. */
+void receipt_doubt(struct session *s);
+/* s->mail was accepted and has been answered, though not flushed: it is kept until that is heard. */
+void receipt_await(struct session *s);
+/* All that was answered has been flushed. */
+void receipt_flushed(struct session *s);
+/* Lets those go that have been heard by now. */
+void receipt_look(struct session *s);
+/* Is one left that is worth waiting for? */
+bool receipt_is_awaited(struct session *s) MUST_USE;
+/* What has waited long enough is taken for lost; the timer is set for what has not. */
+void receipt_on_time(struct session *s);
+/* The connection ends: what has not been heard is lost. */
+void receipt_settle(struct session *s);
 
 /* deadline.c */
 void deadline_client(struct session *s); /* for the next command or the next part of a body */

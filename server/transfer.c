@@ -11,10 +11,28 @@ static struct slice client_name(const struct session *s)
 	return s->via && s->via->name ? slice_str(s->via->name) : lookup_client_name(s);
 }
 
-struct relay_client transfer_client(const struct session *s)
+/* What a PROXY header tells beside the address. */
+static void add_connection(const struct session *s, struct relay_client *c)
+{
+	const struct via *v = s->via;
+	c->tls_version = session_tls_version(s);
+	c->tls_cipher = session_tls_cipher(s);
+	c->server_name = slice_str(net_tls_server_name(s->conn.tls));
+	if (!s->conn.tls && v && v->server_name)
+		c->server_name = slice_str(v->server_name);
+	if (v && v->dest_port) {
+		c->dest = v->dest;
+		c->dest_port = v->dest_port;
+	} else if (!net_local_address(s->conn.io.fd, &c->dest, &c->dest_port)) {
+		c->dest_port = 0;
+	}
+}
+
+/* `id` is written to, and must live as long as what is returned. */
+struct relay_client transfer_client(const struct session *s, char id[ID_TEXT])
 {
 	const char *login = s->via && s->via->login ? s->via->login : "";
-	return (struct relay_client){
+	struct relay_client c = {
 		.ip = s->peer.ip,
 		.port = s->peer.port,
 		.name = client_name(s),
@@ -22,6 +40,12 @@ struct relay_client transfer_client(const struct session *s)
 		.helo = session_helo(s),
 		.proto = s->esmtp ? SLICE("ESMTP") : SLICE("SMTP"),
 	};
+	if (!s->generation->tells_proxy)
+		return c;
+	id_format(s->id, id);
+	c.session = slice_str(id);
+	add_connection(s, &c);
+	return c;
 }
 
 /* ---- recipients ---- */
@@ -111,7 +135,7 @@ static bool write_head(struct session *s)
 void transfer_deliver(struct session *s)
 {
 	struct mail *m = s->mail;
-	struct relay_client client = transfer_client(s);
+	struct relay_client client = transfer_client(s, m->session);
 	if (!write_head(s) || !mail_prepare(m, &client, session_ticket(s)) ||
 		!relay_deliver(s->worker->relay, &m->out, s->worker->now_ms)) {
 		talk_answer_message(
@@ -120,6 +144,7 @@ void transfer_deliver(struct session *s)
 	}
 	s->awaiting = AWAIT_BACKEND;
 	m->handed_on = true;
+	receipt_doubt(s);
 }
 
 static void answer_message(struct session *s, const struct relay_done *d)

@@ -126,10 +126,20 @@ static bool is_one_path(struct slice s)
 	return !quoted && s.n <= SMTP_CLIENT_PATH;
 }
 
-bool smtp_client_ehlo(struct smtp_client *c, struct slice name)
+static bool say_hello(struct smtp_client *c, enum smtp_client_command to, struct slice verb, struct slice name)
 {
 	TRY(name.n > 0 && slice_find(name, ' ') == name.n);
-	return say(c, SMTP_TO_EHLO, (struct slice[]){ c->lmtp ? SLICE("LHLO ") : SLICE("EHLO "), name }, 2);
+	return say(c, to, (struct slice[]){ verb, name }, 2);
+}
+
+bool smtp_client_ehlo(struct smtp_client *c, struct slice name)
+{
+	return say_hello(c, SMTP_TO_EHLO, c->lmtp ? SLICE("LHLO ") : SLICE("EHLO "), name);
+}
+
+bool smtp_client_helo(struct smtp_client *c, struct slice name)
+{
+	return !c->lmtp && say_hello(c, SMTP_TO_HELO, SLICE("HELO "), name);
 }
 
 bool smtp_client_starttls(struct smtp_client *c)
@@ -245,6 +255,7 @@ static void take_note(struct smtp_client *c, struct smtp_client_reply *reply)
 		if (yes)
 			smtp_caps_parse(reply->text, &c->caps);
 		break;
+	case SMTP_TO_HELO:
 	case SMTP_TO_STARTTLS: /* RFC 3207 4.2: what was said before in the clear is void */
 	case SMTP_TO_XCLIENT:
 		if (yes)

@@ -39,6 +39,7 @@ enum smtp_client_command {
 	SMTP_TO_NOTHING, /* a 421 that nobody asked for: the server closes (RFC 5321 3.8) */
 	SMTP_TO_GREETING,
 	SMTP_TO_EHLO,
+	SMTP_TO_HELO,
 	SMTP_TO_STARTTLS,
 	SMTP_TO_XCLIENT, /* accept any 2xx */
 	SMTP_TO_XFORWARD,
@@ -78,7 +79,7 @@ struct smtp_client_run {
 
 struct smtp_client {
 	struct buf *out;
-	struct smtp_caps caps; /* of the last good EHLO; empty before it and after a good STARTTLS or XCLIENT */
+	struct smtp_caps caps; /* of the last good EHLO; empty before it and after a good HELO, STARTTLS or XCLIENT */
 	struct smtp_reply_in reply;
 	uint16_t rcpt;	     /* replies to RCPT since MAIL; in LMTP, behind the body, those to it */
 	uint16_t accepted;   /* recipients since MAIL */
@@ -100,6 +101,8 @@ void smtp_client_idle(struct smtp_client *c);
 void smtp_client_release(struct smtp_client *c);
 
 bool smtp_client_ehlo(struct smtp_client *c, struct slice name) MUST_USE;
+/* To a server that does not know EHLO (5xx; RFC 5321 3.2); not in LMTP. It has no extension. */
+bool smtp_client_helo(struct smtp_client *c, struct slice name) MUST_USE;
 bool smtp_client_starttls(struct smtp_client *c) MUST_USE;
 /* With what caps offered, see smtp/client_identity.h. False also when nothing fit was offered. After a 2xx caps are
  * empty: the next command is EHLO. A 501 is about this client's values, not about the server: Postfix with

@@ -41,6 +41,7 @@ void tools_show_stats(struct ctl_json data, struct tools_out *o);
 void tools_show_health(struct ctl_json data, struct tools_out *o);
 void tools_show_sessions(struct ctl_json data, struct tools_out *o);
 void tools_show_backend(struct ctl_json data, struct tools_out *o);
+void tools_show_backend_test(struct ctl_json data, struct tools_out *o);
 void tools_show_config(struct ctl_json data, struct tools_out *o);
 void tools_show_reload(struct ctl_json data, struct tools_out *o);
 void tools_show_drain(struct ctl_json data, struct tools_out *o);

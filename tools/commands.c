@@ -134,6 +134,11 @@ static bool has_entries(struct ctl_json data)
 	return ctl_json_len(ctl_json_get(data, "entries")) > 0;
 }
 
+static bool needs_no_change(struct ctl_json data)
+{
+	return ctl_json_bool(data, "good", false);
+}
+
 static bool was_deleted(struct ctl_json data)
 {
 	return ctl_json_int(data, "deleted", 0) > 0;
@@ -217,6 +222,12 @@ const struct tools_command tools_commands[] = {
 	{ "backend", "", "the backends: state, connections, abilities, last error",
 		"delivered and failed count mails since the server's start.\n", NULL, tools_show_backend, NULL, NULL,
 		NULL, NULL },
+	{ "backend test", "", "asks each backend what it offers, and says what to change",
+		"The server itself asks, as its settings are now: greeting, EHLO, TLS, whether the client can be\n"
+		"told and more than one on a connection, whether it relays for a stranger, what it says of an\n"
+		"unknown recipient, how it bears refusals. No mail is sent; the strangers in its log are 192.0.2.1\n"
+		"and 198.51.100.1. Takes seconds, 30 at most. Exit code 1 when something should be changed.\n",
+		NULL, tools_show_backend_test, needs_no_change, NULL, NULL, NULL },
 	{ "forget", "RCPT", "drop a recipient from the recipient cache",
 		"The next RCPT for this address is checked at the backend again. Exit code 1 when the cache\n"
 		"did not know it.\n",

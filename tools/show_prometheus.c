@@ -87,6 +87,8 @@ static const struct metric {
 	{ "smtpguard_patterns_gave_up_total", NULL, NULL, "patterns_gave_up",
 		"Tests in which a pattern took too many steps.", COUNTER, false },
 	{ "smtpguard_open_bodies", NULL, NULL, "open_bodies", "Bodies in unlinked files.", GAUGE, false },
+	{ "smtpguard_session_memory_bytes", NULL, NULL, "session_memory_bytes",
+		"Envelopes, unread replies and unused input beyond 16 KB a session.", GAUGE, false },
 	{ "smtpguard_body_memory_bytes", NULL, NULL, "body_memory_bytes", "Bodies in memory.", GAUGE, false },
 	{ "smtpguard_log_dropped_total", NULL, NULL, "log_dropped", "Lines that the log did not take.", COUNTER,
 		false },

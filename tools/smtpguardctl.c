@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #ifndef SG_VERSION
 #error "SG_VERSION comes from the build"
@@ -178,13 +179,36 @@ static int show(const struct tools_command *c, struct ctl_json data, const struc
 	return rc;
 }
 
+/* What takes long is asked for again: ctl/commands.h, "pending". */
+enum { PENDING_MS = 200, PENDING_MAX = 300 };
+
+static bool is_pending(const struct ctl_answer *answer)
+{
+	return answer->ok && ctl_json_bool(answer->data, "pending", false);
+}
+
+static enum ctl_client_result question(const struct tools_command *c, const struct typed *t, struct ctl_json_doc *args,
+	struct ctl_answer *answer_r, struct buf *error_r)
+{
+	return ctl_client_ask(socket_path(t), c->name, args, ANSWER_WITHIN_MS, answer_r, error_r);
+}
+
 static int ask(const struct tools_command *c, const struct typed *t, struct ctl_json_doc *args)
 {
 	struct ctl_answer answer;
 	struct buf error = { 0 };
 	int rc;
-	if (ctl_client_ask(socket_path(t), c->name, args, ANSWER_WITHIN_MS, &answer, &error) == CTL_CLIENT_FAILED)
+	enum ctl_client_result got = question(c, t, args, &answer, &error);
+	for (int n = 0; n < PENDING_MAX && got == CTL_CLIENT_ANSWERED && is_pending(&answer); n++) {
+		ctl_json_put_int(ctl_json_root_object(args), "test", ctl_json_int(answer.data, "test", 0));
+		ctl_answer_release(&answer);
+		nanosleep(&(struct timespec){ .tv_nsec = PENDING_MS * 1000000L }, NULL);
+		got = question(c, t, args, &answer, &error);
+	}
+	if (got == CTL_CLIENT_FAILED)
 		rc = failed(buf_slice(&error));
+	else if (is_pending(&answer))
+		rc = failed(SLICE("the server is still at it; ask again"));
 	else if (!answer.ok)
 		rc = failed(answer.error);
 	else
@@ -229,6 +253,20 @@ static int run(const struct tools_command *c, struct typed *t)
 	return rc;
 }
 
+/* Of one word, or of two. */
+static const struct tools_command *find(struct typed *t)
+{
+	char both[64];
+	const struct tools_command *c = NULL;
+	if (t->n_args && snprintf(both, sizeof both, "%s %s", t->command, t->args[0]) < (int)sizeof both)
+		c = tools_command_find(both);
+	if (!c)
+		return tools_command_find(t->command);
+	t->n_args--;
+	memmove(t->args, t->args + 1, (size_t)t->n_args * sizeof *t->args);
+	return c;
+}
+
 int main(int argc, char **argv)
 {
 	struct typed t = { 0 };
@@ -240,7 +278,7 @@ int main(int argc, char **argv)
 		return help();
 	if (!t.command)
 		return usage_error(SLICE("no command; smtpguardctl --help shows those there are"));
-	const struct tools_command *c = tools_command_find(t.command);
+	const struct tools_command *c = find(&t);
 	if (!c)
 		return unknown(t.command);
 	return t.help ? help_of(c) : run(c, &t);

@@ -7,6 +7,7 @@ import tempfile
 import pytest
 
 import all_tests_run
+import hardening
 import include_direction
 import sizes
 import undefined_symbols
@@ -131,3 +132,23 @@ def test_a_sleeping_test_is_found(tmp_path):
     assert list(all_tests_run.check_sources(root, tests, {str(root / "tests/base/test_ip.c")})) == [
         "tests/base/test_buf.c: belongs to no program", "tests/e2e/test_b.py: no ctest runs it"]
     assert list(all_tests_run.check_corpora(root, tests)) == ["fuzz/corpus/line: no ctest runs it"]
+
+
+def test_a_program_without_protection_is_found(tmp_path):
+    (tmp_path / "bare.c").write_text("int main(void) { return 0; }\n")
+    program = tmp_path / "bare"
+    subprocess.run(["gcc", "-no-pie", "-fcf-protection=none", "-fno-stack-protector", "-z", "norelro",
+                    "-z", "execstack", tmp_path / "bare.c", "-o", program], check=True, capture_output=True)
+    told = " ".join(hardening.faults_of_program(program))
+    for what in ("PIE", "RELRO", "full RELRO", "executable stack", "stack frames", "FORTIFY"):
+        assert what in told, told
+
+
+@pytest.mark.parametrize("left_out", [*hardening.FLAGS, "-ftrivial-auto-var-init=zero"])
+def test_a_command_without_a_flag_is_found(left_out):
+    flags = [f for f in [*hardening.FLAGS, "-ftrivial-auto-var-init=zero"] if f != left_out]
+    good = {"file": "/src/smtp/a.c", "command": " ".join(["cc", *hardening.FLAGS, "-ftrivial-auto-var-init=zero"])}
+    assert hardening.faults_of_commands([good]) == []
+    bad = {"file": "/src/net/b.c", "command": " ".join(["cc", *flags])}
+    assert len(hardening.faults_of_commands([good, bad])) == 1
+    assert hardening.faults_of_commands([{"file": "/src/tests/net/b.c", "command": "cc"}]) != [], "none was looked at"

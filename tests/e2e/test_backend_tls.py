@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from harness import certs, mails, wait
+from harness import certs, mails, postfix as postfix_module, wait
 
 
 class Mta(threading.Thread):
@@ -125,3 +125,25 @@ def test_unreadable_authorities(guard, pair, tmp_path):
     g = guard(1, start=False, relay={"tls": "require", "tls_ca": str(tmp_path / "none.pem")})
     done = guards.run_guard("--check", "-c", g.config)
     assert done.returncode == 1 and "tls_ca" in done.stdout + done.stderr
+
+
+def test_tls_with_postfix_survives_xclient(guard, pair, folder):
+    """One verified connection speaks for one client after the other; Postfix saw TLS with each of their mails."""
+    postfix_module.require()
+    (folder / "own").mkdir()
+    options = postfix_module.readme_options().replace("smtpd_tls_security_level=none", "smtpd_tls_security_level=may")
+    server = postfix_module.Postfix(folder / "own", inner_options=options, extra=(
+        f"smtpd_tls_cert_file = {pair[0]}\nsmtpd_tls_key_file = {pair[1]}\nsmtpd_tls_received_header = yes"))
+    try:
+        g = guard(server.inner, relay={"tls": "require", "tls_name": "backend.example.test", "tls_ca": pair[0]},
+                  server={"workers": 1})
+        for source in ("127.8.0.1", "127.8.0.2", "127.8.0.1"):
+            mark = mails.marker()
+            assert mails.send(g.port, mark, source=source).code == 250
+            mail = server.one_mail(mark)
+            assert server.clients()[mail.name] == source
+            assert b"using TLSv1.3" in mail.content.split(b"by inner.example.test")[0]
+        # the mails' own, and the one that asked at the start
+        assert server.connections() <= 2
+    finally:
+        server.stop()

@@ -14,7 +14,7 @@ import subprocess
 
 import pytest
 
-from harness import certs, guard as guarded, mails, ports, wait
+from harness import certs, guard as guarded, lmtp, mails, ports, wait
 from harness.backend import CLOSE
 from harness.client import Client, Closed
 
@@ -159,11 +159,105 @@ def test_a_disk_that_does_not_take_or_give_anything(served, kind):
     assert g.ctl("snapshot").returncode == 0
 
 
-@pytest.mark.parametrize("kind", [k for k in BUILT if k in ("allocate", "open", "socket", "epoll", "read")])
+# ---- a delivery to some of the recipients: what is remembered of it ----
+
+class Half:
+    """A store that takes a mail for a@ and refuses b@ at the dot while it is full, and a server before it."""
+
+    def __init__(self, guard):
+        self.full = True
+        self.store = lmtp.Store(lambda stage, to: "452 4.2.2 Mailbox full"
+                                if stage == "dot" and to.startswith("b@") and self.full else None)
+        self.guard = guard(self.store.url, start=False)
+        self.guard.configure(server={"workers": 1}, relay={"identity": "none", "recipients": ["none"]},
+                             score={"memory": "1M"})
+
+    def bring(self, mark):
+        """The code of the reply to one mail for both; None: the connection ended before it."""
+        try:
+            with Client(self.guard.port, timeout=15) as c:
+                c.ehlo()
+                return c.mail(mails.content(mark), rcpts=["a@example.test", "b@example.test"]).code
+        except (Closed, ConnectionError):
+            return None
+
+    def copies(self, mark):
+        return [sum(s.mark == mark and s.recipient == f"{name}@example.test" for s in self.store.stored)
+                for name in "ab"]
+
+    def doubts(self):
+        return is_doubtful(self.guard) + len([r for r in self.guard.journal("mail") if r.get("doubtful")])
+
+
+@pytest.mark.parametrize("kind", [k for k in BUILT if k in ("allocate", "read", "write", "sync", "epoll")])
+def test_each_call_of_a_partial_delivery_fails_once(faults, guard, monkeypatch, kind):
+    """Never 250 while one has it not; the retry completes it, and nobody has it twice without a word."""
+    half = Half(guard)
+    half.guard.start()
+    monkeypatch.delenv("LD_PRELOAD")
+    wait.until(lambda: half.bring(mails.marker()) == 451, 10, "a first mail")
+    n = 0
+    for n in range(CALLS_MAX):
+        mark, doubts, half.full = mails.marker(), half.doubts(), True
+        faults.order(kind, after=n)
+        code = half.bring(mark)
+        failed = faults.end()
+        assert code is None or 400 <= code < 500, f"{kind} {n}: the client heard {code}"
+        half.full = False
+        wait.until(lambda: half.bring(mark) == 250, 15, f"the retry taken ({kind} {n})")
+        copies = half.copies(mark)
+        assert all(copies), f"{kind} {n}: {copies} copies"
+        if copies != [1, 1]:
+            wait.until(lambda: half.doubts() > doubts, 5, f"a word about {copies} copies ({kind} {n})")
+        assert half.guard.process.poll() is None, half.guard.told()
+        if not failed:
+            break
+    assert 0 < n < CALLS_MAX - 1, f"{n} calls of this kind were seen"
+    half.store.stop()
+
+
+@pytest.mark.parametrize("kind", ["sync", "rename", "write", "pread", "open"])
+def test_what_was_remembered_outlives_a_start_that_fails(faults, guard, monkeypatch, kind):
+    """The state is read and written anew at each start. Whichever call of that fails, and whether the server then runs
+    without it or not at all: who has the mail is still known by the next start that succeeds."""
+    half = Half(guard)
+    g = half.guard
+    monkeypatch.delenv("LD_PRELOAD")
+    g.start()
+    mark, n = mails.marker(), 0
+    assert half.bring(mark) == 451 and half.copies(mark) == [1, 0]
+    g.stop()
+    monkeypatch.setenv("LD_PRELOAD", SHIM)
+    for n in range(STARTS_MAX):
+        faults.order(kind, after=n)
+        try:
+            g.start()
+        except AssertionError:
+            assert g.process.returncode == 1, g.told()
+            g.checked = True
+        failed = faults.end()
+        if g.process.poll() is None:
+            g.stop()
+        if not failed:
+            break
+    assert 0 < n < STARTS_MAX - 1, f"{n} calls of this kind were seen"
+    half.full = False
+    g.start()
+    assert half.bring(mark) == 250 and half.copies(mark) == [1, 1]
+    half.store.stop()
+
+
+@pytest.mark.parametrize("kind", [
+    k for k in BUILT if k in ("allocate", "open", "socket", "epoll", "read", "write", "pread", "sync", "rename")])
 def test_each_call_of_the_start_fails_once(faults, guard, backend, kind):
-    """It runs, or it ends with code 1 and says why; it never crashes and never runs deaf."""
+    """It runs, or it ends with code 1 and says why; it never crashes and never runs deaf. There is a state and a
+    snapshot of before."""
     g = guard(backend(), start=False)
     g.configure(server={"workers": 1}, score={"memory": "1M"})
+    g.start()
+    mails.send(g.port, "before")
+    g.stop()
+    (g.folder / "journal").unlink(missing_ok=True)
     for n in range(STARTS_MAX):
         faults.order(kind, after=n)
         process = subprocess.Popen([guarded.program("SMTPGUARDD"), "-c", g.config], stdin=subprocess.DEVNULL,

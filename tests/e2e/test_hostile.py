@@ -95,6 +95,44 @@ def test_replies_that_nobody_reads_are_bounded(guard, backend, command):
         assert mails.send(g.port, "beside", source="127.0.0.2").code == 250
 
 
+def never_reads(port, source, command, seconds=0.5):
+    """A client that asks until nothing more is taken, and reads nothing; what it has pushed."""
+    c = Client(port, source)
+    c.send(HELLO + ENVELOPE)
+    c.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    c.sock.setblocking(False)
+    last = time.monotonic()
+    while time.monotonic() - last < seconds:
+        try:
+            c.sock.send(command * 512)
+            last = time.monotonic()
+        except BlockingIOError:
+            time.sleep(0.01)
+        except OSError:
+            break
+    return c
+
+
+def test_replies_that_nobody_reads_have_a_common_cap(guard, backend):
+    """40 clients with 64 KB each are 2.5 MB; limits.memory = "1M" ends some of them, not one that is known good."""
+    g = guard(backend(), limits={"junk_commands": 1_000_000, "errors": 1_000_000, "command_timeout": "60s",
+                                 "memory": "1M"},
+              known_good={"messages": 1, "over": "0s", "refused_share": 0.5}, server={"drain": "1s"})
+    mails.send(g.port, "friend", source="127.0.8.1")
+    crowd = [never_reads(g.port, f"127.0.7.{n + 1}", b"VRFY someone\r\n", 0.3) for n in range(40)]
+    stats = g.ctl_json("stats")
+    assert 200_000 < stats["session_memory_bytes"] <= 1 << 20, stats["session_memory_bytes"]
+    ended = g.journaled("session", by="limit", code=421)
+    assert 5 < len(ended) < 40 and "memory" in ended[0]["reply"]
+    many = [f"friend{n}@example.test" for n in range(900)]
+    with Client(g.port, "127.0.8.1") as friend:
+        friend.ehlo()
+        assert friend.mail(rcpts=many).code == 250
+    for c in crowd:
+        c.close()
+    wait.until(lambda: g.ctl_json("stats")["session_memory_bytes"] == 0, 20, "all given back")
+
+
 # ---- too few descriptors ----
 
 def test_out_of_descriptors(guard, backend):

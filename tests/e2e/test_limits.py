@@ -269,6 +269,7 @@ def test_open_bodies_are_capped(guard, backend):
         reply = second.body(mails.big("second", 50_000))
     assert (reply.code, reply.enhanced) == (451, "4.3.1")
     assert first.body(b"end\r\n").code == 250
+    assert first.cmd("NOOP").code == 250  # it has heard: nothing is kept for its sake
     assert second.mail(mails.big("third", 50_000)).code == 250
 
 

@@ -86,6 +86,27 @@ def test_one_client_cannot_take_the_places_of_others(guard, backend):
         c.close()
 
 
+def test_one_net_cannot_take_the_places_of_others(guard, backend):
+    """limits.sessions_per_net holds for an IPv4 /24; a neighbour known good, or allowed, is not kept out with it."""
+    g = guard(backend(), limits={"sessions_per_net": 4}, known_good=FAST_FRIENDS)
+    befriend(g, "127.67.1.200")
+    assert g.ctl("allow", "127.67.1.201", "--for", "1h").returncode == 0
+    held = fill(g, 5, "127.67")
+    assert len(held) == 4
+    reply = refused(g.port, "127.67.0.77")
+    assert reply.enhanced == "4.7.0" and "network" in reply.text
+    with Client(g.port, "127.67.2.1") as other:
+        assert other.greeting.code == 220
+    held += [Client(g.port, f"127.67.1.{n + 1}") for n in range(4)]
+    refused(g.port, "127.67.1.9")
+    for source in ("127.67.1.200", "127.67.1.201"):
+        with Client(g.port, source) as friend:
+            assert friend.greeting.code == 220
+    held[0].cmd("QUIT")
+    wait.until(lambda: Client(g.port, "127.67.0.78").greeting.code == 220, 10, "the place of who left")
+    assert len(g.journaled("session", 3, by="limit", code=421)) >= 3
+
+
 def test_who_vanishes_leaves_by_a_deadline(guard, backend):
     """Half-open TCP: the other side is gone without a packet, so for the server it is silent, and takes nothing.
     (One that never answered a SYN/ACK, as behind a forged address, is the kernel's alone: it counts against nobody.)"""
@@ -186,6 +207,6 @@ def test_bodies_in_memory_have_a_common_cap(guard, backend):
     assert set(codes) <= {250, 451} and codes.count(250) >= 40
     assert len(b.mails) == 1 + codes.count(250)
     assert all(m.body.endswith(b"end\r\n") and len(m.body) > 200_000 for m in b.mails[1:])
-    stats = g.ctl_json("stats")
-    assert (stats["open_bodies"], stats["body_memory_bytes"]) == (0, 0)
+    wait.until(lambda: (s := g.ctl_json("stats")) and not s["open_bodies"] and not s["body_memory_bytes"], 10,
+               "all room given back, once each client has its reply")
     assert late[0] and mails.send(g.port, "after").code == 250

@@ -1,33 +1,18 @@
-"""The Debian package: built, installed on a system without it, run, removed, purged.
-
-The system is this machine's own, seen through an overlay in mount and process namespaces of the test's: what dpkg and
-the server do there is gone with them. Only root can make one.
-"""
+"""The Debian package: built, installed on a system without it, run, removed, purged (harness/system.py)."""
 import os
-import pathlib
 import subprocess
 
 import pytest
 
-BUILD = pathlib.Path(os.environ["SMTPGUARDD"]).parent.parent
-pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="only root can make a system to install on")
-NAMESPACES = ["unshare", "--mount", "--pid", "--net", "--fork", "--kill-child", "/bin/sh", "-c"]
-PROBE = "mount -t tmpfs tmpfs /mnt && cd /mnt && mkdir u w r && mount -t overlay o -o lowerdir=/,upperdir=u,workdir=w r"
+from harness import system
 
-INSIDE = r"""
-set -eux
-mount --make-rprivate /
-mount -t tmpfs tmpfs "$ROOM"
-mkdir "$ROOM/upper" "$ROOM/work" "$ROOM/root"
-mount -t overlay overlay -o "lowerdir=/,upperdir=$ROOM/upper,workdir=$ROOM/work" "$ROOM/root"
-mount -t proc proc "$ROOM/root/proc"
-mount -t tmpfs tmpfs "$ROOM/root/run"
-mount -t tmpfs tmpfs "$ROOM/root/tmp"
-mount --rbind /dev "$ROOM/root/dev"
-ip link set lo up
-cp "$DEB" "$ROOM/root/tmp/x.deb"
-cp "$STEPS" "$ROOM/root/tmp/steps"
-chroot "$ROOM/root" /bin/sh -eux /tmp/steps
+pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="only root can make a system to install on")
+
+INSIDE = system.OVERLAY + r"""
+mount --rbind /dev "$R/dev"
+cp "$DEB" "$R/tmp/x.deb"
+cp "$STEPS" "$R/tmp/steps"
+chroot "$R" /bin/sh -eux /tmp/steps
 """
 
 STEPS = r"""
@@ -76,21 +61,15 @@ echo ALL IS WELL
 
 @pytest.fixture
 def package(folder):
-    made = subprocess.run(["cpack", "--config", BUILD / "CPackConfig.cmake", "-B", folder / "deb"],
-                          capture_output=True, text=True, timeout=300)
-    assert made.returncode == 0, made.stdout + made.stderr
-    return next((folder / "deb").glob("*.deb"))
+    return system.make_package(folder)
 
 
-@pytest.mark.skipif(subprocess.run([*NAMESPACES, PROBE], capture_output=True).returncode != 0,
-                    reason="this kernel gives no namespaces with an overlay of the system")
 def test_install_run_remove_purge(folder, package):
-    room, steps = folder / "room", folder / "steps"
-    room.mkdir()
+    if not system.can_overlay():
+        pytest.skip("this kernel gives no namespaces with an overlay of the system")
+    steps = folder / "steps"
     steps.write_text(STEPS)
-    given = {"ROOM": str(room), "DEB": str(package), "STEPS": str(steps)}
-    done = subprocess.run([*NAMESPACES, INSIDE], env={**os.environ, **given}, capture_output=True, text=True,
-                          timeout=300)
+    done = system.run(folder, INSIDE, DEB=package, STEPS=steps)
     assert done.returncode == 0 and "ALL IS WELL" in done.stdout, done.stdout[-4000:] + done.stderr[-4000:]
 
 

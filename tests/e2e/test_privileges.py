@@ -2,10 +2,11 @@
 import os
 import pathlib
 import pwd
+import ssl
 
 import pytest
 
-from harness import mails
+from harness import certs, mails, wait
 from harness.client import Client
 
 needs_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can give up root")
@@ -57,12 +58,67 @@ def test_it_works_without_them(dropped):
 
 
 @needs_root
+def test_the_log_can_be_turned(dropped):
+    """The file that root made is the account's: HUP opens it, or a new one in its place. What was there before the
+    first start stays whose it was."""
+    journal = dropped.folder / "journal"
+    account = pwd.getpwnam(ACCOUNT)
+    assert (journal.stat().st_uid, journal.stat().st_mode & 0o777) == (account.pw_uid, 0o640)
+    journal.rename(dropped.folder / "journal.1")
+    dropped.reload()
+    mails.send(dropped.port, "turned")
+    assert dropped.journaled("mail")
+    assert not [m for m in dropped.messages() if "stays where it was" in m]
+    dropped.stop()
+    os.chown(journal, 0, 0)
+    dropped.start()
+    assert journal.stat().st_uid == 0
+
+
+@needs_root
 def test_a_body_file_is_nobodys(dropped):
     dropped.configure(server={"user": ACCOUNT}, relay={"memory_per_message": "4k"})
     dropped.reload()
     with Client(dropped.port) as c:
         c.ehlo()
         assert c.mail(mails.big("x", 200_000)).code == 250
+
+
+def certificate(port):
+    """The one that the server shows now."""
+    with Client(port) as c:
+        c.ehlo()
+        assert c.cmd("STARTTLS").code == 220
+        return ssl._create_unverified_context().wrap_socket(c.sock).getpeercert(binary_form=True)
+
+
+def der(cert):
+    return ssl.PEM_cert_to_DER_cert(pathlib.Path(cert).read_text())
+
+
+@needs_root
+def test_keys_are_read_again_after_root_is_given_up(guard, backend, folder):
+    """A key for root alone serves from the start on, but cannot be read again: the old certificate stays, and the log
+    says what to do. One that the account's group may read is replaced while the server runs."""
+    account = pwd.getpwnam(ACCOUNT)
+    cert, key = certs.make(folder)
+    os.chmod(key, 0o600)
+    g = guard(backend(), start=False)
+    os.chown(g.folder, account.pw_uid, account.pw_gid)
+    g.configure(server={"user": ACCOUNT}, tls={"certificates": ({"cert": cert, "key": key},)},
+                listeners=({"name": "mx", "address": [f"127.0.0.1:{g.port}"], "tls": "starttls"},))
+    g.start()
+    first = der(cert)
+    assert certificate(g.port) == first
+    certs.make(folder)
+    os.chmod(key, 0o600)
+    g.reload()
+    assert "server.user or a group of it must be able to read it" in g.said("certificate in use is kept")
+    assert certificate(g.port) == first != der(cert)
+    os.chown(key, 0, account.pw_gid)
+    os.chmod(key, 0o640)
+    g.reload()
+    wait.until(lambda: certificate(g.port) == der(cert), 10, "the new certificate")
 
 
 @needs_root
@@ -84,7 +140,9 @@ def test_root_is_no_account_to_run_as(guard, backend):
 
 
 def test_no_core_and_no_new_rights(guard, backend):
+    """Nor may others of the same account look into its memory, where keys are."""
     g = guard(backend())
+    assert os.stat(f"/proc/{g.pid}/mem").st_uid == 0, "not dumpable: its files in /proc are root's"
     limits = pathlib.Path(f"/proc/{g.pid}/limits").read_text()
     core = next(line for line in limits.splitlines() if line.startswith("Max core file size"))
     assert core.split()[4:6] == ["0", "0"]

@@ -87,6 +87,17 @@ def test_what_was_said_before_tls_is_forgotten(secure, backend):
             assert c.cmd("DATA").code == 354
 
 
+def test_pipelining_after_starttls_is_an_offence(secure, backend):
+    """Whether it is offered within TLS, only the EHLO there tells."""
+    g = secure(backend())
+    with Client(g.port) as c:
+        c.ehlo()
+        c.starttls()
+        c.send(b"EHLO client.test\r\nMAIL FROM:<a@client.test>\r\n")
+        assert [c.reply().code, c.reply().code, c.cmd("QUIT").code] == [250, 250, 221]
+    assert g.journaled("session")[0]["offence"] == "pipelining"
+
+
 @pytest.mark.parametrize("behind", [b"MAIL FROM:<evil@client.test>\r\n", b"x", b"\r\n",
                                     b"EHLO evil.test\r\nMAIL FROM:<evil@client.test>\r\n"])
 def test_bytes_behind_starttls_close_the_session(secure, backend, behind):
@@ -285,6 +296,8 @@ def test_clear_text_gets_no_word_of_smtp(wrapped, backend):
             assert second.at_end() == b"", "one too many: nothing is said in the clear"
         c.send(b"EHLO x.test\r\n")
         assert b"220" not in c.at_end()
+    # the other worker may be there before the first has given the only seat back
+    wait.until(lambda: g.ctl_json("sessions")["sessions"] == [], 10, "the end of the first session")
     with within(g.port) as c:
         assert c.reply().code == 220
 

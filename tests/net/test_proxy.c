@@ -260,6 +260,8 @@ static void assert_same(const struct net_proxy *p)
 	assert_false(back.verified);
 	assert_true(slice_eq(back.version, p->tls && p->version.n <= 100 ? p->version : SLICE("")));
 	assert_true(slice_eq(back.cipher, p->tls && p->cipher.n <= 100 ? p->cipher : SLICE("")));
+	assert_true(slice_eq(back.unique_id, p->unique_id.n <= 128 ? p->unique_id : SLICE("")));
+	assert_true(slice_eq(back.authority, back.authority.n ? p->authority : SLICE("")));
 }
 
 static void what_is_written_is_read(void **state)
@@ -276,6 +278,9 @@ static void what_is_written_is_read(void **state)
 		p.version = slice_of(text, lengths[i / 50]);
 		p.cipher = slice_of(text, lengths[3 - i / 50]);
 		assert_same(&p);
+		p.unique_id = slice_of(text, i % 3 ? 128 : 129);
+		p.authority = slice_of(text, i % 2 ? 255 : 20);
+		assert_same(&p);
 	}
 	assert_same(&(struct net_proxy){ .local = true });
 }
@@ -290,8 +295,32 @@ static void the_written_form(void **state)
 	assert_true(ip_parse(SLICE("192.0.2.7"), &p.src) && ip_parse(SLICE("198.51.100.1"), &p.dst));
 	struct slice want = SLICE(SIG "\x21\x11\0\x22" TCP4 "\x20\0\x13\1\0\0\0\1\x21\0\7TLSv1.3\x23\0\1X");
 	assert_true(slice_eq(slice_of(to, net_proxy_write(&p, to)), want));
+	p.tls = false;
+	p.unique_id = SLICE("c1");
+	p.authority = SLICE("mx.tld");
+	want = SLICE(SIG "\x21\x11\0\x1a" TCP4 "\5\0\2c1\2\0\6mx.tld");
+	assert_true(slice_eq(slice_of(to, net_proxy_write(&p, to)), want));
 	p.local = true;
 	assert_true(slice_eq(slice_of(to, net_proxy_write(&p, to)), SLICE(SIG "\x20\0\0\0")));
+}
+
+/* With all that can be said the last name is left out before the header is longer than a reader takes. */
+static void the_longest_form(void **state)
+{
+	(void)state;
+	static char text[300];
+	memset(text, 'c', sizeof text);
+	struct net_proxy back, p = { .tls = true, .version = slice_of(text, 100), .cipher = slice_of(text, 100),
+		.unique_id = slice_of(text, 128) };
+	char to[NET_PROXY_MAX];
+	size_t used;
+	for (size_t n = 0; n < sizeof text; n++) {
+		p.authority = slice_of(text, n);
+		size_t written = net_proxy_write(&p, to);
+		assert_true(written <= NET_PROXY_MAX);
+		assert_int_equal(net_proxy_parse(slice_of(to, written), &used, &back), NET_PROXY_OK);
+		assert_int_equal(back.authority.n, n <= NET_PROXY_MAX - 400 ? n : 0);
+	}
 }
 
 int main(void)
@@ -306,6 +335,7 @@ int main(void)
 		cmocka_unit_test(a_checksum_is_checked),
 		cmocka_unit_test(what_is_written_is_read),
 		cmocka_unit_test(the_written_form),
+		cmocka_unit_test(the_longest_form),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,7 @@
 #include "tests/relay/fake_backend.h"
 
+#include "net/proxy.h"
+
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -204,11 +206,43 @@ static void lines(struct conn *c)
 	c->len -= at;
 }
 
+/* Without a good header it hangs up. */
+static void take_header(struct conn *c)
+{
+	struct net_proxy p;
+	char line[200], src[IP_TEXT], dst[IP_TEXT];
+	size_t used;
+	enum net_proxy_result got = NET_PROXY_MORE;
+	while (got == NET_PROXY_MORE) {
+		ssize_t n = recv(c->fd, c->buf + c->len, sizeof c->buf - c->len, 0);
+		if (n <= 0)
+			break;
+		c->len += (size_t)n;
+		got = net_proxy_parse(slice_of(c->buf, c->len), &used, &p);
+	}
+	c->gone = got != NET_PROXY_OK;
+	if (c->gone)
+		return;
+	ip_format(&p.src, src);
+	ip_format(&p.dst, dst);
+	snprintf(line, sizeof line, "PROXY %s %u %s %u [%.*s] [%.*s] [%.*s]", src, p.src_port, dst, p.dst_port,
+		SLICE_ARG(p.unique_id), SLICE_ARG(p.version), SLICE_ARG(p.authority));
+	snprintf(c->mail.client, sizeof c->mail.client, "%s", src);
+	memmove(c->buf, c->buf + used, c->len - used);
+	c->len -= used;
+	note(c, p.local ? "PROXY LOCAL" : line);
+	ruled(c, p.local ? "PROXY LOCAL" : line);
+}
+
 static void *serve(void *arg)
 {
 	struct conn *c = arg;
 	struct fake *f = c->f;
-	if (c->crowd) {
+	if (f->proxy)
+		take_header(c);
+	if (c->gone) {
+		note(c, "GONE");
+	} else if (c->crowd) {
 		say(c, "421 4.7.0 fake Error: too many connections\r\n");
 		c->gone = true;
 	} else if (!ruled(c, "GREETING")) {

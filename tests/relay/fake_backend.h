@@ -35,6 +35,7 @@ struct fake {
 	uint16_t port;
 	enum fake_xclient xclient;
 	bool no_pipelining;
+	bool proxy;			/* wants a PROXY header, and notes it: "PROXY 192.0.2.1 ..", "PROXY LOCAL" */
 	bool lmtp;			/* answers each recipient behind the dot: rules for it begin with ".<" */
 	atomic_int max_open, max_rcpts; /* connections, recipients of a mail: beyond it 421, 452; 0: any number */
 	bool says_limits; /* max_rcpts is told by LIMITS (RFC 9422) */

@@ -9,6 +9,11 @@
 
 #include "tests/relay/rig.h"
 
+uint64_t rig_now(const struct rig *g)
+{
+	return clock_mono_ms() + g->ahead_ms;
+}
+
 void rig_add_backend(struct rig *g, uint16_t port)
 {
 	size_t i = g->config.backends_n++;
@@ -52,7 +57,7 @@ void rig_start(struct rig *g)
 	g->loop = net_loop_new();
 	assert_non_null(g->loop);
 	assert_true(net_wake_init(&g->wake, g->loop));
-	g->relay = relay_new(g->shared, g->loop, &g->wake, 0, clock_mono_ms());
+	g->relay = relay_new(g->shared, g->loop, &g->wake, 0, rig_now(g));
 	assert_non_null(g->relay);
 }
 
@@ -68,25 +73,32 @@ void rig_stop(struct rig *g)
 
 void rig_turn(struct rig *g, int max_ms)
 {
-	int sleep = relay_sleep_ms(g->relay, clock_mono_ms());
+	int sleep = relay_sleep_ms(g->relay, rig_now(g));
 	net_loop_wait(g->loop, sleep >= 0 && sleep < max_ms ? sleep : max_ms);
 	struct net_io *io;
 	unsigned events;
 	while ((io = net_loop_next(g->loop, &events))) {
 		if (io->owner == NET_OWNER_RELAY) {
-			relay_on_io(g->relay, io, events, clock_mono_ms());
+			relay_on_io(g->relay, io, events, rig_now(g));
 		} else {
 			net_wake_clear(&g->wake);
-			relay_on_wake(g->relay, clock_mono_ms());
+			relay_on_wake(g->relay, rig_now(g));
 		}
 	}
-	relay_on_time(g->relay, clock_mono_ms());
+	relay_on_time(g->relay, rig_now(g));
 }
 
 void rig_run(struct rig *g, int ms)
 {
 	for (uint64_t end = clock_mono_ms() + (uint64_t)ms; clock_mono_ms() < end;)
 		rig_turn(g, 5);
+}
+
+void rig_pass(struct rig *g, uint64_t ms)
+{
+	g->ahead_ms += ms;
+	relay_on_time(g->relay, rig_now(g));
+	rig_turn(g, 0);
 }
 
 bool rig_pop(struct rig *g, struct relay_done *done_r)
@@ -100,7 +112,7 @@ struct relay_done rig_wait(struct rig *g, uint64_t ticket)
 	for (uint64_t end = clock_mono_ms() + 10000; clock_mono_ms() < end; rig_turn(g, 20))
 		while (relay_pop(g->relay, &d))
 			if (d.ticket == ticket) {
-				relay_on_time(g->relay, clock_mono_ms()); /* the turn in which the client hears it */
+				relay_on_time(g->relay, rig_now(g)); /* the turn in which the client hears it */
 				return d;
 			}
 	fail_msg("no answer");
@@ -137,7 +149,7 @@ struct relay_mail *rig_mail(struct rig *g, const char *client, const char *from,
 struct relay_done rig_deliver(struct rig *g, const char *client, const char *rcpts)
 {
 	struct relay_mail *m = rig_mail(g, client, "from@a.test", rcpts, "Subject: x\r\n\r\nhello\r\n.dot\r\n");
-	assert_true(relay_deliver(g->relay, m, clock_mono_ms()));
+	assert_true(relay_deliver(g->relay, m, rig_now(g)));
 	return rig_wait(g, m->ticket);
 }
 
@@ -145,7 +157,7 @@ uint64_t rig_ask(struct rig *g, const char *client, const char *rcpt, struct rel
 {
 	struct relay_client c = rig_client(client);
 	uint64_t ticket = g->next_ticket++;
-	*known_r = relay_check_rcpt(g->relay, &c, SLICE("from@a.test"), slice_str(rcpt), ticket, clock_mono_ms(),
+	*known_r = relay_check_rcpt(g->relay, &c, SLICE("from@a.test"), slice_str(rcpt), ticket, rig_now(g),
 			   done_r) == RELAY_KNOWN;
 	return ticket;
 }

@@ -18,6 +18,7 @@ struct rig {
 	struct relay *relay;
 	struct fake *fake;
 	uint64_t next_ticket;
+	uint64_t ahead_ms; /* of the real clock */
 };
 
 /* Settings for tests: 4 connections, no identity, domain example.test, backend asked. Then rig_start(). */
@@ -31,6 +32,10 @@ void rig_turn(struct rig *g, int max_ms);
 struct relay_done rig_wait(struct rig *g, uint64_t ticket);
 bool rig_pop(struct rig *g, struct relay_done *done_r);
 void rig_run(struct rig *g, int ms);
+
+/* What the relay takes for the time, and letting that pass. */
+uint64_t rig_now(const struct rig *g);
+void rig_pass(struct rig *g, uint64_t ms);
 
 struct relay_client rig_client(const char *ip);
 /* A mail of one short body line; kept until the rig ends. */

@@ -3,10 +3,14 @@
 #include "base/mem.h"
 #include "tests/relay/rig.h"
 
+#include <arpa/inet.h>
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 /* cmocka.h needs the above */
 #include <cmocka.h>
 
@@ -70,6 +74,99 @@ static void a_mail_waits_4_minutes(void **state)
 	relay_on_time(g.relay, now + 241200);
 	expect(b->ticket, 451, "4.3.2");
 	rig_stop(&g);
+}
+
+/* What the rules made it wait is part of it. */
+static void the_4_minutes_begin_with_the_clients_dot(void **state)
+{
+	(void)state;
+	begin("MAIL", FAKE_STALL, 1);
+	struct relay_mail *m = rig_mail(&g, "192.0.2.1", "a@b.test", "u@example.test", "x\r\n");
+	uint64_t now = clock_mono_ms();
+	struct relay_done d;
+	m->dot_ms = now - 100000;
+	assert_true(relay_deliver(g.relay, m, now));
+	rig_run(&g, 30);
+	relay_on_time(g.relay, now + 139000);
+	assert_false(rig_pop(&g, &d));
+	relay_on_time(g.relay, now + 140100);
+	expect(m->ticket, 451, "4.4.2");
+	rig_stop(&g);
+}
+
+/* RFC 5321 4.5.3.2.4: 2 minutes for the reply to DATA; then another connection has the mail, once. */
+static void data_has_2_minutes(void **state)
+{
+	(void)state;
+	begin("DATA", FAKE_STALL, 4);
+	struct relay_mail *m = rig_mail(&g, "192.0.2.1", "a@b.test", "u@example.test,v@example.test", "x\r\n");
+	assert_true(relay_deliver(g.relay, m, rig_now(&g)));
+	rig_run(&g, 50);
+	assert_int_equal(fake_seen(g.fake, "DATA"), 1);
+	rig_pass(&g, 119000);
+	assert_int_equal(g.fake->open, 1);
+	fake_set_rule(g.fake, 0, (struct fake_rule){ 0 });
+	rig_pass(&g, 2000);
+	assert_int_equal(rig_wait(&g, m->ticket).code, 250);
+	assert_int_equal(fake_mails(g.fake), 1);
+	assert_int_equal(fake_seen(g.fake, "DATA"), 2);
+	rig_stop(&g);
+}
+
+/* RFC 5321 4.5.3.2.5: 3 minutes for each block of the body that the backend does not take. */
+static void a_block_of_the_body_has_3_minutes(void **state)
+{
+	(void)state;
+	static char body[8 * 1024 * 1024];
+	for (size_t i = 0; i < sizeof body; i += 64) {
+		memset(body + i, 'x', 62);
+		memcpy(body + i + 62, "\r\n", 2);
+	}
+	begin("BODY", FAKE_STALL, 4);
+	struct relay_mail *m = rig_mail(&g, "192.0.2.1", "a@b.test", "u@example.test", "");
+	m->body.mem = slice_of(body, sizeof body);
+	assert_true(relay_deliver(g.relay, m, rig_now(&g)));
+	rig_run(&g, 200);
+	rig_pass(&g, 178000);
+	assert_int_equal(g.fake->conns, 1);
+	fake_set_rule(g.fake, 0, (struct fake_rule){ 0 });
+	rig_pass(&g, 4000);
+	assert_int_equal(rig_wait(&g, m->ticket).code, 250);
+	assert_int_equal(g.fake->conns, 2);
+	assert_int_equal(fake_mails(g.fake), 1);
+	rig_stop(&g);
+}
+
+/* A port whose queue of connections is full does not answer at all. */
+static void connecting_has_30_seconds(void **state)
+{
+	(void)state;
+	struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	socklen_t len = sizeof sa;
+	int fd = socket(AF_INET, SOCK_STREAM, 0), full[4];
+	assert_int_equal(bind(fd, (struct sockaddr *)&sa, sizeof sa), 0);
+	assert_int_equal(listen(fd, 0), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&sa, &len), 0);
+	for (int i = 0; i < 4; i++) {
+		full[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		assert_true(connect(full[i], (struct sockaddr *)&sa, sizeof sa) == 0 || errno == EINPROGRESS);
+	}
+	rig_init(&g, NULL);
+	rig_add_backend(&g, ntohs(sa.sin_port));
+	rig_start(&g);
+	struct relay_mail *m = rig_mail(&g, "192.0.2.1", "a@b.test", "u@example.test", "x\r\n");
+	uint64_t now = clock_mono_ms();
+	struct relay_done d;
+	assert_true(relay_deliver(g.relay, m, now));
+	rig_run(&g, 30);
+	relay_on_time(g.relay, now + 29000);
+	assert_false(rig_pop(&g, &d));
+	relay_on_time(g.relay, now + 31000);
+	expect(m->ticket, 451, "4.3.2");
+	rig_stop(&g);
+	for (int i = 0; i < 4; i++)
+		close(full[i]);
+	close(fd);
 }
 
 static void after_the_dot_it_is_10_minutes(void **state)
@@ -138,6 +235,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_question_waits_20_seconds),
 		cmocka_unit_test(a_mail_waits_4_minutes),
+		cmocka_unit_test(the_4_minutes_begin_with_the_clients_dot),
+		cmocka_unit_test(data_has_2_minutes),
+		cmocka_unit_test(a_block_of_the_body_has_3_minutes),
+		cmocka_unit_test(connecting_has_30_seconds),
 		cmocka_unit_test(after_the_dot_it_is_10_minutes),
 		cmocka_unit_test(idle_connections_end),
 		cmocka_unit_test(memory_that_runs_out),

@@ -209,9 +209,9 @@ static void a_reply_that_the_server_knows_to_be_lost(void **state)
 	struct relay_mail *m = rig_mail(&g, "192.0.2.1", "from@a.test", THREE, "Subject: x\r\n\r\nreset\r\n");
 	assert_true(relay_deliver(g.relay, m, clock_mono_ms()));
 	assert_int_equal(rig_wait(&g, m->ticket).code, 250);
-	relay_reply_lost(g.relay, m);
+	relay_reply_lost(g.relay, m, NULL);
 	mem_fail_after(0);
-	relay_reply_lost(g.relay, m);
+	relay_reply_lost(g.relay, m, NULL);
 	mem_fail_after(-1);
 	assert_true(relay_deliver(g.relay, m, clock_mono_ms()));
 	assert_true(rig_wait(&g, m->ticket).cached);
@@ -272,9 +272,93 @@ static void a_body_in_a_file_is_the_same_body(void **state)
 	assert_int_equal(rig_wait(&g, m->ticket).code, 451);
 	assert_int_equal(ftruncate(fileno(rest), 7), 0);
 	m->ticket++;
-	assert_false(relay_deliver(g.relay, m, clock_mono_ms()));
+	int before = fake_mails(g.fake);
+	assert_true(relay_deliver(g.relay, m, clock_mono_ms()));
+	struct relay_done d = rig_wait(&g, m->ticket);
+	assert_int_equal(d.code, 451);
+	assert_int_equal(d.from, RELAY_FROM_US);
+	assert_int_equal(fake_mails(g.fake), before);
 	fclose(rest);
 	fclose(file);
+	rig_stop(&g);
+}
+
+/* ---- a retry that comes while the first is under way ---- */
+
+static struct relay_mail *begin_slow(struct fake_rule rule)
+{
+	begin(false, rule);
+	struct relay_mail *m = rig_mail(&g, "192.0.2.1", "from@a.test", THREE, "Subject: x\r\n\r\nslow\r\n");
+	assert_true(relay_deliver(g.relay, m, clock_mono_ms()));
+	rig_run(&g, 100);
+	return m;
+}
+
+static struct relay_mail *the_same(const struct relay_mail *m)
+{
+	struct relay_mail *again =
+		rig_mail(&g, "192.0.2.1", "from@a.test", THREE, "Subject: x\r\n\r\nslow\r\n");
+	assert_int_not_equal(again->ticket, m->ticket);
+	return again;
+}
+
+static void the_retry_waits_for_the_first(void **state)
+{
+	(void)state;
+	struct relay_mail *m = begin_slow(RULE(".", FAKE_SAY, "250 2.0.0 taken\r\n", 1, 400));
+	struct relay_mail *impatient = the_same(m), *patient = the_same(m);
+	relay_cancel(g.relay, m->ticket, clock_mono_ms());
+	assert_true(relay_deliver(g.relay, impatient, clock_mono_ms()));
+	assert_true(relay_deliver(g.relay, patient, clock_mono_ms()));
+	rig_run(&g, 100);
+	relay_cancel(g.relay, impatient->ticket, clock_mono_ms()); /* nothing was sent of it: nothing is popped */
+	assert_true(rig_wait(&g, m->ticket).orphan);
+	struct relay_done d = rig_wait(&g, patient->ticket);
+	assert_int_equal(d.code, 250);
+	assert_true(d.cached);
+	assert_int_equal(fake_seen(g.fake, "MAIL"), 1);
+	rig_stop(&g);
+}
+
+/* The client has ended its side and may be gone: until it is known the same mail waits, then it goes its own way. */
+static void a_doubt_that_comes_to_nothing(void **state)
+{
+	(void)state;
+	struct relay_mail *m = begin_slow(RULE(".", FAKE_SAY, "250 2.0.0 taken\r\n", 1, 200));
+	struct relay_mail *again = the_same(m);
+	struct relay_save *doubt = relay_reply_doubted(g.relay, m);
+	assert_non_null(doubt);
+	assert_null(relay_reply_doubted(g.relay, again)); /* it is not under way */
+	assert_true(relay_deliver(g.relay, again, clock_mono_ms()));
+	assert_int_equal(rig_wait(&g, m->ticket).code, 250);
+	rig_run(&g, 200);
+	assert_int_equal(fake_seen(g.fake, "MAIL"), 1);
+	struct relay_save *second = relay_reply_doubted(g.relay, again); /* who waits does not wait for itself */
+	relay_save_free(&doubt);
+	struct relay_done d = rig_wait(&g, again->ticket);
+	assert_int_equal(d.code, 250);
+	assert_false(d.cached);
+	assert_int_equal(fake_seen(g.fake, "MAIL"), 2);
+	relay_save_free(&second);
+	rig_stop(&g);
+}
+
+static void a_retry_does_not_wait_for_ever(void **state)
+{
+	(void)state;
+	struct relay_mail *m = begin_slow(RULE(".", FAKE_SILENT, NULL, 0, 0));
+	struct relay_mail *again = the_same(m), *other = the_same(m);
+	relay_cancel(g.relay, m->ticket, clock_mono_ms());
+	assert_true(relay_deliver(g.relay, again, clock_mono_ms()));
+	assert_true(relay_deliver(g.relay, other, clock_mono_ms() + 1000));
+	relay_on_time(g.relay, clock_mono_ms() + RELAY_ANSWER_WITHIN_MS + 100);
+	struct relay_done d;
+	assert_true(relay_pop(g.relay, &d));
+	assert_int_equal(d.ticket, again->ticket);
+	assert_int_equal(d.code, 451);
+	assert_int_equal(d.from, RELAY_FROM_US);
+	assert_false(relay_pop(g.relay, &d));
+	assert_int_equal(fake_seen(g.fake, "MAIL"), 1);
 	rig_stop(&g);
 }
 
@@ -336,6 +420,9 @@ int main(void)
 		TEST(a_reply_that_the_server_knows_to_be_lost),
 		TEST(only_the_same_mail_is_a_retry),
 		TEST(a_body_in_a_file_is_the_same_body),
+		TEST(the_retry_waits_for_the_first),
+		TEST(a_doubt_that_comes_to_nothing),
+		TEST(a_retry_does_not_wait_for_ever),
 		TEST(without_a_memory),
 		TEST(memory_that_runs_out),
 	};

@@ -20,9 +20,10 @@
 /* Turns of 1 ms until something that must happen is given up. */
 enum { TURNS_MAX = 10000 };
 
+#define LISTENER(tls) "listeners = ( { name = \"mx\"; address = [\"127.0.0.1:2525\"]; tls = \"" tls "\"; } );"
 static const char SETTINGS[] =
 	"server = { hostname = \"mx.example.test\"; user = \"\"; workers = 1; };\n"
-	"listeners = ( { name = \"mx\"; address = [\"127.0.0.1:2525\"]; tls = \"%s\"; } );\n"
+	"%s\n"
 	"relay = { backends = [\"smtp://127.0.0.1:%u\"]; domains = [\"example.test\"]; identity = \"none\";\n"
 	"          connections = 2; recipients = [\"backend\"]; };\n"
 	"score = { memory = \"4M\"; };\n"
@@ -36,7 +37,8 @@ static struct generation *load(struct rig *g, const char *more)
 	assert_non_null(f);
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
-	(void)fprintf(f, SETTINGS, strstr(more, "certificates") ? "starttls" : "off", g->fake->port, more);
+	const char *listener = strstr(more, "certificates") ? LISTENER("starttls") : LISTENER("off");
+	(void)fprintf(f, SETTINGS, strstr(more, "listeners") ? "" : listener, g->fake->port, more);
 #pragma GCC diagnostic pop
 	(void)fclose(f);
 	struct generation *made = generation_load(g->settings, &g->app.needs, g->app.generation, &faults);
@@ -50,7 +52,7 @@ static struct generation *load(struct rig *g, const char *more)
 void rig_open(struct rig *g, const char *more, const struct fake_rule *rules, size_t rules_n)
 {
 	char folder[] = "/tmp/server-test-XXXXXX";
-	*g = (struct rig){ .app = { .commands = -1, .sessions_limit = 100 }, .alive = true };
+	*g = (struct rig){ .app = { .commands = -1, .sessions_limit = 100, .held_max = 1 << 20 }, .alive = true };
 	assert_non_null(mkdtemp(folder));
 	memcpy(g->folder, folder, sizeof folder);
 	(void)snprintf(g->settings, sizeof g->settings, "%s/smtpguardd.cfg", folder);
@@ -87,6 +89,7 @@ void rig_close(struct rig *g)
 	assert_false(g->alive);
 	assert_int_equal(atomic_load(&g->app.sessions), 0);
 	assert_int_equal(atomic_load(&g->app.waiting), 0);
+	assert_int_equal(atomic_load(&g->app.held), 0);
 	assert_int_equal(atomic_load(&g->app.spool.files), 0);
 	assert_int_equal(stat_get(&g->worker.stats, STAT_SESSIONS_OPEN), 0);
 	assert_int_equal(stat_get(&g->worker.stats, STAT_WAITING), 0);

@@ -18,7 +18,8 @@ struct rig {
 	bool alive; /* the worker has not ended */
 };
 
-/* `more`: further groups of the settings file, e.g. "limits = { ... };" (then all of that group). */
+/* `more`: further groups of the settings file, e.g. "limits = { ... };" (then all of that group); the listener is one
+ * without TLS, with STARTTLS where `more` has certificates, or `more`'s own. */
 void rig_open(struct rig *g, const char *more, const struct fake_rule *rules, size_t rules_n);
 void rig_close(struct rig *g);
 /* Another generation, of the same settings but for `more`; as a reload does it. */

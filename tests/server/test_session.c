@@ -220,6 +220,29 @@ static void a_delay_is_waited_for(void **state)
 	rig_close(&g);
 }
 
+/* The client hears something within 4 minutes of its dot: half of them are the backend's, whatever the rules want. */
+static void a_delay_behind_the_dot_has_2_minutes(void **state)
+{
+	(void)state;
+	struct rig g;
+	struct client c;
+	rig_open(&g,
+		"limits = { delay = \"10m\"; };\n"
+		"rules = ( { name = \"slow\"; when = \"message.size > 0\"; do = \"wait\"; delay = \"10m\"; } );\n",
+		NULL, 0);
+	in_a_body(&c, &g);
+	client_say(&c, "Subject: x\r\n\r\nx\r\n.\r\n");
+	for (int i = 0; i < 50 && rig_session(&g)->awaiting != AWAIT_DELAY; i++)
+		rig_turn(&g, 10);
+	assert_int_equal(rig_session(&g)->awaiting, AWAIT_DELAY);
+	rig_pass(&g, rig_session(&g), 119000);
+	assert_int_equal(rig_session(&g)->awaiting, AWAIT_DELAY);
+	rig_pass(&g, rig_session(&g), 1100);
+	assert_int_equal(client_reply(&c), 250);
+	client_close(&c);
+	rig_close(&g);
+}
+
 static void a_client_that_leaves_in_a_delay_waits_no_more(void **state)
 {
 	(void)state;
@@ -411,6 +434,7 @@ int main(void)
 		cmocka_unit_test(after_its_time_a_session_gets_no_further_mail),
 		cmocka_unit_test(nothing_lasts_longer_than_an_hour),
 		cmocka_unit_test(a_delay_is_waited_for),
+		cmocka_unit_test(a_delay_behind_the_dot_has_2_minutes),
 		cmocka_unit_test(a_client_that_leaves_in_a_delay_waits_no_more),
 		cmocka_unit_test(delays_above_the_limit_are_left_out),
 		cmocka_unit_test(the_end_comes_in_a_delay_too),

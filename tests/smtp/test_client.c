@@ -332,6 +332,26 @@ static void xclient_starts_anew(void **state)
 	close_end(&e);
 }
 
+/* For a server of before the extensions; what it says behind its name is prose. */
+static void helo_offers_nothing(void **state)
+{
+	(void)state;
+	struct end e;
+	open_end(&e);
+	hear(&e, "220 mx\r\n");
+	assert_true(smtp_client_ehlo(&e.c, SLICE("me")));
+	hear(&e, "502 unimplemented\r\n");
+	assert_true(smtp_client_helo(&e.c, SLICE("me")));
+	assert_said(&e, "EHLO me\r\nHELO me\r\n");
+	assert_int_equal(hear(&e, "250-mx\r\n250 PIPELINING\r\n").to, SMTP_TO_HELO);
+	assert_int_equal(e.c.caps.ext, 0);
+	assert_false(smtp_client_helo(&e.c, SLICE("a b")));
+	assert_false(smtp_client_helo(&e.c, SLICE("")));
+	smtp_client_speak_lmtp(&e.c);
+	assert_false(smtp_client_helo(&e.c, SLICE("me")));
+	close_end(&e);
+}
+
 static void lost_memory(void **state)
 {
 	(void)state;
@@ -376,6 +396,7 @@ int main(void)
 		cmocka_unit_test(no_command_into_a_half_read_reply),
 		cmocka_unit_test(garbage_is_for_good),
 		cmocka_unit_test(xclient_starts_anew),
+		cmocka_unit_test(helo_offers_nothing),
 		cmocka_unit_test(lost_memory),
 		cmocka_unit_test(it_is_small_and_an_idle_one_owns_nothing),
 	};

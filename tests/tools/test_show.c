@@ -21,6 +21,8 @@ static const struct {
 	{ "sessions", "sessions", true },
 	{ "sessions_none", "sessions", true },
 	{ "backend", "backend", true },
+	{ "backend_test", "backend test", false },
+	{ "backend_test_good", "backend test", true },
 	{ "config", "config", true },
 	{ "reload", "reload", true },
 	{ "reload_same", "reload", true },

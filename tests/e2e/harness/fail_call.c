@@ -124,6 +124,18 @@ ssize_t send(int fd, const void *p, size_t n, int flags)
 	return fails(WRITE) ? -1 : call(fd, p, n, flags);
 }
 
+ssize_t pwrite(int fd, const void *p, size_t n, off_t at)
+{
+	REAL(ssize_t, pwrite, int, const void *, size_t, off_t);
+	return fails(WRITE) ? -1 : call(fd, p, n, at);
+}
+
+int posix_fallocate(int fd, off_t at, off_t n)
+{
+	REAL(int, posix_fallocate, int, off_t, off_t);
+	return fails(WRITE) ? errno : call(fd, at, n);
+}
+
 ssize_t pread(int fd, void *p, size_t n, off_t at)
 {
 	REAL(ssize_t, pread, int, void *, size_t, off_t);

@@ -64,7 +64,7 @@ class Guard:
             "server": {"hostname": "mx.example.test", "workers": 2, "user": "", "control": d + "/control",
                        "spool": d, "drain": "10s", "sandbox": SANDBOX},
             "listeners": ({"name": "mx", "address": [f"127.0.0.1:{self.port}"], "tls": "off"},),
-            "limits": {"sessions_per_client": 0},
+            "limits": {"sessions_per_client": 0, "sessions_per_net": 0},
             "relay": {"backends": urls, "domains": ["example.test"], "identity": "xclient", "connections": 10,
                       "recipients": ["backend"], "state": d + "/relay.state"},
             "score": {"memory": "64M", "snapshot": d + "/state.snap"},
