@@ -250,6 +250,8 @@ static void authentication(void **state)
 		"\tspf=temperror reason=timeout smtp.mailfrom=\"\\\"a;b\\\"@a.test\"\r\n");
 	assert_authentication("", "", (struct dns_spf_result){ .word = DNS_SPF_NONE, .of_helo = true },
 		"Authentication-Results: mx.ours.test;\r\n\tspf=none smtp.helo=\"\"\r\n");
+	assert_authentication("h.test.", "", (struct dns_spf_result){ .word = DNS_SPF_PASS, .of_helo = true },
+		"Authentication-Results: mx.ours.test;\r\n\tspf=pass smtp.helo=\"h.test.\"\r\n");
 	assert_authentication("h", "x..y@a.test", (struct dns_spf_result){ .word = DNS_SPF_SOFTFAIL },
 		"Authentication-Results: mx.ours.test;\r\n\tspf=softfail smtp.mailfrom=\"x..y@a.test\"\r\n");
 }

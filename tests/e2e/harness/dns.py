@@ -46,6 +46,9 @@ class Slow:
     def __init__(self, seconds):
         self.seconds = seconds
 
+    def __repr__(self):
+        return f"slow {self.seconds} s"
+
 
 def reverse(ip):
     """The name of an address: where its PTR is."""

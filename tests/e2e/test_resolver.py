@@ -1,0 +1,126 @@
+"""The resolver in the real server: every kind of answer and silence, from scripted name servers and a real one."""
+import threading
+
+import pytest
+
+from harness import dns as names
+from harness.client import Client
+from harness.guard import elapsed
+
+RULES = ({"name": "nameless", "when": "client.rdns is none", "do": "reject", "reply": "550 5.7.1 no name"},
+         {"name": "other", "when": "client.rdns == 'mismatch'", "points": 1})
+
+
+def client_zone(ip, name="mail.client.test", **how):
+    return {names.reverse(ip): {"PTR": name, **how}, name: {"A": ip}}
+
+
+def started(guard, backend, *servers, **dns):
+    return guard(backend(), dns={"servers": list(servers), "timeout": "1s", **dns}, rules=RULES)
+
+
+def visit(g, ip):
+    """A session of this client to its RCPT; the reply, and what the journal says of the client."""
+    with Client(g.port, source=ip) as c:
+        c.ehlo()
+        c.cmd("MAIL FROM:<a@b.test>")
+        reply = c.cmd("RCPT TO:<good@example.test>")
+        c.cmd("QUIT")
+    return reply, g.journaled("session", client=ip)[-1]
+
+
+def test_names_are_found_and_confirmed(guard, backend, dns):
+    d = dns({**client_zone("127.1.0.1"), names.reverse("127.1.0.2"): {"PTR": "else.test"},
+             "else.test": {"A": "192.0.2.1"}, names.reverse("127.1.0.3"): {"PTR": "www.alias.test"},
+             "www.alias.test": {"CNAME": "mail.alias.test"}, "mail.alias.test": {"A": ["192.0.2.9", "127.1.0.3"]}})
+    g = started(guard, backend, d.server)
+    reply, seen = visit(g, "127.1.0.1")
+    assert reply.code == 250 and (seen["rdns"], seen["name"]) == ("ok", "mail.client.test")
+    assert visit(g, "127.1.0.2")[1]["rdns"] == "mismatch"
+    assert visit(g, "127.1.0.3")[1]["rdns"] == "ok"
+    reply, seen = visit(g, "127.1.0.4")
+    assert reply.text.startswith("5.7.1 no name") and seen["rdns"] == "none"
+
+
+def test_a_name_is_never_more_than_bytes(guard, backend, dns):
+    evil = b"a\r\nRCPT TO:<x@y.test>\x1b[2J\0." + b"b" * 63 + b".test"
+    d = dns({names.reverse("127.1.0.1"): {"PTR": evil}, names.reverse("127.1.0.2"): {"PTR": ""},
+             names.reverse("127.1.0.3"): {"PTR": [f"n{i}.test" for i in range(200)]}})
+    g = started(guard, backend, d.server)
+    for ip, rdns in (("127.1.0.1", "none"), ("127.1.0.2", "none"), ("127.1.0.3", "mismatch")):
+        _, seen = visit(g, ip)  # the journal's lines are looked at as they are read
+        assert seen["rdns"] == rdns and "name" not in seen
+
+
+@pytest.mark.parametrize("how", [names.TRUNCATED, names.FORGED, [names.SERVFAIL, names.OK], [names.LOST, names.OK],
+                                 [names.WRONG_ID, names.OK], [names.WRONG_QUESTION, names.OK],
+                                 [names.EMPTY, names.OK]], ids=repr)
+def test_a_bad_answer_costs_no_more_than_a_try(guard, backend, dns, how):
+    d = dns(client_zone("127.1.0.1", do=how))
+    reply, seen = visit(started(guard, backend, d.server), "127.1.0.1")
+    assert reply.code == 250 and seen["rdns"] == "ok"
+
+
+@pytest.mark.parametrize("how", [names.LOST, names.SERVFAIL, names.REFUSED, names.FORMERR, names.LOOP, names.GARBAGE,
+                                 names.HUGE, names.Slow(5)], ids=repr)
+def test_what_is_not_known_is_held_against_nobody(guard, backend, dns, how):
+    d = dns(client_zone("127.1.0.1", do=how))
+    g = started(guard, backend, d.server)
+    seconds, (reply, seen) = elapsed(lambda: visit(g, "127.1.0.1"))
+    assert seconds < 3 and "name" not in seen
+    # an alias, or another type, in a PTR's place is an answer: there is no name
+    assert reply.code == (550 if seen.get("rdns") == "none" else 250)
+    assert ("rdns" in seen) == (how == names.HUGE), seen
+
+
+def test_no_name_server_at_all(guard, backend):
+    g = started(guard, backend, "127.0.0.1:9")
+    seconds, (reply, seen) = elapsed(lambda: visit(g, "127.1.0.1"))
+    assert reply.code == 250 and "rdns" not in seen and seconds < 3
+
+
+def test_the_next_server_answers_and_is_preferred(guard, backend, dns):
+    zone = {}
+    for n in range(1, 60):
+        zone.update(client_zone(f"127.1.0.{n}", f"mail{n}.client.test"))
+    dead, alive = dns(zone), dns(zone)
+    dead.down = True
+    g = guard(backend(), dns={"servers": [dead.server, alive.server], "timeout": "1s", "retest": "1h"}, rules=RULES,
+              server={"workers": 1})
+    for n in range(1, 13):
+        assert visit(g, f"127.1.0.{n}")[1]["rdns"] == "ok"
+    asked = dead.count()
+    seconds, _ = elapsed(lambda: [visit(g, f"127.1.0.{n}") for n in range(20, 30)])
+    assert dead.count() == asked and seconds < 3
+
+
+def test_one_question_for_many_sessions(guard, backend, dns):
+    d = dns(client_zone("127.1.0.1"))
+    d.delay = 0.3
+    g = started(guard, backend, d.server)
+    threads = [threading.Thread(target=visit, args=(g, "127.1.0.1")) for _ in range(40)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert len(g.journal("session", client="127.1.0.1", rdns="ok")) == 40
+    assert d.count(kind="PTR") <= 2  # one a worker
+    assert visit(g, "127.1.0.1")[1]["rdns"] == "ok" and d.count(kind="PTR") <= 2
+
+
+def test_a_reload_asks_the_new_servers(guard, backend, dns):
+    first, second = dns(client_zone("127.1.0.1")), dns(client_zone("127.1.0.2", "second.client.test"))
+    g = started(guard, backend, first.server)
+    assert visit(g, "127.1.0.1")[1]["rdns"] == "ok"
+    g.configure(dns={"servers": [second.server], "timeout": "1s"}, rules=RULES)
+    g.reload()
+    assert visit(g, "127.1.0.2")[1]["rdns"] == "ok" and second.count() >= 2
+    assert visit(g, "127.1.0.1")[1]["rdns"] == "ok" and first.count() == 2  # what is known stays known
+
+
+def test_a_real_name_server(guard, backend, folder):
+    zones = {"127.in-addr.arpa": "1.0.1 PTR mail.client.test.\n", "client.test": "mail A 127.1.0.1\n"}
+    with names.Nsd(folder / "nsd", zones) as nsd:
+        g = started(guard, backend, nsd.server)
+        assert visit(g, "127.1.0.1")[1]["name"] == "mail.client.test"
+        assert visit(g, "127.1.0.9")[0].code == 550
