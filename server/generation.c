@@ -229,6 +229,8 @@ static bool fill(struct generation *g, const char *path, const struct generation
 	g->rules_hash = g->rules ? score_rules_hash(g->rules) : 0;
 	ok &= g->rules && take_counts(g, old);
 	ok &= open_certificate(g, old, path, faults);
+	g->words = naming_read_words(g->settings->dns.end_user_words, faults);
+	ok &= g->words != NULL;
 	resolvers_fill(&g->dns, &g->settings->dns);
 	ok &= fill_relay(g, path, faults);
 	return ok && resolve_recipients(g, old, path, faults) && faults->errors == 0;
@@ -264,6 +266,7 @@ void generation_unref(struct generation **p)
 	rule_counts_unref(&g->recipients_told);
 	score_rules_free(&g->rules);
 	rulebook_free_lists(&g->lists);
+	dns_words_free(&g->words);
 	net_tls_ctx_unref(&g->tls);
 	net_tls_ctx_unref(&g->relay.tls_ctx);
 	for (size_t i = 0; i < g->relay.groups_n; i++)
