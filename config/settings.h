@@ -250,7 +250,7 @@ struct settings_dns {
 	uint32_t tries;
 	uint32_t cache;
 	uint64_t retest_ms;
-	const char *end_user_words;
+	const char *end_user_words; /* a file; "": those that we were built with */
 };
 
 struct settings_score {

@@ -226,7 +226,8 @@ static const struct row rows_dns[] = {
 	{ .name = "retest", .kind = KIND_DURATION, AT(dns, retest_ms), .min = 1 * SECONDS, .max = 1 * DAYS,
 	  .preset = "30s", .help = "when a name server that fell silent, or a DNS list out of play, is tried again" },
 	{ .name = "end_user_words", .kind = KIND_PATH, AT(dns, end_user_words), .preset = "",
-	  .help = "words of client.dynamic; none: those built in, see lists.d/end-user-words.list" },
+	  .help = "a file of the words that client.dynamic looks for, in the form of lists.d/end-user-words.list; "
+		  "\"\": those of that file as shipped" },
 	{ .name = NULL },
 };
 

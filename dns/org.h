@@ -5,9 +5,9 @@
  * dyndns.org) belong to its customers: each is an organisation when we ask who answers for a mail, and all are one when
  * we ask what a label within a name may mean.
  *
- * Loaded once, at the start (it reads a file, before the sandbox shuts) and again at a reload; immutable, any thread
- * may ask. A question allocates nothing that stays. The host name is not trusted: what is no host's name
- * (dns_name_is_host) has no organisation.
+ * Loaded once, at the start (it reads a file, before the sandbox shuts); immutable, any thread may ask. A question
+ * allocates nothing that stays. The host name is not trusted: what is no host's name (dns_name_is_host) has no
+ * organisation.
  */
 #ifndef DNS_ORG_H
 #define DNS_ORG_H

@@ -245,7 +245,7 @@ struct dns_resolver *dns_resolver_new(const struct dns_settings *s, struct net_l
 	if (!r)
 		return NULL;
 	r->channels = dns_channels_new(l);
-	if (!r->channels || !dns_book_init(&r->book, DNS_OPEN_MAX / 4)) {
+	if (!r->channels || !dns_book_init(&r->book, DNS_OPEN_MAX)) {
 		dns_channels_free(&r->channels);
 		mem_free(&r);
 		return NULL;

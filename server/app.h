@@ -28,6 +28,7 @@ struct app {
 
 	/* shared by all threads, each with its own care */
 	struct relay_shared *relay;
+	struct dns_org *org; /* read at the start; NULL: there is no list of public suffixes */
 	struct score_store *store;
 	struct keeper *keeper; /* writes the store's snapshots */
 	struct clients *clients;

@@ -40,6 +40,7 @@ static bool make_shared(struct app *app)
 	app->clients = clients_new();
 	app->alerts = alerts_new();
 	app->transcripts = transcripts_new();
+	app->org = dns_org_load();
 	app->store = score_store_new(s->score.memory, &app->needs.score_key);
 	if (app->store) {
 		score_store_hide(app->store, s->log.addresses != SETTINGS_ADDRESSES_PLAIN);
@@ -264,6 +265,7 @@ static void release(struct app *app)
 	clients_free(&app->clients);
 	alerts_free(&app->alerts);
 	decisions_free(&app->decisions);
+	dns_org_free(&app->org);
 	transcripts_free(&app->transcripts);
 	replay_log_free(&app->replay);
 	spool_room_close(&app->spool);

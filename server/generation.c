@@ -6,8 +6,6 @@
 #include "server/resolvers.h"
 #include "server/sources.h"
 
-#include <errno.h>
-#include <stdio.h>
 
 #include <errno.h>
 
@@ -220,51 +218,6 @@ static bool fill_relay(struct generation *g, const char *path, struct settings_f
 	return !fault;
 }
 
-/* ---- names ---- */
-
-enum { WORDS_FILE = 256 * 1024 };
-
-static bool read_text(const char *path, struct buf *text)
-{
-	FILE *f = fopen(path, "re");
-	if (!f)
-		return false;
-	bool room = buf_reserve(text, WORDS_FILE);
-	if (room)
-		buf_grew(text, fread(text->data, 1, WORDS_FILE, f));
-	bool read = room && !ferror(f);
-	(void)fclose(f); /* it was only read */
-	return read;
-}
-
-static struct dns_words *read_words(const char *path, struct buf *why)
-{
-	struct buf text = { 0 };
-	struct dns_words *words = NULL;
-	if (read_text(path, &text))
-		words = dns_words_read(buf_slice(&text), why);
-	else if (!buf_printf(why, "cannot be read: %s\n", strerror(errno)))
-		buf_clear(why);
-	buf_release(&text);
-	return words;
-}
-
-static bool open_names(struct generation *g, const char *path, struct settings_faults *faults)
-{
-	const char *file = g->settings->dns.end_user_words;
-	struct buf why = { 0 };
-	g->org = dns_org_load();
-	g->words = *file ? read_words(file, &why) : dns_words_default();
-	if (!g->org)
-		settings_fault_add(faults, SETTINGS_ERROR, path, 0,
-			"the public suffix list cannot be read: install the package publicsuffix");
-	if (!g->words)
-		settings_fault_add(faults, SETTINGS_ERROR, path, 0, "dns.end_user_words: %s: %.*s", file,
-			SLICE_ARG(buf_slice(&why)));
-	buf_release(&why);
-	return g->org && g->words;
-}
-
 /* ---- all of it ---- */
 
 /* Goes on after a fault, so that all are told at once. */
@@ -284,8 +237,9 @@ static bool fill(struct generation *g, const char *path, const struct generation
 	g->rules_hash = g->rules ? score_rules_hash(g->rules) : 0;
 	ok &= g->rules && take_counts(g, old);
 	ok &= open_certificate(g, old, path, faults);
+	g->words = naming_read_words(g->settings->dns.end_user_words, faults);
+	ok &= g->words != NULL;
 	resolvers_fill(&g->dns, &g->settings->dns);
-	ok &= open_names(g, path, faults);
 	ok &= fill_relay(g, path, faults);
 	return ok && resolve_recipients(g, old, path, faults) && faults->errors == 0;
 }
@@ -320,12 +274,11 @@ void generation_unref(struct generation **p)
 	rule_counts_unref(&g->recipients_told);
 	score_rules_free(&g->rules);
 	rulebook_free_lists(&g->lists);
+	dns_words_free(&g->words);
 	net_tls_ctx_unref(&g->tls);
 	net_tls_ctx_unref(&g->relay.tls_ctx);
 	for (size_t i = 0; i < g->relay.groups_n; i++)
 		net_tls_ctx_unref(&g->groups[i].tls_ctx);
-	dns_org_free(&g->org);
-	dns_words_free(&g->words);
 	settings_free(&g->settings);
 	arena_release(&g->arena);
 	mem_free(&g);

@@ -10,12 +10,12 @@
 
 #include "config/settings.h"
 #include "dns/dynamic.h"
-#include "dns/org.h"
 #include "dns/resolver.h"
 #include "net/tls.h"
 #include "rcpt/source.h"
 #include "relay/relay.h"
 #include "rulebook/rulebook.h"
+#include "server/naming.h"
 #include "server/rule_counts.h"
 
 #include <stdatomic.h>
@@ -32,8 +32,7 @@ struct generation {
 	size_t recipients_n;
 	struct rule_counts *recipients_told; /* that their patterns took too many steps */
 	struct net_tls_ctx *tls;	     /* NULL: STARTTLS is not announced */
-	struct dns_org *org;		     /* whose a name is */
-	struct dns_words *words;	     /* of end-user lines */
+	struct dns_words *words;	     /* dns.end_user_words */
 	struct dns_settings dns;	     /* its cache is that of all workers */
 	struct relay_config relay;	     /* points into `arena` and the settings */
 	struct relay_config *groups;	     /* relay.groups */

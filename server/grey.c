@@ -1,5 +1,6 @@
 #include "server/grey.h"
 
+#include "dns/org.h"
 #include "server/lookup.h"
 #include "server/spf_desk.h"
 #include "server/talk.h"
@@ -15,9 +16,10 @@ struct score_grey_limits grey_limits(const struct generation *g)
 struct slice grey_organisation(const struct session *s)
 {
 	struct slice name = lookup_client_name(s);
-	if (!name.n || lookup_is_dynamic(s))
+	const struct dns_org *org = s->worker->app->org;
+	if (!org || !name.n || lookup_is_dynamic(s))
 		return slice_of(NULL, 0);
-	return dns_org_domain(s->generation->org, name, DNS_ORG_OWNER);
+	return dns_org_domain(org, name, DNS_ORG_OWNER);
 }
 
 static struct slice proven_by_spf(const struct spf_run *r, const struct ip *client)

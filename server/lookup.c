@@ -57,21 +57,21 @@ static void close_facts(struct lookups *l, uint32_t facts, enum dns_known outcom
 		l->known.facts |= facts;
 }
 
-static bool is_dynamic(const struct session *s, struct slice name)
+static void close_ptr(struct session *s, struct lookups *l)
 {
-	const struct generation *g = s->generation;
-	struct slice organisation = dns_org_domain(g->org, name, DNS_ORG_REGISTERED);
-	return dns_dynamic_judge(g->words, name, organisation, &s->peer.ip).dynamic;
+	struct slice name;
+	enum dns_known outcome = dns_rdns_ptr(&l->rdns, &name);
+	close_facts(l, SCORE_HAS_PTR, outcome);
+	l->dynamic =
+		outcome == DNS_SOME && naming_is_dynamic(s->generation->words, s->worker->app->org, name, &s->peer.ip);
 }
 
 static void close_rdns(struct session *s, struct lookups *l, bool last)
 {
 	struct slice name;
 	bool learned = !(l->known.facts & SCORE_HAS_NAME);
-	if ((l->rdns.asked || last) && (l->open.facts & SCORE_HAS_PTR)) {
-		l->dynamic = dns_rdns_ptr(&l->rdns, &name) == DNS_SOME && is_dynamic(s, name);
-		close_facts(l, SCORE_HAS_PTR, dns_rdns_ptr(&l->rdns, &name));
-	}
+	if ((l->rdns.asked || last) && (l->open.facts & SCORE_HAS_PTR))
+		close_ptr(s, l);
 	if (last)
 		close_facts(l, SCORE_HAS_NAME, dns_rdns_name(&l->rdns, &name));
 	if (learned && (l->known.facts & SCORE_HAS_NAME))

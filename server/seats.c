@@ -6,8 +6,9 @@
 #include <unistd.h>
 
 /* Descriptors that are neither sessions, backends nor bodies: the log, control clients, files of the state and of
- * settings that are read anew. For each worker come its loop, its bell and its listeners. */
-enum { OWN = 64, OWN_OF_A_WORKER = 4 };
+ * settings that are read anew. For each worker come its loop, its bell, its listeners, and its DNS: over UDP and TCP to
+ * two name servers, of the channel in use and of the one before. */
+enum { OWN = 64, OWN_OF_A_WORKER = 4 + 8 };
 /* Files of bodies take at most this share of the descriptors: they are for sessions in the first place. */
 enum { BODIES_ONE_IN = 8 };
 

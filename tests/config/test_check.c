@@ -103,6 +103,14 @@ static void test_rest(void **state)
 	assert_fault_in(QUIET "limits = { stress_timeout = \"6m\"; };", "warning: limits.stress_timeout is above");
 	snprintf(text, sizeof text, QUIET "server = { control = \"/%0107d\"; };", 0);
 	assert_fault_in(text, "the path of a socket has at most 107 bytes");
+	assert_fault_in(QUIET "recipient_sources = ( { name = \"a\"; type = \"socketmap\"; address = \"unix:/a\"; },\n"
+			      "{ name = \"a\"; type = \"socketmap\"; } );",
+			"t.cfg:3: recipient_sources: \"a\" needs address");
+	assert_fault_in(QUIET "recipient_sources = ( { name = \"a\"; type = \"socketmap\"; address = \"unix:/a\"; },\n"
+			      "{ name = \"a\"; type = \"socketmap\"; address = \"unix:/a\"; } );",
+			"t.cfg:3: recipient_sources: two are named \"a\"");
+	assert_fault_in(QUIET "relay = { recipients = [\"sqlite:a\"]; };", "there is no \"a\" of this type");
+	assert_fault_in(QUIET "relay = { recipients = [\"sqlite:a\"]; };", "\"a\" needs relay.domains");
 	assert_fault_in(QUIET "dns = { servers = [\"192.0.2.1\", \"192.0.2.2\", \"192.0.2.3\", \"192.0.2.4\", "
 			      "\"192.0.2.5\", \"192.0.2.6\", \"192.0.2.7\", \"192.0.2.8\", \"192.0.2.9\"]; };",
 			"dns.servers has 9 name servers: leave at most 8");

@@ -69,6 +69,13 @@ static void test_values(void **state)
 	assert_string_equal(s->relay.domains.items[0], "a.example");
 	assert_int_equal(s->relay.recipients.items[0].source, SETTINGS_SOURCE_LIST);
 	assert_string_equal(s->relay.recipients.items[0].name, "l");
+	assert_string_equal(s->relay.recipients.items[2].name, "p");
+	assert_ptr_equal(settings_source_of(s, &s->relay.recipients.items[3]), &s->recipient_sources.items[2]);
+	assert_string_equal(s->recipient_sources.items[0].query, "select 1 where $1 <> ''");
+	assert_string_equal(s->recipient_sources.items[1].connect, "host=/run/pg");
+	assert_int_equal(s->recipient_sources.items[1].timeout_ms, 2000);
+	assert_string_equal(s->recipient_sources.items[2].delimiter, "+");
+	assert_int_equal(s->recipient_sources.items[2].connections, 7);
 	assert_int_equal(s->relay.unknown_user.items[1], 551);
 	assert_int_equal(s->dns.servers.items[2].port, 53);
 	assert_false(s->enforce);

@@ -66,6 +66,7 @@ void rig_open(struct rig *g, const char *more, const struct fake_rule *rules, si
 	g->app.generation = load(g, more);
 	g->app.first = generation_ref(g->app.generation);
 	g->app.clients = clients_new();
+	g->app.org = dns_org_load();
 	g->app.store = score_store_new(4 << 20, &g->app.needs.score_key);
 	g->app.relay = relay_shared_new(&g->app.generation->relay);
 	g->app.workers = &g->worker;
@@ -100,6 +101,7 @@ void rig_close(struct rig *g)
 	clients_free(&g->app.clients);
 	alerts_free(&g->app.alerts);
 	decisions_free(&g->app.decisions);
+	dns_org_free(&g->app.org);
 	transcripts_free(&g->app.transcripts);
 	generation_unref(&g->app.generation);
 	generation_unref(&g->app.first);
