@@ -6,7 +6,6 @@
 #include "server/resolvers.h"
 #include "server/sources.h"
 
-
 #include <errno.h>
 
 /* ---- recipients ---- */
