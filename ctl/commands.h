@@ -16,6 +16,8 @@
  *     "bytes":      { "received" (bodies), "delivered" },
  *     "probes":     { "sent", "merged", "failed" },            recipient checks at the backend
  *     "cache":      { "hits", "misses", "entries" },           what those checks found
+ *     "dns":        { "asked", "hits", "merged", "queries", "failed", "timeouts", "busy", "over_budget", "tcp",
+ *                     "milliseconds" (of all queries), "open", "entries", "bytes" },
  *     "records":    { "entries", "evicted" },                  what clients have earned
  *     "tables":     { "records" | "distinct" | "usual" | "known" | "blocks": { "entries", "evicted" (for new ones
  *                     before their time), "turned_away" (new ones that were not kept), "limit_bytes" } },

@@ -2,6 +2,7 @@
 #include "server/control_inside.h"
 
 #include "base/clock.h"
+#include "dns/resolver.h"
 #include "server/decisions.h"
 #include "server/keeper.h"
 #include "server/pressure.h"
@@ -62,6 +63,25 @@ static void put_relay(struct ctl_json root, const struct app *app)
 	ctl_json_put_count(at, "hits", cache.hits);
 	ctl_json_put_count(at, "misses", cache.misses);
 	ctl_json_put_count(at, "entries", cache.entries);
+}
+
+static void put_dns(struct ctl_json root, const struct app *app)
+{
+	static const struct {
+		const char *name;
+		enum dns_statistic stat;
+	} FIELDS[] = { { "asked", DNS_STAT_ASKED }, { "hits", DNS_STAT_HITS }, { "merged", DNS_STAT_MERGED },
+		{ "queries", DNS_STAT_QUERIES }, { "failed", DNS_STAT_FAILED }, { "timeouts", DNS_STAT_TIMEOUTS },
+		{ "busy", DNS_STAT_BUSY }, { "over_budget", DNS_STAT_NO_BUDGET }, { "tcp", DNS_STAT_TCP },
+		{ "milliseconds", DNS_STAT_MS }, { "open", DNS_STAT_OPEN }, { "entries", DNS_STAT_CACHED },
+		{ "bytes", DNS_STAT_CACHE_BYTES } };
+	struct ctl_json at = ctl_json_put_object(root, "dns");
+	for (size_t i = 0; i < sizeof FIELDS / sizeof *FIELDS; i++) {
+		uint64_t sum = 0;
+		for (unsigned w = 0; w < app->workers_n; w++)
+			sum += dns_resolver_stat(app->workers[w].dns, FIELDS[i].stat);
+		ctl_json_put_count(at, FIELDS[i].name, sum);
+	}
 }
 
 static void put_store(struct ctl_json root, const struct app *app)
@@ -150,6 +170,7 @@ bool control_stats(void *arg, struct ctl_json args, struct ctl_json_doc *data_r,
 	PUT_FIELDS(ctl_json_put_object(root, "recipients"), app, RCPTS);
 	PUT_FIELDS(ctl_json_put_object(root, "bytes"), app, BYTES);
 	put_relay(root, app);
+	put_dns(root, app);
 	put_store(root, app);
 	put_snapshot(root, app);
 	PUT_FIELDS(ctl_json_put_object(root, "blocks"), app, BLOCKS);

@@ -106,6 +106,11 @@ def test_one_question_for_many_sessions(guard, backend, dns):
     assert len(g.journal("session", client="127.1.0.1", rdns="ok")) == 40
     assert d.count(kind="PTR") <= 2  # one a worker
     assert visit(g, "127.1.0.1")[1]["rdns"] == "ok" and d.count(kind="PTR") <= 2
+    stats = g.ctl_json("stats")["dns"]
+    assert stats["queries"] == d.count() and stats["hits"] + stats["merged"] + stats["queries"] == stats["asked"]
+    assert stats["open"] == stats["failed"] == 0 and 2 <= stats["entries"] <= 4 and stats["bytes"] > 0
+    assert f'smtpguard_dns_questions_total{{answer="query"}} {d.count()}\n' in g.ctl("stats", "--prometheus").stdout
+    assert f"{d.count()} sent" in g.ctl("stats").stdout
 
 
 def test_a_reload_asks_the_new_servers(guard, backend, dns):
