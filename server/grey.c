@@ -5,12 +5,6 @@
 #include "server/spf_desk.h"
 #include "server/talk.h"
 
-struct score_grey_limits grey_limits(const struct generation *g)
-{
-	const struct settings_greylist *s = &g->settings->greylist;
-	return (struct score_grey_limits){ s->delay_ms, s->window_ms, s->keep_ms };
-}
-
 /* ---- who it is ---- */
 
 struct slice grey_organisation(const struct session *s)
@@ -35,12 +29,40 @@ struct slice grey_identity(const struct session *s)
 	return by_spf.n ? by_spf : grey_organisation(s);
 }
 
+/* ---- known good by who it is ---- */
+
+static bool identity_key(const struct session *s, struct score_key *key_r)
+{
+	struct slice who = grey_identity(s);
+	if (who.n)
+		*key_r = score_key_text(s->worker->app->store, SCORE_KEY_IDENTITY, who);
+	return who.n > 0;
+}
+
+void grey_meet(struct session *s)
+{
+	struct score_key key;
+	struct score_known known;
+	struct score_known_limits limits = door_limits(s->generation);
+	if (!identity_key(s, &key))
+		return;
+	score_known_get(s->worker->app->store, &key, &limits, &known);
+	s->mail->known_good = known.good;
+}
+
+void grey_remember(struct session *s, enum deed deed)
+{
+	struct score_key key;
+	if (s->mail && identity_key(s, &key))
+		s->mail->known_good = act_note_deed(s, &key, deed);
+}
+
 /* ---- trying ---- */
 
 static uint64_t try(struct session *s, const struct score_grey_who *who, struct slice recipient)
 {
 	struct worker *w = s->worker;
-	const struct score_grey_limits limits = grey_limits(s->generation);
+	const struct score_grey_limits limits = door_grey_limits(s->generation);
 	struct spf_run *spf = lookup_spf(s);
 	struct score_grey_answer a =
 		score_grey_try(w->app->store, &limits, who, s->mail->sender, recipient, w->wall_ms);

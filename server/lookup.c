@@ -101,6 +101,7 @@ static void close_identity(struct session *s, struct lookups *l)
 	if (!(l->known.facts & SCORE_HAS_SPF) || !((l->known.facts & SCORE_HAS_NAME) || grey_identity(s).n))
 		return;
 	l->known.facts |= SCORE_HAS_IDENTITY;
+	grey_meet(s);
 	judge_learned(s, SCORE_EV_MESSAGES, SCORE_KEY_IDENTITY);
 }
 

@@ -50,6 +50,7 @@ struct mail {
 	bool rcpts_say_dsn; /* some recipient has NOTIFY or ORCPT */
 	struct smtp_mail_dsn dsn;
 	bool handed_on; /* the relay has it and has not answered */
+	bool known_good;   /* by the identity that it is proven to be from */
 	bool sender_local; /* its sender's domain is one of ours */
 	bool allowed;	/* the administrator's `allow` of its client or sender */
 	bool refused;	/* a rule refused it, or a recipient, for good: counted once */

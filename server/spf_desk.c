@@ -203,7 +203,7 @@ void spf_note_greylisted(struct spf_run *r, struct slice sender, struct slice re
 	struct greylisted *g = &r->greylisted[r->greylisted_n];
 	if (r->greylisted_n == 0) {
 		r->organisation = arena_copy(&r->arena, grey_organisation(s));
-		r->limits = grey_limits(s->generation);
+		r->limits = door_grey_limits(s->generation);
 	}
 	g->sender = arena_copy(&r->arena, sender);
 	g->recipient = arena_copy(&r->arena, recipient);

@@ -132,6 +132,12 @@ bool act_write_tags(const struct session *s, struct slice id, struct buf *out) M
 /* For known good: what became of a mail of this client. SPARED: refused but for the promise, and so deferred. */
 enum deed { DEED_ACCEPTED, DEED_REFUSED, DEED_SPARED };
 void act_remember(struct session *s, enum deed deed);
+/* Of one key alone; returns whether it is known good now. */
+bool act_note_deed(struct session *s, const struct score_key *key, enum deed deed);
+
+/* grey.c */
+/* The same for the identity that the mail is proven to be from. */
+void grey_remember(struct session *s, enum deed deed);
 
 /* offer.c */
 /* Fills s->announced: what the session hears as of its EHLO, and is held to. */
