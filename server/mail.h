@@ -11,6 +11,7 @@
 #include "score/facts.h"
 #include "server/id.h"
 #include "server/spool.h"
+#include "smtp/auth_filter.h"
 #include "smtp/hops.h"
 
 /* Envelope memory of one mail: 1,000 recipients of 500 bytes fit twice. */
@@ -62,6 +63,7 @@ struct mail {
 
 	struct spool spool;
 	enum spool_result spooled;
+	struct smtp_auth_filter *auth_filter; /* NULL: nothing is taken out of the header */
 	struct smtp_hops hops;
 	uint64_t body_started_ms, body_bytes;
 	uint64_t dot_ms; /* when its end came; 0: not yet */

@@ -83,6 +83,12 @@ void stage_give_up(struct session *s);
 /* A delay is over. */
 void stage_resume(struct session *s);
 
+/* body.c */
+void body_begin(struct session *s);
+void body_take(struct session *s, struct slice part);
+/* False: it could not be kept. */
+bool body_end(struct session *s) MUST_USE;
+
 /* facts.c */
 /* What is known now; borrowed from the session. */
 struct score_facts facts_of(const struct session *s);
