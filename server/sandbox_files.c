@@ -127,7 +127,7 @@ static bool leave_for_reading(struct wall *w, const struct settings *s, const ch
 	TRY(leave_folder_of(w, settings_path, READ));
 	if (s->relay.tls_ca && *s->relay.tls_ca)
 		TRY(leave_folder_of(w, s->relay.tls_ca, READ));
-	if (s->dns.end_user_words[0])
+	if (s->dns.end_user_words && *s->dns.end_user_words)
 		TRY(leave_folder_of(w, s->dns.end_user_words, READ));
 	for (size_t i = 0; i < s->lists.count; i++)
 		TRY(leave_folder_of(w, s->lists.items[i].path, READ));
