@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from harness import mails, ports, wait
+from harness import certs, mails, ports, wait
 from harness.client import Client, Closed
 
 PROXY = "127.66.6.6"
@@ -21,10 +21,11 @@ def listener(port, **more):
 @pytest.fixture
 def behind(guard, backend):
     """behind(**groups): a server that wants a PROXY header from PROXY, and its backend."""
-    def make(b=None, **groups):
+    def make(b=None, tls_of_the_listener="off", **groups):
         b = b or backend()
         g = guard(b, start=False)
-        g.configure(**{"listeners": listener(g.port, proxy_protocol_from=[PROXY]), "rules": RULES, **groups})
+        mx = listener(g.port, proxy_protocol_from=[PROXY], tls=tls_of_the_listener)
+        g.configure(**{"listeners": mx, "rules": RULES, **groups})
         g.start()
         return g, b
     return make
@@ -50,6 +51,30 @@ def connect(g, header, source=PROXY, **options):
     c.send(header)
     c.greeting = c.reply()
     return c
+
+
+@pytest.mark.parametrize("header", [v1(), v2()], ids=["v1", "v2"])
+@pytest.mark.parametrize("rejoined", [False, True], ids=["apart", "with the hello"])
+def test_a_header_before_implicit_tls(behind, folder, header, rejoined):
+    """The header is taken to its last byte and no further: the ClientHello may stand behind it in the same packet. The
+    limits are the real client's, and the handshake of one too many does not begin."""
+    cert, key = certs.make(folder)
+    g, b = behind(tls={"certificates": ({"cert": cert, "key": key},)}, limits={"sessions_per_client": 1},
+                  tls_of_the_listener="implicit")
+    with Client(g.port, PROXY, greet=False) as c:
+        if rejoined:
+            c.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
+            c.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+        c.send(header)
+        c.handshake(name="mx.example.test")
+        assert c.reply().code == 220
+        c.ehlo()
+        assert c.mail().code == 250
+        with Client(g.port, PROXY, greet=False) as second:
+            second.send(header)
+            assert second.at_end() == b""
+    assert b"with ESMTPS" in b.one_mail().body
+    assert g.journaled("mail", client="198.51.100.7", port=4711)[0]["cipher"]
 
 
 @pytest.mark.parametrize("header", [v1(), v2()], ids=["v1", "v2"])
