@@ -103,6 +103,7 @@ struct relay_link *relay_link_open(
 void relay_link_close(struct relay *r, struct relay_link *l)
 {
 	struct relay_pool *p = l->pool;
+	relay_lmtp_end(r, l);
 	if (l->state < RELAY_LINK_IDLE)
 		p->opening_n--;
 	if (l->state == RELAY_LINK_QUIT)

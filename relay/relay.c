@@ -341,6 +341,10 @@ void relay_on_io(struct relay *r, struct net_io *io, unsigned events, uint64_t n
 
 static void job_is_late(struct relay *r, struct relay_job *job, uint64_t now_ms)
 {
+	if (job->state == RELAY_JOB_SAVING) {
+		relay_finish_not_saved(r, job, now_ms);
+		return;
+	}
 	if (job->state == RELAY_JOB_RUNNING) {
 		if (cannot_be_stopped(r, job))
 			return; /* it may be delivered: only the backend's word, or its silence of 10 minutes, ends it

@@ -47,6 +47,7 @@ enum {
 	RELAY_WORKERS_MAX = 256,
 	RELAY_TEXT_MAX = 1000,		 /* bytes of a reply that are kept; an enemy's reply cannot grow us */
 	RELAY_PROBE_WITHIN_MS = 20000,	 /* a recipient question is answered by then, 451 4.3.2 if by us */
+	RELAY_SAVE_WITHIN_MS = 10000,	 /* an answer that waits for relay.state on its disk comes then */
 	RELAY_ANSWER_WITHIN_MS = 240000, /* of the client's dot, a delivery, unless our own is out: then 10 min more */
 };
 

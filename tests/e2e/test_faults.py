@@ -37,9 +37,9 @@ class Faults:
         self.file = open(path, "r+b")
         self.map = mmap.mmap(self.file.fileno(), 64)
 
-    def order(self, kind, after=0, whole=False):
+    def order(self, kind, after=0, whole=False, error=None):
         # the kind last: from then on calls count
-        self.map[:ORDER.size] = ORDER.pack(0, ERRORS.get(kind, 0), after, 0, whole)
+        self.map[:ORDER.size] = ORDER.pack(0, ERRORS.get(kind, 0) if error is None else error, after, 0, whole)
         self.map[:4] = struct.pack("=i", KINDS[kind])
 
     def end(self):
@@ -249,6 +249,30 @@ def test_what_was_remembered_outlives_a_start_that_fails(faults, guard, monkeypa
 
 @pytest.mark.parametrize("kind", [
     k for k in BUILT if k in ("allocate", "open", "socket", "epoll", "read", "write", "pread", "sync", "rename")])
+
+
+def test_a_disk_that_hangs(faults, guard, monkeypatch):
+    """A partial delivery cannot be flushed: its client is told to come again all the same, and nothing comes twice."""
+    full = ["452 4.2.2 Mailbox full"]
+    store = lmtp.Store(lambda stage, to: full.pop() if stage != "RCPT" and to.startswith("b") and full else None)
+    g = guard(store.url, relay={"identity": "none"})
+    monkeypatch.delenv("LD_PRELOAD")
+    rcpts = ("a@example.test", "b@example.test", "c@example.test")
+    assert mails.send(g.port, "first", rcpts=rcpts[:1]).code == 250  # the start is over
+    faults.order("sync", error=-1)
+    seconds, reply = guarded.elapsed(lambda: mails.send(g.port, "hangs", rcpts=rcpts))
+    assert reply.code == 451 and seconds < 15 * wait.PATIENCE
+    assert g.said("disk has not taken")
+    assert g.journaled("mail", verdict="deferred")[0]["doubtful"]
+    assert mails.send(g.port, "hangs", rcpts=rcpts).code == 250
+    faults.end()
+    assert sorted(m.recipient for m in store.stored if m.mark == "hangs") == sorted(rcpts)
+    assert mails.send(g.port, "other", rcpts=rcpts).code == 250
+    store.stop()
+
+
+
+@pytest.mark.parametrize("kind", [k for k in BUILT if k in ("allocate", "open", "socket", "epoll", "read")])
 def test_each_call_of_the_start_fails_once(faults, guard, backend, kind):
     """It runs, or it ends with code 1 and says why; it never crashes and never runs deaf. There is a state and a
     snapshot of before."""
