@@ -247,10 +247,6 @@ def test_what_was_remembered_outlives_a_start_that_fails(faults, guard, monkeypa
     half.store.stop()
 
 
-@pytest.mark.parametrize("kind", [
-    k for k in BUILT if k in ("allocate", "open", "socket", "epoll", "read", "write", "pread", "sync", "rename")])
-
-
 def test_a_disk_that_hangs(faults, guard, monkeypatch):
     """A partial delivery cannot be flushed: its client is told to come again all the same, and nothing comes twice."""
     full = ["452 4.2.2 Mailbox full"]
@@ -271,8 +267,8 @@ def test_a_disk_that_hangs(faults, guard, monkeypatch):
     store.stop()
 
 
-
-@pytest.mark.parametrize("kind", [k for k in BUILT if k in ("allocate", "open", "socket", "epoll", "read")])
+@pytest.mark.parametrize("kind", [
+    k for k in BUILT if k in ("allocate", "open", "socket", "epoll", "read", "write", "pread", "sync", "rename")])
 def test_each_call_of_the_start_fails_once(faults, guard, backend, kind):
     """It runs, or it ends with code 1 and says why; it never crashes and never runs deaf. There is a state and a
     snapshot of before."""
