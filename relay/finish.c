@@ -96,12 +96,12 @@ static bool learn(struct relay *r, struct relay_job *job)
 	struct relay_done *d = &job->done;
 	struct slice text = slice_of(d->text, d->text_n);
 	if (d->code >= 200 && d->code < 300) {
-		relay_known_ok(r, job->own_rcpt);
+		relay_known_ok(r, job->group, job->own_rcpt);
 		return true;
 	}
 	d->bad_recipient = relay_is_unknown_user(r->settings, d->code, text);
 	if (d->bad_recipient)
-		relay_known_bad(r, job->own_rcpt, d->code, text);
+		relay_known_bad(r, job->group, job->own_rcpt, d->code, text);
 	return d->bad_recipient;
 }
 

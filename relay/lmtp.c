@@ -35,7 +35,7 @@ static void on_refused(struct relay *r, struct relay_link *l, const struct smtp_
 		relay_link_keep(l, reply, reply->index);
 	/* what was known of it is void: the retry asks at RCPT, so that a refusal for good is said there */
 	if (job->mail)
-		relay_known_suspect(r, job->rcpts[reply->index]);
+		relay_known_suspect(r, job->group, job->rcpts[reply->index]);
 }
 
 /* All have been heard. */

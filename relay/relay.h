@@ -139,6 +139,10 @@ struct relay_backend_info {
 	unsigned probes;      /* recipient questions under way */
 	bool reusable;	      /* one connection serves any client */
 	uint32_t exts;	      /* SMTP_EXT_* of its EHLO */
+	unsigned rcpt_max;    /* recipients of a mail that it takes; 0: no limit is known */
+	enum relay_tls tls;   /* as set */
+	const char *tls_version; /* of the connection that was made last: "TLSv1.3"; "": in the clear */
+	bool tls_failed;	 /* with RELAY_TLS_MAY: it failed, so it is spoken to in the clear for now */
 	uint64_t size;
 	uint64_t connects, failures, delivered, refused, probed, doubtful; /* since the start */
 	uint64_t retry_in_ms;						   /* RELAY_DOWN: until the next try */
