@@ -69,6 +69,17 @@ def test_main_takes_the_rest(guard, backend):
     assert len(main.mails) == 2 and len(shop.mails) == 1
 
 
+def test_a_maildir_of_a_group(guard, backend, folder):
+    """Its folder is made, and is within the sandbox's walls, as that of a backend of main is."""
+    g = guard(backend(), start=False)
+    local = {"name": "local", "backends": [f"maildir://{folder}/elsewhere/mail"], "identity": "none",
+             "domains": ["local.test"]}
+    g.configure(relay={"identity": "none", "recipients": ["none"], "domains": ["example.test"], "groups": (local,)})
+    g.start()
+    assert mails.send(g.port, "kept here", rcpts=["a@local.test"]).code == 250
+    assert len(list((folder / "elsewhere/mail/new").iterdir())) == 1
+
+
 def test_a_mail_for_two_groups(guard, backend):
     main, shop = backend(), backend()
     g = guard(main, relay={"groups": (group("shop", ["shop.test"], url(shop)),)})
