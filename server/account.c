@@ -318,6 +318,7 @@ void account_mail(struct session *s, const struct score_verdict *v, const char *
 	number(&b, DECISION_CODE, o->code);
 	put_words(&s->worker->record, &b, DECISION_REPLY, o->reply);
 	text(&b, DECISION_BACKEND, o->backend);
+	text(&b, DECISION_GROUP, o->group);
 	put_words(&s->worker->record, &b, DECISION_BACKEND_REPLY, o->backend_reply);
 	number(&b, DECISION_BACKEND_MS, o->backend_ms);
 	number(&b, DECISION_TOTAL, s->worker->now_ms - m->started_ms);
@@ -360,6 +361,8 @@ void account_orphan(struct worker *w, uint64_t id, const struct relay_done *d, c
 	number(&b, DECISION_CODE, d->code);
 	put_words(&w->record, &b, DECISION_REPLY, slice_of(d->text, d->text_n));
 	text(&b, DECISION_BACKEND, slice_str(d->backend));
+	if (w->generation->relay.groups_n)
+		text(&b, DECISION_GROUP, slice_str(d->group));
 	text(&b, DECISION_NOTE, SLICE("the client had left when the body was out"));
 	keep(w, id, &b);
 }

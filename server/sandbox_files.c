@@ -140,6 +140,15 @@ static bool leave_for_reading(struct wall *w, const struct settings *s, const ch
 	return true;
 }
 
+/* A Maildir that is missing, or was moved away, is made again. */
+static bool leave_maildirs(struct wall *w, const struct settings_backends *b)
+{
+	for (size_t i = 0; i < b->count; i++)
+		if (b->items[i].scheme == SETTINGS_MAILDIR)
+			TRY(leave_folder_of(w, b->items[i].path, READ | CHANGE));
+	return true;
+}
+
 static bool leave_for_writing(struct wall *w, const struct settings *s)
 {
 	TRY(leave(w, s->server.spool, READ | CHANGE) && leave(w, "/dev/null", READ | CHANGE));
@@ -152,10 +161,9 @@ static bool leave_for_writing(struct wall *w, const struct settings *s)
 		TRY(leave_folder_of(w, s->log.to, READ | CHANGE));
 	if (*s->log.replay)
 		TRY(leave_folder_of(w, s->log.replay, READ | CHANGE));
-	for (size_t i = 0; i < s->relay.backends.count; i++)
-		if (s->relay.backends.items[i].scheme == SETTINGS_MAILDIR)
-			/* a Maildir that is missing, or was moved away, is made again */
-			TRY(leave_folder_of(w, s->relay.backends.items[i].path, READ | CHANGE));
+	TRY(leave_maildirs(w, &s->relay.backends));
+	for (size_t i = 0; i < s->relay.groups.count; i++)
+		TRY(leave_maildirs(w, &s->relay.groups.items[i].backends));
 	return true;
 }
 

@@ -88,6 +88,8 @@ static const struct metric {
 	{ "smtpguard_decisions_total", NULL, "decisions", "total", "Decision records ever made.", COUNTER, false },
 	{ "smtpguard_tls_handshakes_total", "result=\"ok\"", "tls", "handshakes", "TLS handshakes.", COUNTER, false },
 	{ "smtpguard_tls_handshakes_total", "result=\"failed\"", "tls", "failed", NULL, COUNTER, false },
+	{ "smtpguard_proxy_refused_total", NULL, NULL, "proxy_refused",
+		"Connections of listed proxies without a good PROXY header.", COUNTER, false },
 	{ "smtpguard_offences_total", NULL, NULL, "offences", "Protocol faults of clients.", COUNTER, false },
 	{ "smtpguard_timeouts_total", NULL, NULL, "timeouts", "Sessions ended by a timeout.", COUNTER, false },
 	{ "smtpguard_waiting", NULL, NULL, "waiting", "Sessions held in a delay.", GAUGE, false },

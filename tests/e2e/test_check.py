@@ -1,6 +1,7 @@
 """--check, --dump, --version and the exit codes: a fault names its file and line."""
 import pathlib
 import re
+import shutil
 import socket
 
 import pytest
@@ -32,6 +33,16 @@ def test_the_shipped_files_pass():
     for name in ("smtpguardd.cfg", "demo.cfg"):
         done = run_guard("--check", "-c", ROOT / name)
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_shipped_example_of_a_proxied_listener(folder):
+    """What stands there as a comment is right, too."""
+    text = (ROOT / "smtpguardd.cfg").read_text().replace('# , { name = "proxied"', ', { name = "proxied"')
+    shutil.copytree(ROOT / "rules.d", folder / "rules.d")
+    shutil.copy(ROOT / "trusted.list", folder)
+    (folder / "smtpguardd.cfg").write_text(text)
+    done = run_guard("--dump", "-c", folder / "smtpguardd.cfg")
+    assert "192.0.2.5:2525" in done.stdout and '"192.0.2.4"' in done.stdout, done
 
 
 def test_what_is_always_unknown_is_said_and_no_fault(check):
