@@ -1,5 +1,6 @@
 #include "relay/known.h"
 
+#include "relay/group.h"
 #include "relay/rcpt_cache.h"
 
 /* Longer than any sender waits between two tries of one mail at its start (RFC 5321 4.5.4.1: within hours). */
@@ -46,7 +47,8 @@ enum relay_remembered relay_remembered_rcpt(
 {
 	r->now_ms = now_ms;
 	*answer_r = (struct relay_done){ .question = RELAY_RCPT, .failed_rcpt = UINT16_MAX, .cached = true };
-	switch (relay_known_get(r, rcpt, answer_r)) {
+	const struct relay_group *g = relay_group_of(r, rcpt);
+	switch (g ? relay_known_get(r, g, rcpt, answer_r) : RELAY_KNOWN_NOT) {
 	case RELAY_KNOWN_NOT:
 		break;
 	case RELAY_KNOWN_OK:
@@ -62,9 +64,10 @@ enum relay_remembered relay_remembered_rcpt(
 
 void relay_learn_rcpt(struct relay *r, struct slice rcpt, bool known, struct slice words, uint64_t now_ms)
 {
+	const struct relay_group *g = relay_group_of(r, rcpt);
 	r->now_ms = now_ms;
-	if (known)
-		relay_known_ok(r, rcpt);
-	else
-		relay_known_bad(r, rcpt, 550, words);
+	if (g && known)
+		relay_known_ok(r, g, rcpt);
+	else if (g)
+		relay_known_bad(r, g, rcpt, 550, words);
 }
