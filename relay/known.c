@@ -1,6 +1,5 @@
 #include "relay/known.h"
 
-#include "relay/group.h"
 #include "relay/rcpt_cache.h"
 
 /* Longer than any sender waits between two tries of one mail at its start (RFC 5321 4.5.4.1: within hours). */
@@ -48,7 +47,9 @@ enum relay_remembered relay_remembered_rcpt(
 	r->now_ms = now_ms;
 	*answer_r = (struct relay_done){ .question = RELAY_RCPT, .failed_rcpt = UINT16_MAX, .cached = true };
 	const struct relay_group *g = relay_group_of(r, rcpt);
-	switch (g ? relay_known_get(r, g, rcpt, answer_r) : RELAY_KNOWN_NOT) {
+	if (!g)
+		return RELAY_DOUBTED;
+	switch (relay_known_get(r, g, rcpt, answer_r)) {
 	case RELAY_KNOWN_NOT:
 		break;
 	case RELAY_KNOWN_OK:

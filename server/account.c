@@ -212,10 +212,10 @@ static void put_lookups(struct buf *b, const struct session *s)
 {
 	struct lookup_told told;
 	unsigned at = 0;
-	text(b, DECISION_NAME, lookup_client_name(s));
-	text(b, DECISION_RDNS, lookup_rdns(s));
+	text(b, DECISION_NAME, lookup_client_name(s->lookups));
+	text(b, DECISION_RDNS, lookup_rdns(s->lookups));
 	number(b, DECISION_DNS_MS, s->tally.dns_ms);
-	while (lookup_next(s, &at, &told)) {
+	while (lookup_next(s->lookups, &at, &told)) {
 		if (!decision_text(b, DECISION_LOOKUP, slice_str(told.name)) ||
 			!decision_text(b, DECISION_LOOKUP_ANSWER, told.answer) ||
 			!decision_number(b, DECISION_LOOKUP_MS, told.ms))

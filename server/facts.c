@@ -53,6 +53,6 @@ struct score_facts facts_of(const struct session *s)
 	struct score_facts f = { 0 };
 	about_session(s, &f);
 	about_mail(s, &f);
-	lookup_put_facts(s, &f);
+	lookup_put_facts(s->lookups, &f);
 	return f;
 }

@@ -1,13 +1,13 @@
-/* server/lookup_inside.h - the jobs of a session's lookups (for lookup.c and lookup_facts.c only) */
+/* server/lookup_inside.h - the jobs of one client's lookups (for lookup.c and lookup_facts.c only) */
 #ifndef SERVER_LOOKUP_INSIDE_H
 #define SERVER_LOOKUP_INSIDE_H
 
 #include "base/arena.h"
+#include "dns/rdns.h"
 #include "dns/reach.h"
-#include "dns/resolver.h"
-#include "server/grey.h"
+#include "server/app.h"
+#include "server/dns_desk.h"
 #include "server/lookup.h"
-#include "server/spf_desk.h"
 
 enum { JOB_RDNS, JOB_HELO, JOB_MX, JOB_SPF, JOB_LIST }; /* JOB_LIST + number of the lookup */
 
@@ -20,12 +20,14 @@ struct job {
 };
 
 struct lookups {
+	struct lookup_client client;
 	struct dns_budget budget;
 	uint32_t epoch;			   /* of the last job begun */
 	struct score_wants tried, open;	   /* asked in this scope; of them not answered */
 	struct score_wants known, awaited; /* answered well; what the stage waits for */
 	struct dns_rdns rdns;
-	bool dynamic; /* its name looks like an end-user line */
+	uint32_t learned; /* since lookup_take_learned() */
+	bool dynamic;	  /* its name looks like an end-user line */
 	struct dns_reach helo, mx;
 	struct spf_run *spf;   /* of this mail; NULL: not begun */
 	struct slice *answers; /* of DNS lists, by the lookup's number */

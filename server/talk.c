@@ -95,8 +95,7 @@ static void judge_banner(struct session *s)
 void talk_greet(struct session *s)
 {
 	s->asked = ASKED_GREETING;
-	lookup_client(s);
-	stage_begin(s);
+	stage_arrive(s);
 }
 
 /* ---- HELO ---- */
@@ -147,7 +146,7 @@ static void on_helo(struct session *s, const struct smtp_event *ev)
 	s->esmtp = ev->esmtp;
 	s->asked = ASKED_HELO;
 	s->helo_ours = helo_is_ours(s);
-	lookup_end_hello(s);
+	lookup_end_hello(s->lookups);
 	stage_begin(s);
 }
 

@@ -72,6 +72,8 @@ void talk_answer_rcpt(struct session *s, unsigned code, struct slice text, struc
 void talk_answer_message(struct session *s, unsigned code, struct slice text, struct slice by);
 
 /* stage.c */
+/* The first: the client's names are looked up whatever the rules want. */
+void stage_arrive(struct session *s);
 /* Finds out what the rules want to know, judges, and does what the step of the open question says; or waits first. */
 void stage_begin(struct session *s);
 /* An answer of the DNS. */

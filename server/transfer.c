@@ -9,7 +9,7 @@
 /* A proxy's word, or what DNS says. */
 static struct slice client_name(const struct session *s)
 {
-	return s->via && s->via->name ? slice_str(s->via->name) : lookup_client_name(s);
+	return s->via && s->via->name ? slice_str(s->via->name) : lookup_client_name(s->lookups);
 }
 
 /* What a PROXY header tells beside the address. */
@@ -107,7 +107,7 @@ static struct slice protocol_of(const struct session *s)
 /* What SPF said, where it was asked. */
 static bool write_spf(struct session *s, struct buf *out)
 {
-	struct spf_run *r = lookup_spf(s);
+	struct spf_run *r = lookup_spf(s->lookups);
 	const struct dns_spf_client client = { .ip = s->peer.ip,
 		.helo = session_helo(s),
 		.mail_from = s->mail->sender,
