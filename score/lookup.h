@@ -32,6 +32,9 @@ unsigned score_lookup_find(const struct score_ruleset *set, struct slice name);
  * not known. */
 bool score_lookup_subject(const struct score_lookup *l, const struct score_facts *f, struct slice *subject_r) MUST_USE;
 
+/* May this stage want anything at all? Cheap. */
+bool score_lookup_any(const struct score_ruleset *set, enum score_stage stage);
+
 struct score_wants {
 	uint32_t facts;	  /* of SCORE_LOOKED_UP */
 	uint64_t lookups; /* 1 << number */

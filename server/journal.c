@@ -33,6 +33,13 @@ static void put_optional(struct record *r, const char *name, struct slice value)
 		record_words(r, name, value);
 }
 
+/* A host's name may spell its address. */
+static void put_hidden(struct record *r, const char *name, struct slice value)
+{
+	if (value.n)
+		record_address(r, name, value);
+}
+
 static void put_count(struct record *r, const char *name, uint64_t value)
 {
 	if (value)
@@ -63,7 +70,7 @@ static void put_client(struct record *r, const struct session *s)
 	record_number(r, "port", s->peer.port);
 	put_via(r, s);
 	if (!(s->via && s->via->name))
-		put_optional(r, "name", lookup_client_name(s->lookups));
+		put_hidden(r, "name", lookup_client_name(s->lookups));
 	put_optional(r, "rdns", lookup_rdns(s->lookups));
 	put_optional(r, "helo", session_helo(s));
 	put_optional(r, "tls", session_tls_version(s));
@@ -147,7 +154,7 @@ static void put_outcome(struct record *r, const struct mail *m)
 static void put_proof(struct record *r, const struct session *s)
 {
 	put_optional(r, "spf", lookup_spf_word(s->lookups));
-	put_optional(r, "identity", lookup_identity(s->lookups));
+	put_hidden(r, "identity", lookup_identity(s->lookups));
 }
 
 static void write_mail(struct session *s)

@@ -122,6 +122,8 @@ void judge_take_back(struct session *s)
 void judge_learned(struct session *s, enum score_event event, enum score_key_kind key)
 {
 	struct worker *w = s->worker;
+	if (!score_rules_count_by(s->generation->rules, key))
+		return;
 	struct score_facts f = facts_of(s);
 	struct replay_record *r = replay_call(s, REPLAY_EVENT, &f);
 	score_event_learned(s->generation->rules, &f, w->app->store, event, 1, key, w->wall_ms);

@@ -53,11 +53,21 @@ void stage_arrive(struct session *s)
 	stage_begin(s);
 }
 
-void stage_begin(struct session *s)
+/* True: something must be awaited. Most rule sets want nothing at most stages: that is seen at once. */
+static bool look_up(struct session *s)
 {
+	const struct score_ruleset *rules = s->generation->rules;
+	enum score_stage stage = talk_steps[s->asked].stage;
+	if (!score_lookup_any(rules, stage) && !(stage == SCORE_MAIL && score_lookup_any(rules, SCORE_RCPT)))
+		return false;
 	const struct lookup_client client = client_of(s);
 	const struct score_facts f = facts_of(s);
-	bool wait = lookup_begin(&s->lookups, &client, talk_steps[s->asked].stage, &f, &s->judgement);
+	return lookup_begin(&s->lookups, &client, stage, &f, &s->judgement);
+}
+
+void stage_begin(struct session *s)
+{
+	bool wait = look_up(s);
 	take_learned(s);
 	retell(s, false);
 	if (!wait) {

@@ -146,6 +146,7 @@ static void on_helo(struct session *s, const struct smtp_event *ev)
 	s->esmtp = ev->esmtp;
 	s->asked = ASKED_HELO;
 	s->helo_ours = helo_is_ours(s);
+	judge_learned(s, SCORE_EV_CONNECTIONS, SCORE_KEY_HELO); /* of the session, by the name it gives itself */
 	lookup_end_hello(s->lookups);
 	stage_begin(s);
 }

@@ -239,3 +239,18 @@ def test_a_trace_shows_each_lookup_once_with_its_answer_and_time(guard, backend,
         assert text.count("-- dns " + line) >= 1, (line, text)
     assert text.count("client.name: mx.good.test (") == 1 and text.count("helo.resolves: unknown: ") == 1
     assert text.index("client.name: mx.good.test") < text.index("220 ")
+
+
+@pytest.mark.parametrize("how", ["hash", "none"])
+def test_hidden_addresses_are_hidden_in_names_too(guard, backend, asked, how):
+    name = "host-127-9-0-7.good.test"
+    asked.zone = {**ZONE, names.reverse(CLIENT): {"PTR": name}, name: {"A": [CLIENT]}}
+    g = start(guard, backend, asked, log={"addresses": how})
+    with Client(g.port, CLIENT) as c:
+        c.ehlo("mx.good.test")
+        c.envelope("a@good.test", ("user@example.test",))
+        c.cmd("QUIT")
+    g.journaled("session")
+    said = (g.folder / "journal").read_text() + g.ctl("--json", "last").stdout
+    assert "127-9-0-7" not in said and CLIENT not in said
+    assert "pass" in said
