@@ -4,6 +4,7 @@
 #include "server/account.h"
 #include "server/grey.h"
 #include "server/lookup.h"
+#include "server/policy.h"
 
 static const char *const VERDICT[] = {
 	[MAIL_QUIT] = "quit",
@@ -49,7 +50,9 @@ static void put_count(struct record *r, const char *name, uint64_t value)
 /* Who says that it is this client, and how. */
 static void put_via(struct record *r, const struct session *s)
 {
-	static const char *const KIND[] = { [VIA_PROXY_PROTOCOL] = "proxy-protocol", [VIA_XCLIENT] = "xclient" };
+	static const char *const KIND[] = {
+		[VIA_PROXY_PROTOCOL] = "proxy-protocol", [VIA_XCLIENT] = "xclient", [VIA_POLICY] = "policy"
+	};
 	char ip[IP_TEXT];
 	if (!s->via)
 		return;
@@ -194,6 +197,8 @@ void journal_mail(struct session *s)
 {
 	struct mail *m = s->mail;
 	judge_tell(s, SCORE_OF_MAIL);
+	if (s->policy)
+		policy_settle(m);
 	write_mail(s);
 	if (m->outcome.verdict == MAIL_DEFERRED)
 		judge_take_back(s);
@@ -204,7 +209,7 @@ void journal_mail(struct session *s)
 	stat_add(&s->worker->stats, COUNTED_AS[m->outcome.verdict], 1);
 	judge_mail_done(s);
 	lookup_end_mail(s->lookups);
-	if (m->outcome.verdict == MAIL_ACCEPTED)
+	if (m->outcome.verdict == MAIL_ACCEPTED && !s->policy)
 		receipt_await(s);
 	mail_free(&s->mail, &s->worker->app->spool);
 }

@@ -1,6 +1,7 @@
 #include "base/log.h"
 #include "server/account.h"
 #include "server/grey.h"
+#include "server/policy.h"
 #include "server/replay_log.h"
 #include "server/talk.h"
 
@@ -148,6 +149,8 @@ static uint64_t delay_left(const struct session *s)
 {
 	uint64_t most = s->generation->settings->limits.delay_ms;
 	bool greeting = s->asked == ASKED_GREETING || s->asked == ASKED_BANNER;
+	if (s->policy && most > POLICY_DELAY_MS)
+		most = POLICY_DELAY_MS;
 	if (greeting && most > GREETING_DELAY_MS)
 		most = GREETING_DELAY_MS;
 	uint64_t left = most > s->tally.waited_ms ? most - s->tally.waited_ms : 0;

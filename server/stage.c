@@ -1,7 +1,16 @@
 /* A stage of the session: what its rules want to know is found out, then they judge, then it goes on. */
 #include "server/grey.h"
 #include "server/lookup.h"
+#include "server/policy.h"
 #include "server/talk.h"
+
+static void proceed(struct session *s)
+{
+	if (s->policy)
+		policy_go_on(s);
+	else
+		talk_steps[s->asked].go_on(s);
+}
 
 static void judge(struct session *s)
 {
@@ -9,9 +18,11 @@ static void judge(struct session *s)
 	struct refusal r;
 	switch (judge_stage(s, at->stage, &r)) {
 	case JUDGED_GO:
-		at->go_on(s);
+		proceed(s);
 		return;
 	case JUDGED_REFUSED:
+		if (s->policy)
+			policy_note_refusal(s, &r);
 		at->refuse(s, &r);
 		return;
 	case JUDGED_WAIT:
@@ -122,6 +133,6 @@ void stage_give_up(struct session *s)
 void stage_resume(struct session *s)
 {
 	judge_end_delay(s);
-	talk_steps[s->asked].go_on(s);
+	proceed(s);
 	session_pump(s);
 }
