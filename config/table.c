@@ -366,7 +366,7 @@ const struct row settings_table[] = {
 	  .help = "who counts as known good" },
 	{ .name = "lists", .shape = SHAPE_MAP, .kind = KIND_PATH, AT_TOP(lists), .preset = "",
 	  .help = "NAME = \"PATH\": files of addresses, prefixes and domains for rules and relay.recipients" },
-	{ .name = "dns_lists", .shape = SHAPE_LIST, AT_TOP(dns_lists), .flags = ROW_NO_EFFECT, .preset = "",
+	{ .name = "dns_lists", .shape = SHAPE_LIST, AT_TOP(dns_lists), .preset = "",
 	  .rows = rows_dns_list, .size = sizeof(struct settings_dns_list), .help = "DNS block lists for rules" },
 	{ .name = "enforce", .kind = KIND_BOOL, AT_TOP(enforce), .preset = "true",
 	  .help = "false: everything is judged and logged, nobody is refused or delayed by rules" },

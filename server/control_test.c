@@ -89,8 +89,11 @@ static struct slice action_name(enum score_action action)
 static void put_reply(struct trial *t, struct ctl_json at, const struct score_verdict *v)
 {
 	struct buf words = { 0 };
+	const struct score_reply_values values = {
+		.id = SLICE("00000000"), .client = t->client, .rule = rule_name(t, v->now.rule)
+	};
 	bool ok = buf_printf(&words, "%u.%u.%u ", v->reply->klass, v->reply->subject, v->reply->detail) &&
-		  score_reply_expand(v->reply, SLICE("00000000"), t->client, rule_name(t, v->now.rule), &words);
+		  score_reply_expand(v->reply, &values, &words);
 	ctl_json_put_count(at, "code", v->reply->code);
 	if (ok)
 		ctl_json_put_text(at, "reply", buf_slice(&words));

@@ -49,6 +49,13 @@ struct slice lookup_spf_word(const struct session *s);
 /* "ok", "mismatch", "none", or empty: not known. */
 struct slice lookup_rdns(const struct session *s);
 
+/* The DNS list that this rule finds the client (or its sender ...) on, as people are shown it, and what it says of it;
+ * empty: there is none. */
+struct lookup_listing {
+	struct slice list, txt;
+};
+struct lookup_listing lookup_listing(const struct session *s, unsigned rule);
+
 /* What was looked up in this session and mail, for people. */
 enum { LOOKUP_WORDS = 200 };
 struct lookup_told {

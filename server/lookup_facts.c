@@ -33,7 +33,7 @@ void lookup_put_facts(const struct session *s, struct score_facts *f)
 	if (l->known.facts & SCORE_HAS_IDENTITY)
 		score_facts_identity(f, grey_identity(s));
 	f->answers = l->answers;
-	f->answered = l->known.lookups;
+	f->answered = l->known.lookups & ~lookup_lists_out(s);
 }
 
 bool lookup_is_dynamic(const struct session *s)
@@ -107,6 +107,12 @@ static struct slice unknown(const struct job *j, char words_r[LOOKUP_WORDS])
 	return slice_of(words_r, (size_t)n);
 }
 
+static struct slice out_of_play(enum dns_list_fault why, char words_r[LOOKUP_WORDS])
+{
+	int n = snprintf(words_r, LOOKUP_WORDS, "unknown: out of play, it %s", dns_list_fault_name(why));
+	return slice_of(words_r, (size_t)n);
+}
+
 static bool is_known(const struct lookups *l, unsigned job)
 {
 	static const uint32_t facts[JOB_LIST] = {
@@ -153,7 +159,11 @@ bool lookup_next(const struct session *s, unsigned *at, struct lookup_told *told
 	const struct job *j = &l->jobs[job];
 	bool open = is_open(l, job);
 	told_r->name = job < JOB_LIST ? names[job] : score_lookup_about(s->generation->rules, job - JOB_LIST)->name;
-	if (is_known(l, job))
+	enum dns_list_fault fault =
+		job < JOB_LIST ? DNS_LIST_FINE : dns_list_fault_of(&s->generation->dns_lists.items[job - JOB_LIST]);
+	if (fault != DNS_LIST_FINE)
+		told_r->answer = out_of_play(fault, told_r->words);
+	else if (is_known(l, job))
 		told_r->answer = known_told(l, job, told_r->words);
 	else
 		told_r->answer = open ? SLICE("unknown: not answered yet") : unknown(j, told_r->words);

@@ -265,6 +265,7 @@ static void take_on(struct worker *w, struct generation *g)
 	relay_configure(w->relay, w->now_ms);
 	const struct dns_settings dns = dns_share(w, g);
 	dns_resolver_configure(w->dns, &dns, w->now_ms);
+	list_desk_configure(w);
 }
 
 static void for_each_session(struct worker *w, void (*act)(struct session *))
@@ -355,7 +356,12 @@ struct session *worker_asker(const struct worker *w, uint64_t ticket)
 static void deliver_names(struct worker *w)
 {
 	struct dns_result result;
+	list_desk_share(&w->lists, true);
 	while (dns_resolver_pop(w->dns, &result)) {
+		if (list_is_ticket(result.ticket)) {
+			list_desk_answer(w, &result);
+			continue;
+		}
 		if (spf_is_ticket(result.ticket)) {
 			struct session *waits = spf_answer(w, &result);
 			if (waits)
@@ -367,6 +373,7 @@ static void deliver_names(struct worker *w)
 		if (s && s->id == (result.ticket & ((1ull << TICKET_ID_BITS) - 1)))
 			stage_on_dns(s, &result);
 	}
+	list_desk_share(&w->lists, false);
 }
 
 static void deliver_answers(struct worker *w)
@@ -408,6 +415,7 @@ static int sleep_ms(const struct worker *w)
 		return 0;
 	int ms = sooner(net_wheel_sleep_ms(&w->wheel, w->now_ms), relay_sleep_ms(w->relay, w->now_ms));
 	ms = sooner(ms, dns_resolver_sleep_ms(w->dns, w->now_ms));
+	ms = sooner(ms, list_desk_sleep_ms(&w->lists, w->now_ms));
 	ms = sooner(ms, rcpt_desk_sleep_ms(w->rcpt, w->now_ms));
 	return pressure_is_high(w->app) ? sooner(ms, PRESS_EVERY_MS) : ms;
 }
@@ -430,6 +438,7 @@ bool worker_turn(struct worker *w, int most_ms)
 		dispatch(w, io, events);
 	w->more_at_the_door = accept_rest(w);
 	run_timers(w);
+	list_desk_on_time(w);
 	dns_resolver_on_time(w->dns, w->now_ms);
 	deliver_names(w);
 	relay_on_time(w->relay, w->now_ms);

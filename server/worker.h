@@ -13,6 +13,7 @@
 #include "server/id.h"
 #include "server/pressure.h"
 #include "server/record.h"
+#include "server/list_desk.h"
 #include "server/spf_desk.h"
 #include "server/stats.h"
 #include "smtp/server.h"
@@ -61,6 +62,7 @@ struct worker {
 	struct relay *relay;
 	struct dns_resolver *dns;
 	struct spf_desk spf;
+	struct list_desk lists; /* DNS lists */
 	struct rcpt_desk *rcpt; /* questions to recipient_sources */
 	struct listener *listeners;
 	size_t listeners_n;
