@@ -271,7 +271,7 @@ static const struct row rows_dns_list[] = {
 	{ .name = "zone", .kind = KIND_DOMAIN, AT(dns_list, zone), .flags = ROW_REQUIRED,
 	  .help = "the zone that is asked" },
 	{ .name = "answers", .shape = SHAPE_MANY, .kind = KIND_ANSWER, AT(dns_list, answers),
-	  .flags = ROW_NOT_EMPTY, .preset = "127.0.0.2-127.0.0.11",
+	  .flags = ROW_NOT_EMPTY, .preset = "127.0.0.0-127.0.0.255",
 	  .help = "answers that count as listed: an address or a range" },
 	{ .name = "text", .kind = KIND_TEXT, AT(dns_list, text), .max = 200, .preset = "",
 	  .help = "shown to the client instead of the zone" },
