@@ -64,6 +64,7 @@ enum settings_source {
 	SETTINGS_SOURCE_PGSQL,
 	SETTINGS_SOURCE_SOCKETMAP
 };
+enum settings_spf_header { SETTINGS_SPF_NONE, SETTINGS_SPF_RECEIVED, SETTINGS_SPF_AUTHENTICATION_RESULTS };
 enum settings_refuse_at { SETTINGS_REFUSE_AT_RCPT, SETTINGS_REFUSE_NOW };
 enum settings_log_level { SETTINGS_LOG_ERROR, SETTINGS_LOG_WARNING, SETTINGS_LOG_INFO, SETTINGS_LOG_DEBUG };
 enum settings_log_format { SETTINGS_LOGFMT, SETTINGS_JSON };
@@ -399,6 +400,7 @@ struct settings {
 	struct settings_dns_lists dns_lists;
 	bool enforce;
 	enum settings_refuse_at refuse_at;
+	enum settings_spf_header spf_header;
 	struct settings_alerts alerts;
 	struct settings_log log;
 	struct settings_rules rules;

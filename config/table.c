@@ -372,6 +372,10 @@ const struct row settings_table[] = {
 	  .help = "false: everything is judged and logged, nobody is refused or delayed by rules" },
 	{ .name = "refuse_at", .kind = KIND_WORD, AT_TOP(refuse_at), .preset = "rcpt", .words = words_refuse_at,
 	  .help = "when a refusal found before RCPT is spoken" },
+	{ .name = "spf_header", .kind = KIND_WORD, AT_TOP(spf_header), .preset = "received-spf",
+	  .words = words_spf_header,
+	  .help = "what a mail whose SPF was looked up is given: Received-SPF:, or Authentication-Results: (those "
+		  "of our own name that it brings are then taken out)" },
 	{ .name = "alerts", .shape = SHAPE_GROUP, AT_TOP(alerts), .rows = rows_alerts,
 	  .help = "mail to the administrator" },
 	{ .name = "log", .shape = SHAPE_GROUP, AT_TOP(log), .rows = rows_log, .help = "log and journal" },

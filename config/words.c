@@ -56,6 +56,13 @@ const struct word words_source[] = {
 	{ NULL, 0, false },
 };
 
+const struct word words_spf_header[] = {
+	{ "received-spf", SETTINGS_SPF_RECEIVED, false },
+	{ "authentication-results", SETTINGS_SPF_AUTHENTICATION_RESULTS, false },
+	{ "none", SETTINGS_SPF_NONE, false },
+	{ NULL, 0, false },
+};
+
 const struct word words_refuse_at[] = {
 	{ "rcpt", SETTINGS_REFUSE_AT_RCPT, false },
 	{ "now", SETTINGS_REFUSE_NOW, false },

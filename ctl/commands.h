@@ -25,6 +25,7 @@
  *     "snapshot":   { "taken", "failed", "last_s" (since 1970), "took_ms", "entries", "bytes" },
  *     "blocks":     { "made" (by rules), "refused" (connections) },
  *     "alerts": 0,                                             mails to the administrator
+ *     "proxy_refused": 0,      connections of proxy_protocol_from without a good PROXY header, closed without a word
  *     "decisions":  { "kept", "total", "memory_bytes" },       for explain and last
  *     "tls":        { "handshakes", "failed" },
  *     "offences": 0,                                           protocol faults of clients
@@ -69,6 +70,9 @@
  *                     "identity": "xclient", "reusable": true,
  *                     "connections": { "open", "busy", "idle", "limit" },
  *                     "waiting": 0, "delivered": 0, "failed": 0, "last_error": "",
+ *                     "tls": { "set": "off" | "may" | "require", "version": "TLSv1.3" ("": the last connection is in
+ *                              the clear, or there was none), "failed": bool (so not tried for some minutes) },
+ *                     "size", "rcpt_max" (recipients of a mail, said or found out; 0: no limit is known),
  *                     "caps": [ "PIPELINING", "SIZE" ] } ] }
  *
  * backend test   args: none   begins, or joins one that is under way; { "test": ID } asks for what came of it
@@ -98,8 +102,8 @@
  *   { "event": "mail" | "session", "id", "session", "time", "client", "port", "listener", "helo", "tls", "from",
  *     "mail" (number in the session), "size", "offences", "verdict", "by", "code", "reply", "score", "points",
  *     "observed" ("rule:action" that would have been), "promise" (the rule whose reject or block became a deferral,
- *     since the client is known good), "backend", "backend_reply", "waited_ms", "backend_ms",
- *     "total_ms", "note",
+ *     since the client is known good), "backend", "group" (with relay.groups), "backend_reply",
+ *     "waited_ms", "backend_ms", "total_ms", "note",
  *     "rules": [ { "name", "stage", "after_ms" (since the session began), "action", "points" (that counted),
  *                  "observed": true, "cancelled": true (by an ok above), "times" (recipients),
  *                  "read": [ { "name": "count(messages by client, 1m)", "value": 61.0 } ] } ],

@@ -37,11 +37,16 @@ bool relay_same_group(const struct relay *r, struct slice domain, struct slice o
 
 unsigned relay_rcpt_max(const struct relay *r, uint64_t now_ms)
 {
-	unsigned most = UINT32_MAX;
+	/* by LMTP a mail may be delivered in part: there must be places to remember it */
+	const struct relay_memory *memory = r->shared->memory;
+	unsigned most = UINT32_MAX, room = memory ? relay_memory_room(memory) : UINT32_MAX;
+	unsigned lmtp = room < UINT32_MAX ? room + 1 : room;
 	for (const struct relay_settings *s = r->settings; s; s = s->next)
 		for (size_t i = 0; i < s->c.backends_n; i++) {
 			unsigned its = relay_backend_rcpts(s->backends[i], now_ms);
 			most = its < most ? its : most;
+			if (s->backends[i]->kind == RELAY_LMTP && most > lmtp)
+				most = lmtp;
 		}
 	return most;
 }

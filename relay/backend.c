@@ -183,6 +183,11 @@ void relay_backend_info(struct relay_backend *b, unsigned limit, uint64_t now_ms
 		.probed = atomic_load(&b->n.probed),
 		.doubtful = atomic_load(&b->n.doubtful),
 	};
+	unsigned rcpts = relay_backend_rcpts(b, now_ms);
+	const char *tls = atomic_load(&b->tls_version);
+	info_r->rcpt_max = rcpts == UINT32_MAX ? 0 : rcpts;
+	info_r->tls_version = tls ? tls : "";
+	info_r->tls_failed = now_ms < atomic_load(&b->plain_until_ms);
 	bool waits = info_r->state == RELAY_DOWN || info_r->state == RELAY_UNHEALTHY;
 	info_r->retry_in_ms = waits && retry > now_ms ? retry - now_ms : 0;
 	memcpy(info_r->name, b->name, sizeof b->name);

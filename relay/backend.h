@@ -82,6 +82,7 @@ struct relay_backend {
 	atomic_ullong rcpt_doubted[RELAY_RCPT_DOUBTS]; /* hashes of recipients, each at its place */
 	atomic_ullong plain_until_ms; /* relay.tls = "may": its TLS failed, so it is not tried before */
 	atomic_ullong stuck_until_ms; /* it let a mail wait while another backend worked: that one first, before then */
+	const char *_Atomic tls_version; /* of the connection that was made last; static text, NULL: none yet */
 	atomic_ullong first_ms;	      /* when it was first to be used */
 	atomic_int reuse;	      /* enum relay_reuse, as found last */
 	atomic_bool no_reuse;	      /* it offered XCLIENT again and refused it: not believed until the next refresh */

@@ -114,7 +114,7 @@ void relay_body_begin(struct relay *r, struct relay_link *l, uint64_t now_ms)
 	l->feed =
 		(struct relay_feed){ .head = b->head, .mem = b->mem, .fd = b->fd, .end = b->fd >= 0 ? b->fd_size : 0 };
 	smtp_body_out_init(&l->feed.writer);
-	if (l->client.lmtp && !relay_lmtp_begin(l)) {
+	if (l->client.lmtp && !relay_lmtp_begin(r, l)) {
 		relay_link_unsayable(r, l, now_ms);
 		return;
 	}

@@ -222,7 +222,7 @@ static void on_rcpt(struct relay *r, struct relay_link *l, const struct smtp_cli
 		relay_link_keep(l, reply, reply->index);
 	/* its answer had aged: the retry must be told at RCPT, so that it is never half delivered */
 	if (!is_probe(job))
-		relay_known_suspect(r, job->rcpts[reply->index]);
+		relay_known_suspect(r, job->group, job->rcpts[reply->index]);
 }
 
 void relay_envelope_data(struct relay *r, struct relay_link *l, const struct smtp_client_reply *reply, uint64_t now_ms)

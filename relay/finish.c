@@ -96,13 +96,21 @@ static bool learn(struct relay *r, struct relay_job *job)
 	struct relay_done *d = &job->done;
 	struct slice text = slice_of(d->text, d->text_n);
 	if (d->code >= 200 && d->code < 300) {
-		relay_known_ok(r, job->own_rcpt);
+		relay_known_ok(r, job->group, job->own_rcpt);
 		return true;
 	}
 	d->bad_recipient = relay_is_unknown_user(r->settings, d->code, text);
 	if (d->bad_recipient)
-		relay_known_bad(r, job->own_rcpt, d->code, text);
+		relay_known_bad(r, job->group, job->own_rcpt, d->code, text);
 	return d->bad_recipient;
+}
+
+/* A disk may hang for ever. */
+static void await_disk(struct relay *r, struct relay_job *job, uint64_t now_ms)
+{
+	off_link(r, job);
+	job->timer.kind = RELAY_TIMER_JOB;
+	net_wheel_arm(&r->wheel, &job->timer, now_ms + RELAY_SAVE_WITHIN_MS);
 }
 
 /* All have it. A client that has gone will bring it again all the same: that is answered without the backend. True: the
@@ -127,8 +135,7 @@ void relay_finish_reply(struct relay *r, struct relay_job *job, unsigned code, s
 	else if (b)
 		count(code < 300 ? &b->n.delivered : &b->n.refused);
 	if (!probe && code < 300 && taken(r, job)) {
-		off_link(r, job);
-		net_wheel_cancel(&r->wheel, &job->timer);
+		await_disk(r, job, now_ms);
 		return;
 	}
 	finish(r, job, probe && learn(r, job), now_ms);
@@ -180,6 +187,16 @@ void relay_finish_saved(struct relay *r, struct relay_job *job, bool written, ui
 	give_out(r, job, now_ms);
 }
 
+void relay_finish_not_saved(struct relay *r, struct relay_job *job, uint64_t now_ms)
+{
+	log_error("relay.state: the disk has not taken in %u s what is to be remembered of a mail; until it does the "
+		  "mail may come twice should the server be killed",
+		RELAY_SAVE_WITHIN_MS / 1000);
+	relay_remember_late(job);
+	job->done.doubtful = true;
+	give_out(r, job, now_ms);
+}
+
 void relay_finish_partly_taken(
 	struct relay *r, struct relay_job *job, const bool *took, bool doubt_too, uint64_t now_ms)
 {
@@ -190,10 +207,11 @@ void relay_finish_partly_taken(
 		doubt(job);
 	relay_answer_us(&job->done, 451, "4.3.0 Delivered to some recipients, try again for the others");
 	bool known = (!job->mail || relay_remember_prepare(r, job)) && relay_remember(r, job, took, true);
-	off_link(r, job);
-	net_wheel_cancel(&r->wheel, &job->timer);
-	if (known)
+	if (known) {
+		await_disk(r, job, now_ms);
 		return;
+	}
+	off_link(r, job);
 	log_warn("a mail was delivered to some recipients and that cannot be remembered: it may come twice to them");
 	job->done.doubtful = true;
 	give_out(r, job, now_ms);

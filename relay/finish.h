@@ -20,6 +20,8 @@ void relay_finish_partly(struct relay *r, struct relay_job *job, uint64_t now_ms
 void relay_finish_partly_taken(struct relay *r, struct relay_job *job, const bool *took, bool doubt, uint64_t now_ms);
 /* What a SAVING job waited for is on the disk, or could not be written. */
 void relay_finish_saved(struct relay *r, struct relay_job *job, bool written, uint64_t now_ms);
+/* The disk takes too long. */
+void relay_finish_not_saved(struct relay *r, struct relay_job *job, uint64_t now_ms);
 /* Every recipient has the mail since the last try. */
 void relay_finish_recalled(struct relay *r, struct relay_job *job, uint64_t now_ms);
 /* The connection is lost. `used`: it may have been closed long since; `heard`: a reply came to this job. */

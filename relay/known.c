@@ -5,26 +5,28 @@
 /* Longer than any sender waits between two tries of one mail at its start (RFC 5321 4.5.4.1: within hours). */
 enum { SUSPECT_MS = 24 * 3600 * 1000 };
 
-void relay_known_ok(struct relay *r, struct slice rcpt)
+void relay_known_ok(struct relay *r, const struct relay_group *g, struct slice rcpt)
 {
-	relay_rcpt_cache_put_ok(r->shared->cache, rcpt, r->now_ms, r->now_ms + r->settings->c.recipient_ok_ms);
+	relay_rcpt_cache_put_ok(
+		r->shared->cache, g->settings->c.group, rcpt, r->now_ms, r->now_ms + r->settings->c.recipient_ok_ms);
 }
 
-void relay_known_bad(struct relay *r, struct slice rcpt, unsigned code, struct slice text)
+void relay_known_bad(struct relay *r, const struct relay_group *g, struct slice rcpt, unsigned code, struct slice text)
 {
-	relay_rcpt_cache_put_bad(
-		r->shared->cache, rcpt, code, text, r->now_ms, r->now_ms + r->settings->c.recipient_bad_ms);
+	relay_rcpt_cache_put_bad(r->shared->cache, g->settings->c.group, rcpt, code, text, r->now_ms,
+		r->now_ms + r->settings->c.recipient_bad_ms);
 }
 
-void relay_known_suspect(struct relay *r, struct slice rcpt)
+void relay_known_suspect(struct relay *r, const struct relay_group *g, struct slice rcpt)
 {
-	relay_rcpt_cache_put_suspect(r->shared->cache, rcpt, r->now_ms, r->now_ms + SUSPECT_MS);
+	relay_rcpt_cache_put_suspect(r->shared->cache, g->settings->c.group, rcpt, r->now_ms, r->now_ms + SUSPECT_MS);
 }
 
-enum relay_known relay_known_get(struct relay *r, struct slice rcpt, struct relay_done *answer_r)
+enum relay_known relay_known_get(
+	struct relay *r, const struct relay_group *g, struct slice rcpt, struct relay_done *answer_r)
 {
 	struct relay_rcpt_known known;
-	switch (relay_rcpt_cache_get(r->shared->cache, rcpt, r->now_ms, &known)) {
+	switch (relay_rcpt_cache_get(r->shared->cache, g->settings->c.group, rcpt, r->now_ms, &known)) {
 	case RELAY_RCPT_UNKNOWN:
 		break;
 	case RELAY_RCPT_OK:
@@ -44,7 +46,10 @@ enum relay_remembered relay_remembered_rcpt(
 {
 	r->now_ms = now_ms;
 	*answer_r = (struct relay_done){ .question = RELAY_RCPT, .failed_rcpt = UINT16_MAX, .cached = true };
-	switch (relay_known_get(r, rcpt, answer_r)) {
+	const struct relay_group *g = relay_group_of(r, rcpt);
+	if (!g)
+		return RELAY_DOUBTED;
+	switch (relay_known_get(r, g, rcpt, answer_r)) {
 	case RELAY_KNOWN_NOT:
 		break;
 	case RELAY_KNOWN_OK:
@@ -60,9 +65,10 @@ enum relay_remembered relay_remembered_rcpt(
 
 void relay_learn_rcpt(struct relay *r, struct slice rcpt, bool known, struct slice words, uint64_t now_ms)
 {
+	const struct relay_group *g = relay_group_of(r, rcpt);
 	r->now_ms = now_ms;
-	if (known)
-		relay_known_ok(r, rcpt);
-	else
-		relay_known_bad(r, rcpt, 550, words);
+	if (g && known)
+		relay_known_ok(r, g, rcpt);
+	else if (g)
+		relay_known_bad(r, g, rcpt, 550, words);
 }

@@ -7,13 +7,15 @@
 
 #include "relay/internal.h"
 
-void relay_known_ok(struct relay *r, struct slice rcpt);
-void relay_known_bad(struct relay *r, struct slice rcpt, unsigned code, struct slice text);
+/* `g`: whose backends have said it. */
+void relay_known_ok(struct relay *r, const struct relay_group *g, struct slice rcpt);
+void relay_known_bad(struct relay *r, const struct relay_group *g, struct slice rcpt, unsigned code, struct slice text);
 /* A delivery has seen it refused: it must be asked for again, whatever the settings say. */
-void relay_known_suspect(struct relay *r, struct slice rcpt);
+void relay_known_suspect(struct relay *r, const struct relay_group *g, struct slice rcpt);
 
 enum relay_known { RELAY_KNOWN_NOT, RELAY_KNOWN_OK, RELAY_KNOWN_BAD, RELAY_KNOWN_SUSPECT };
 /* RELAY_KNOWN_BAD: *answer_r holds the backend's words. */
-enum relay_known relay_known_get(struct relay *r, struct slice rcpt, struct relay_done *answer_r) MUST_USE;
+enum relay_known relay_known_get(
+	struct relay *r, const struct relay_group *g, struct slice rcpt, struct relay_done *answer_r) MUST_USE;
 
 #endif

@@ -103,6 +103,7 @@ struct relay_link *relay_link_open(
 void relay_link_close(struct relay *r, struct relay_link *l)
 {
 	struct relay_pool *p = l->pool;
+	relay_lmtp_end(r, l);
 	if (l->state < RELAY_LINK_IDLE)
 		p->opening_n--;
 	if (l->state == RELAY_LINK_QUIT)
@@ -424,7 +425,8 @@ void relay_link_on_time(struct relay *r, struct relay_link *l, uint64_t now_ms)
 		return;
 	}
 	struct relay_job *job = l->job;
-	if (job && now_ms < l->due_ms)
+	bool of_client = l->named && l->state < RELAY_LINK_IDLE; /* its greeting may wait for the client's DNS */
+	if (job && now_ms < l->due_ms && !of_client)
 		left_for_another(l, now_ms);
 	bool slow = l->state == RELAY_LINK_ENVELOPE && job && job->done.question == RELAY_RCPT;
 	if (slow)

@@ -92,6 +92,7 @@ struct relay_link {
 	bool settled;					 /* counted in backend->settled */
 	bool *took; /* LMTP with several recipients: took[i] of job->rcpts has the mail */
 	unsigned took_n, refused_n;
+	uint32_t reserved; /* places in relay/memory.h for those that may have it alone */
 };
 
 /* Opens a connection with the permit that the caller has taken. `client`: the job whose client a PROXY header names;

@@ -81,8 +81,10 @@ void relay_body_hears(struct relay_link *link);
 void relay_body_early(struct relay *r, struct relay_link *link, const struct smtp_client_reply *reply, uint64_t now_ms);
 void relay_body_reply(struct relay *r, struct relay_link *link, const struct smtp_client_reply *reply, uint64_t now_ms);
 
-/* LMTP's replies to the body, one for each recipient. Begin: room to note them; false: no memory. */
-bool relay_lmtp_begin(struct relay_link *link) MUST_USE;
+/* LMTP's replies to the body, one for each recipient. Begin: room to note them, and to remember them should only some
+ * take it; false: there is none. End: that room is given back. */
+bool relay_lmtp_begin(struct relay *r, struct relay_link *link) MUST_USE;
+void relay_lmtp_end(struct relay *r, struct relay_link *link);
 void relay_lmtp_reply(struct relay *r, struct relay_link *link, const struct smtp_client_reply *reply, uint64_t now_ms);
 
 static inline bool relay_is_2xx(unsigned code)

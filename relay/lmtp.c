@@ -3,14 +3,28 @@
 #include "relay/known.h"
 #include "relay/link_inside.h"
 
-bool relay_lmtp_begin(struct relay_link *l)
+bool relay_lmtp_begin(struct relay *r, struct relay_link *l)
 {
+	struct relay_memory *memory = r->shared->memory;
+	uint32_t others = (uint32_t)l->job->rcpts_n - 1;
 	mem_free(&l->took);
 	l->took_n = l->refused_n = 0;
-	if (l->job->rcpts_n == 1)
+	if (others == 0)
 		return true; /* one reply, as in SMTP */
 	l->took = mem_zalloc(l->job->rcpts_n);
-	return l->took != NULL;
+	TRY(l->took);
+	if (!memory)
+		return true;
+	TRY(relay_memory_reserve(memory, others));
+	l->reserved = others;
+	return true;
+}
+
+void relay_lmtp_end(struct relay *r, struct relay_link *l)
+{
+	if (l->reserved)
+		relay_memory_unreserve(r->shared->memory, l->reserved);
+	l->reserved = 0;
 }
 
 static void on_refused(struct relay *r, struct relay_link *l, const struct smtp_client_reply *reply)
@@ -21,7 +35,7 @@ static void on_refused(struct relay *r, struct relay_link *l, const struct smtp_
 		relay_link_keep(l, reply, reply->index);
 	/* what was known of it is void: the retry asks at RCPT, so that a refusal for good is said there */
 	if (job->mail)
-		relay_known_suspect(r, job->rcpts[reply->index]);
+		relay_known_suspect(r, job->group, job->rcpts[reply->index]);
 }
 
 /* All have been heard. */
@@ -36,6 +50,7 @@ static void over(struct relay *r, struct relay_link *l, const struct smtp_client
 	l->refusals = l->took_n ? 0 : l->refusals + 1;
 	l->rsets = 0;
 	l->took_n = 0;
+	relay_lmtp_end(r, l);
 	relay_link_release(r, l, false, now_ms);
 }
 

@@ -1,6 +1,8 @@
 /* The table of relay/memory.h. */
 #include "relay/memory_inside.h"
 
+#include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "relay/relay.h"
 
@@ -191,16 +193,44 @@ static void take_out(struct relay_memory *m, uint32_t at)
 		from = &m->entries[*from].next;
 	*from = m->entries[at].next;
 	m->entries[at].until_s = 0;
+	if (m->entries[at].partial)
+		atomic_fetch_sub(&m->held, 1);
 	atomic_fetch_sub(&m->count, 1);
+}
+
+/* The next place, in the order of time, that is not kept by a partial delivery. False: all are. */
+static bool find_place(struct relay_memory *m)
+{
+	uint64_t now_s = clock_wall_ms() / 1000;
+	for (uint32_t looks = 1; looks < m->places; looks++) {
+		const struct relay_memory_entry *e = &m->entries[m->at];
+		if (!e->partial || e->until_s <= now_s)
+			return true;
+		m->at = m->at + 1 < m->places ? m->at + 1 : 1;
+	}
+	return false;
+}
+
+static void set_partial(struct relay_memory *m, struct relay_memory_entry *e)
+{
+	if (!e->partial)
+		atomic_fetch_add(&m->held, 1);
+	e->partial = true;
 }
 
 static void put_in(struct relay_memory *m, const struct relay_state_record *rec)
 {
+	if (!find_place(m))
+		return;
 	struct relay_memory_entry *e = &m->entries[m->at];
 	if (e->until_s)
 		take_out(m, m->at);
 	uint32_t *chain = chain_of(m, rec->about);
-	*e = (struct relay_memory_entry){ rec->until_s, rec->about, { rec->id[0], rec->id[1] }, *chain };
+	*e = (struct relay_memory_entry){
+		.until_s = rec->until_s, .about = rec->about, .id = { rec->id[0], rec->id[1] }, .next = *chain
+	};
+	if (rec->kind == RELAY_STATE_HAS)
+		set_partial(m, e);
 	*chain = m->at;
 	if (m->at > m->used)
 		m->used = m->at;
@@ -216,9 +246,57 @@ void relay_memory_apply(struct relay_memory *m, const struct relay_state_record 
 			take_out(m, at);
 	} else if (at) {
 		m->entries[at].until_s = rec->until_s;
+		if (rec->kind == RELAY_STATE_HAS)
+			set_partial(m, &m->entries[at]);
 	} else {
 		put_in(m, rec);
 	}
+}
+
+/* ---- places for partial deliveries ---- */
+
+/* Those whose time is over keep none. */
+static void drop_old(struct relay_memory *m)
+{
+	uint64_t now_s = clock_wall_ms() / 1000;
+	for (uint32_t at = 1; at <= m->used; at++)
+		if (m->entries[at].until_s && m->entries[at].until_s <= now_s)
+			take_out(m, at);
+}
+
+static void tell_full(bool full)
+{
+	if (full)
+		log_warn("relay.remember: no place for partial deliveries is left; until retries or time give some "
+			 "back, a mail to an LMTP backend has one recipient, or a few");
+	else
+		log_info("relay.remember: there are places for partial deliveries again");
+}
+
+bool relay_memory_reserve(struct relay_memory *m, uint32_t n)
+{
+	pthread_mutex_lock(&m->lock);
+	if (!m->full && relay_memory_room(m) < n)
+		drop_old(m);
+	bool ok = relay_memory_room(m) >= n, changed = m->full == ok;
+	m->full = !ok;
+	if (ok)
+		atomic_fetch_add(&m->held, n);
+	pthread_mutex_unlock(&m->lock);
+	if (changed)
+		tell_full(!ok);
+	return ok;
+}
+
+void relay_memory_unreserve(struct relay_memory *m, uint32_t n)
+{
+	atomic_fetch_sub(&m->held, n);
+}
+
+uint32_t relay_memory_room(const struct relay_memory *m)
+{
+	uint32_t held = atomic_load(&m->held), all = m->places - 1;
+	return held < all ? all - held : 0;
 }
 
 const struct relay_state_head *relay_memory_keys(const struct relay_memory *m)

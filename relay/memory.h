@@ -2,7 +2,9 @@
  *
  * An entry says: this recipient has this content of this sender. It is made when a mail was delivered to some
  * of its recipients only, or when its client is known not to have heard our 250; it is dropped when the retry was
- * answered, or after RELAY_MEMORY_DAYS. Only keyed digests are kept. At most `remember` of them: the oldest goes.
+ * answered, or after RELAY_MEMORY_DAYS. Only keyed digests are kept, at most `remember` of them: the oldest that a
+ * client has not heard of goes, but none of a mail delivered in part, whose retry is sure to come. So what may become
+ * such an entry reserves its place first.
  *
  * The file (relay/state_format.h) is written by a thread of its own, since disks make threads wait: a worker submits
  * what is to be kept and collects it when it is on the disk (fdatasync), and only then answers its client. The
@@ -79,6 +81,12 @@ void relay_memory_leave_undecided(struct relay_memory *m, struct relay_save *s, 
 /* Is it undecided, because of one who came before `turn`? The first by `about` alone. */
 bool relay_memory_undecided_about(struct relay_memory *m, uint64_t about, uint64_t turn);
 bool relay_memory_undecided(struct relay_memory *m, const struct relay_state_record *rec, uint64_t turn);
+/* Places for the entries of a mail that may be delivered in part. False: there are not so many. */
+bool relay_memory_reserve(struct relay_memory *m, uint32_t n) MUST_USE;
+/* Gives back what was reserved, used or not. */
+void relay_memory_unreserve(struct relay_memory *m, uint32_t n);
+/* How many could be reserved now. */
+uint32_t relay_memory_room(const struct relay_memory *m);
 /* For stats: what is remembered. */
 size_t relay_memory_count(const struct relay_memory *m);
 

@@ -41,7 +41,8 @@ static size_t copy_records(struct relay_memory *m, uint32_t from, uint32_t to, u
 		const struct relay_memory_entry *e = &m->entries[i];
 		if (e->until_s <= now_s)
 			continue;
-		struct relay_state_record rec = { RELAY_STATE_HAS, e->until_s, e->about, { e->id[0], e->id[1] } };
+		struct relay_state_record rec = { e->partial ? RELAY_STATE_HAS : RELAY_STATE_UNHEARD, e->until_s,
+			e->about, { e->id[0], e->id[1] } };
 		relay_state_write(&m->head, &rec, out + RELAY_STATE_RECORD * n++);
 	}
 	pthread_mutex_unlock(&m->lock);

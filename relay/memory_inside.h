@@ -10,15 +10,18 @@ struct relay_memory_entry {
 	uint64_t until_s; /* 0: the place is free */
 	uint64_t about, id[2];
 	uint32_t next; /* in its chain; 0: the last */
+	bool partial;  /* RELAY_STATE_HAS */
 };
 
 struct relay_memory {
 	struct relay_state_head head;
 	atomic_uint count, undecided_n;
+	atomic_uint held; /* places of partial ones, and those reserved */
 	atomic_ullong turns;
 	pthread_mutex_t lock; /* from here to waiting_last */
 	pthread_cond_t more;
 	uint32_t places, chains, at;
+	bool full; /* that was told */
 	uint32_t used; /* places above it were never used */
 	struct relay_memory_entry *entries;
 	uint32_t *first;

@@ -4,7 +4,7 @@
 /* Two spellings of one address may be asked for apart; two addresses are never taken for one. */
 static bool same_rcpt(const struct relay_job *a, const struct relay_job *b)
 {
-	return slice_eq(a->own_rcpt, b->own_rcpt);
+	return a->group == b->group && slice_eq(a->own_rcpt, b->own_rcpt);
 }
 
 static struct relay_job **bucket(struct relay *r, const struct relay_job *job)

@@ -98,6 +98,7 @@ void relay_opening_hello(struct relay *r, struct relay_link *l, const struct smt
 		heard(b, &l->client.caps);
 	atomic_fetch_add_explicit(&b->n.connects, 1, memory_order_relaxed);
 	l->takes_xclient = (l->client.caps.xclient & SMTP_XATTR_ADDR) != 0;
+	atomic_store_explicit(&b->tls_version, net_tls_version(l->conn.tls), memory_order_relaxed);
 	l->pool->opening_n--;
 	l->settled = true;
 	relay_backend_settle(b);

@@ -67,7 +67,7 @@ void relay_rcpt_cache_free(struct relay_rcpt_cache **c)
 }
 
 /* Finds the address' place and takes its lock. False: the address is not one that is kept. */
-static bool enter(struct relay_rcpt_cache *c, struct slice rcpt, struct place *p_r)
+static bool enter(struct relay_rcpt_cache *c, struct slice group, struct slice rcpt, struct place *p_r)
 {
 	char folded[RELAY_RCPT_CACHE_ADDRESS];
 	size_t at = slice_rfind(rcpt, '@');
@@ -77,8 +77,11 @@ static bool enter(struct relay_rcpt_cache *c, struct slice rcpt, struct place *p
 	for (size_t i = at; i < rcpt.n; i++)
 		if (folded[i] >= 'A' && folded[i] <= 'Z')
 			folded[i] = (char)(folded[i] | 0x20);
-	for (size_t i = 0; i < 2; i++)
-		p_r->id[i] = hash_bytes(&c->keys[i], slice_of(folded, rcpt.n));
+	for (size_t i = 0; i < 2; i++) {
+		struct hash_key key = c->keys[i];
+		key.k0 ^= hash_bytes(&key, group);
+		p_r->id[i] = hash_bytes(&key, slice_of(folded, rcpt.n));
+	}
 	size_t set = p_r->id[0] % c->sets;
 	p_r->set = c->slots + set * SET;
 	p_r->stripe = &c->stripes[set % STRIPES];
@@ -135,11 +138,11 @@ static struct slot *make_room(const struct place *p, uint64_t now_ms)
 	return least;
 }
 
-static void put(struct relay_rcpt_cache *c, struct slice rcpt, enum relay_rcpt_state state, unsigned code,
-	struct slice text, uint64_t now_ms, uint64_t until_ms)
+static void put(struct relay_rcpt_cache *c, struct slice group, struct slice rcpt, enum relay_rcpt_state state,
+	unsigned code, struct slice text, uint64_t now_ms, uint64_t until_ms)
 {
 	struct place p;
-	if (!enter(c, rcpt, &p))
+	if (!enter(c, group, rcpt, &p))
 		return;
 	struct slot *s = make_room(&p, now_ms);
 	s->id[0] = p.id[0], s->id[1] = p.id[1];
@@ -154,29 +157,31 @@ static void put(struct relay_rcpt_cache *c, struct slice rcpt, enum relay_rcpt_s
 	leave(&p);
 }
 
-void relay_rcpt_cache_put_ok(struct relay_rcpt_cache *c, struct slice rcpt, uint64_t now_ms, uint64_t until_ms)
+void relay_rcpt_cache_put_ok(
+	struct relay_rcpt_cache *c, struct slice group, struct slice rcpt, uint64_t now_ms, uint64_t until_ms)
 {
-	put(c, rcpt, RELAY_RCPT_OK, 0, SLICE(""), now_ms, until_ms);
+	put(c, group, rcpt, RELAY_RCPT_OK, 0, SLICE(""), now_ms, until_ms);
 }
 
-void relay_rcpt_cache_put_bad(struct relay_rcpt_cache *c, struct slice rcpt, unsigned code, struct slice text,
-	uint64_t now_ms, uint64_t until_ms)
+void relay_rcpt_cache_put_bad(struct relay_rcpt_cache *c, struct slice group, struct slice rcpt, unsigned code,
+	struct slice text, uint64_t now_ms, uint64_t until_ms)
 {
-	put(c, rcpt, RELAY_RCPT_BAD, code, text, now_ms, until_ms);
+	put(c, group, rcpt, RELAY_RCPT_BAD, code, text, now_ms, until_ms);
 }
 
-void relay_rcpt_cache_put_suspect(struct relay_rcpt_cache *c, struct slice rcpt, uint64_t now_ms, uint64_t until_ms)
+void relay_rcpt_cache_put_suspect(
+	struct relay_rcpt_cache *c, struct slice group, struct slice rcpt, uint64_t now_ms, uint64_t until_ms)
 {
-	put(c, rcpt, RELAY_RCPT_SUSPECT, 0, SLICE(""), now_ms, until_ms);
+	put(c, group, rcpt, RELAY_RCPT_SUSPECT, 0, SLICE(""), now_ms, until_ms);
 }
 
-enum relay_rcpt_state relay_rcpt_cache_get(
-	struct relay_rcpt_cache *c, struct slice rcpt, uint64_t now_ms, struct relay_rcpt_known *known_r)
+enum relay_rcpt_state relay_rcpt_cache_get(struct relay_rcpt_cache *c, struct slice group, struct slice rcpt,
+	uint64_t now_ms, struct relay_rcpt_known *known_r)
 {
 	struct place p;
 	known_r->state = RELAY_RCPT_UNKNOWN;
 	known_r->code = known_r->text_n = 0;
-	if (!enter(c, rcpt, &p))
+	if (!enter(c, group, rcpt, &p))
 		return RELAY_RCPT_UNKNOWN;
 	struct slot *s = find(&p);
 	if (s && s->until_ms <= now_ms) {
@@ -194,10 +199,10 @@ enum relay_rcpt_state relay_rcpt_cache_get(
 	return known_r->state;
 }
 
-bool relay_rcpt_cache_forget(struct relay_rcpt_cache *c, struct slice rcpt)
+bool relay_rcpt_cache_forget(struct relay_rcpt_cache *c, struct slice group, struct slice rcpt)
 {
 	struct place p;
-	if (!enter(c, rcpt, &p))
+	if (!enter(c, group, rcpt, &p))
 		return false;
 	struct slot *s = find(&p);
 	if (s)

@@ -1,6 +1,7 @@
 /* relay/rcpt_cache.h - what backends have said of recipients, for a while, shared by all workers
  *
- * The key is the address with its domain folded to lower case; the local part counts exactly as given,
+ * The key is the group of backends (relay.groups; what one says is no other's word) and the address with its domain
+ * folded to lower case; the local part counts exactly as given,
  * since only the backend knows what it means (RFC 5321 2.4). Kept of it is a 128-bit keyed hash: entries have one
  * size, and nobody outside can make two addresses meet.
  * Memory: fixed at the start, RELAY_RCPT_CACHE_SLOT bytes an entry. Entries live in sets of eight neighbours; when a
@@ -49,15 +50,17 @@ struct relay_rcpt_cache *relay_rcpt_cache_new(size_t entries) MUST_USE;
 void relay_rcpt_cache_free(struct relay_rcpt_cache **c);
 
 /* Copies out what is known; the state is returned as well. */
-enum relay_rcpt_state relay_rcpt_cache_get(
-	struct relay_rcpt_cache *c, struct slice rcpt, uint64_t now_ms, struct relay_rcpt_known *known_r);
+enum relay_rcpt_state relay_rcpt_cache_get(struct relay_rcpt_cache *c, struct slice group, struct slice rcpt,
+	uint64_t now_ms, struct relay_rcpt_known *known_r);
 /* The last word counts: each replaces what was known. until_ms is the first moment at which it is forgotten. */
-void relay_rcpt_cache_put_ok(struct relay_rcpt_cache *c, struct slice rcpt, uint64_t now_ms, uint64_t until_ms);
-void relay_rcpt_cache_put_bad(struct relay_rcpt_cache *c, struct slice rcpt, unsigned code, struct slice text,
-	uint64_t now_ms, uint64_t until_ms);
-void relay_rcpt_cache_put_suspect(struct relay_rcpt_cache *c, struct slice rcpt, uint64_t now_ms, uint64_t until_ms);
+void relay_rcpt_cache_put_ok(
+	struct relay_rcpt_cache *c, struct slice group, struct slice rcpt, uint64_t now_ms, uint64_t until_ms);
+void relay_rcpt_cache_put_bad(struct relay_rcpt_cache *c, struct slice group, struct slice rcpt, unsigned code,
+	struct slice text, uint64_t now_ms, uint64_t until_ms);
+void relay_rcpt_cache_put_suspect(
+	struct relay_rcpt_cache *c, struct slice group, struct slice rcpt, uint64_t now_ms, uint64_t until_ms);
 /* True when something was known, expired or not. */
-bool relay_rcpt_cache_forget(struct relay_rcpt_cache *c, struct slice rcpt);
+bool relay_rcpt_cache_forget(struct relay_rcpt_cache *c, struct slice group, struct slice rcpt);
 struct relay_rcpt_counters relay_rcpt_cache_counters(struct relay_rcpt_cache *c);
 
 #endif

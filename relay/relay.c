@@ -186,12 +186,12 @@ enum relay_check relay_check_rcpt(struct relay *r, const struct relay_client *cl
 {
 	r->now_ms = now_ms;
 	*answer_r = (struct relay_done){ .question = RELAY_RCPT, .failed_rcpt = UINT16_MAX };
-	enum relay_known state = relay_known_get(r, rcpt, answer_r);
+	struct relay_group *g = relay_group_of(r, rcpt);
+	enum relay_known state = g ? relay_known_get(r, g, rcpt, answer_r) : RELAY_KNOWN_SUSPECT;
 	if (state == RELAY_KNOWN_BAD)
 		return known(answer_r, ticket, 0, NULL);
 	if (state == RELAY_KNOWN_OK || (state == RELAY_KNOWN_NOT && !r->settings->c.ask_backend))
 		return known(answer_r, ticket, 250, "2.1.5 Ok");
-	struct relay_group *g = relay_group_of(r, rcpt);
 	struct relay_job *job = g ? relay_job_rcpt(&r->jobs, client, sender, rcpt, ticket, now_ms) : NULL;
 	if (job)
 		job->group = g;
@@ -341,6 +341,10 @@ void relay_on_io(struct relay *r, struct net_io *io, unsigned events, uint64_t n
 
 static void job_is_late(struct relay *r, struct relay_job *job, uint64_t now_ms)
 {
+	if (job->state == RELAY_JOB_SAVING) {
+		relay_finish_not_saved(r, job, now_ms);
+		return;
+	}
 	if (job->state == RELAY_JOB_RUNNING) {
 		if (cannot_be_stopped(r, job))
 			return; /* it may be delivered: only the backend's word, or its silence of 10 minutes, ends it

@@ -47,6 +47,7 @@ enum {
 	RELAY_WORKERS_MAX = 256,
 	RELAY_TEXT_MAX = 1000,		 /* bytes of a reply that are kept; an enemy's reply cannot grow us */
 	RELAY_PROBE_WITHIN_MS = 20000,	 /* a recipient question is answered by then, 451 4.3.2 if by us */
+	RELAY_SAVE_WITHIN_MS = 10000,	 /* an answer that waits for relay.state on its disk comes then */
 	RELAY_ANSWER_WITHIN_MS = 240000, /* of the client's dot, a delivery, unless our own is out: then 10 min more */
 };
 
@@ -138,6 +139,10 @@ struct relay_backend_info {
 	unsigned probes;      /* recipient questions under way */
 	bool reusable;	      /* one connection serves any client */
 	uint32_t exts;	      /* SMTP_EXT_* of its EHLO */
+	unsigned rcpt_max;    /* recipients of a mail that it takes; 0: no limit is known */
+	enum relay_tls tls;   /* as set */
+	const char *tls_version; /* of the connection that was made last: "TLSv1.3"; "": in the clear */
+	bool tls_failed;	 /* with RELAY_TLS_MAY: it failed, so it is spoken to in the clear for now */
 	uint64_t size;
 	uint64_t connects, failures, delivered, refused, probed, doubtful; /* since the start */
 	uint64_t retry_in_ms;						   /* RELAY_DOWN: until the next try */

@@ -291,10 +291,13 @@ bool relay_remember(struct relay *r, struct relay_job *job, const bool *took, bo
 		if (!took || took[i])
 			s->records[n++] = s->records[i];
 	s->n = n;
+	for (uint32_t i = 0; i < n && !took; i++)
+		s->records[i].kind = RELAY_STATE_UNHEARD;
 	job->save = NULL;
 	if (wait) {
 		s->box = &r->saves;
 		s->job = job;
+		job->saving = s;
 		job->state = RELAY_JOB_SAVING;
 		r->saves_out++;
 	}
@@ -308,9 +311,16 @@ void relay_remember_collect(struct relay *r, uint64_t now_ms)
 		return;
 	for (struct relay_save *s; (s = relay_save_collect(&r->saves));) {
 		r->saves_out--;
-		relay_finish_saved(r, s->job, s->error == 0, now_ms);
+		if (s->job)
+			relay_finish_saved(r, s->job, s->error == 0, now_ms);
 		mem_free(&s);
 	}
+}
+
+void relay_remember_late(struct relay_job *job)
+{
+	job->saving->job = NULL;
+	job->saving = NULL;
 }
 
 void relay_remember_release(struct relay *r)
@@ -322,7 +332,7 @@ void relay_remember_release(struct relay *r)
 			continue;
 		}
 		r->saves_out--;
-		if (!s->job->ticket_link)
+		if (s->job && !s->job->ticket_link)
 			relay_job_free(&r->jobs, s->job);
 		mem_free(&s);
 	}

@@ -38,6 +38,8 @@ bool relay_remember_prepare(struct relay *r, struct relay_job *job) MUST_USE;
 bool relay_remember(struct relay *r, struct relay_job *job, const bool *took, bool wait) MUST_USE;
 /* After a wake: jobs whose saves are done are answered. */
 void relay_remember_collect(struct relay *r, uint64_t now_ms);
+/* A SAVING job waits no longer; what is known stays known. */
+void relay_remember_late(struct relay_job *job);
 /* For relay_free(): waits for the disk. */
 void relay_remember_release(struct relay *r);
 

@@ -113,7 +113,11 @@ void relay_shared_wake(struct relay_shared *s, int worker)
 
 bool relay_shared_forget(struct relay_shared *s, struct slice rcpt)
 {
-	return relay_rcpt_cache_forget(s->cache, rcpt);
+	struct relay_settings *settings = relay_shared_settings(s);
+	const struct relay_settings *its = relay_settings_of_domain(settings, relay_domain_of(rcpt));
+	bool known = relay_rcpt_cache_forget(s->cache, its->c.group, rcpt);
+	relay_settings_unref(&settings);
+	return known;
 }
 
 void relay_shared_cache(struct relay_shared *s, struct relay_cache_info *info_r)
@@ -135,6 +139,7 @@ size_t relay_shared_info(struct relay_shared *s, uint64_t now_ms, struct relay_b
 		for (size_t i = 0; i < group->c.backends_n && n < max; i++, n++) {
 			relay_backend_info(group->backends[i], group->c.connections, now_ms, &info_r[n]);
 			info_r[n].identity = group->c.identity;
+			info_r[n].tls = group->c.tls;
 		}
 	relay_settings_unref(&settings);
 	return n;

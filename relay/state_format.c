@@ -81,7 +81,7 @@ bool relay_state_read(const struct relay_state_head *head, struct slice *bytes, 
 	const char *at = bytes->p;
 	TRY(bytes->n >= RELAY_STATE_RECORD && get32(at) == record_crc(head, at));
 	uint32_t kind = get32(at + 4);
-	TRY(kind == RELAY_STATE_HAS || kind == RELAY_STATE_FORGET);
+	TRY(kind >= RELAY_STATE_HAS && kind <= RELAY_STATE_UNHEARD);
 	*rec_r = (struct relay_state_record){ .kind = (enum relay_state_kind)kind,
 		.until_s = get64(at + 8),
 		.about = get64(at + 16),

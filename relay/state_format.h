@@ -18,7 +18,11 @@
 
 enum { RELAY_STATE_HEAD = 64, RELAY_STATE_RECORD = 40 };
 
-enum relay_state_kind { RELAY_STATE_HAS = 1, RELAY_STATE_FORGET = 2 };
+enum relay_state_kind {
+	RELAY_STATE_HAS = 1, /* delivered to some of its recipients, this one among them */
+	RELAY_STATE_FORGET = 2,
+	RELAY_STATE_UNHEARD = 3 /* delivered to all, and its client has not heard that */
+};
 
 struct relay_state_head {
 	struct hash_key keys[2];

@@ -212,10 +212,10 @@ static void put_lookups(struct buf *b, const struct session *s)
 {
 	struct lookup_told told;
 	unsigned at = 0;
-	text(b, DECISION_NAME, lookup_client_name(s));
-	text(b, DECISION_RDNS, lookup_rdns(s));
+	text(b, DECISION_NAME, lookup_client_name(s->lookups));
+	text(b, DECISION_RDNS, lookup_rdns(s->lookups));
 	number(b, DECISION_DNS_MS, s->tally.dns_ms);
-	while (lookup_next(s, &at, &told)) {
+	while (lookup_next(s->lookups, &at, &told)) {
 		if (!decision_text(b, DECISION_LOOKUP, slice_str(told.name)) ||
 			!decision_text(b, DECISION_LOOKUP_ANSWER, told.answer) ||
 			!decision_number(b, DECISION_LOOKUP_MS, told.ms))
@@ -318,6 +318,7 @@ void account_mail(struct session *s, const struct score_verdict *v, const char *
 	number(&b, DECISION_CODE, o->code);
 	put_words(&s->worker->record, &b, DECISION_REPLY, o->reply);
 	text(&b, DECISION_BACKEND, o->backend);
+	text(&b, DECISION_GROUP, o->group);
 	put_words(&s->worker->record, &b, DECISION_BACKEND_REPLY, o->backend_reply);
 	number(&b, DECISION_BACKEND_MS, o->backend_ms);
 	number(&b, DECISION_TOTAL, s->worker->now_ms - m->started_ms);
@@ -360,6 +361,8 @@ void account_orphan(struct worker *w, uint64_t id, const struct relay_done *d, c
 	number(&b, DECISION_CODE, d->code);
 	put_words(&w->record, &b, DECISION_REPLY, slice_of(d->text, d->text_n));
 	text(&b, DECISION_BACKEND, slice_str(d->backend));
+	if (w->generation->relay.groups_n)
+		text(&b, DECISION_GROUP, slice_str(d->group));
 	text(&b, DECISION_NOTE, SLICE("the client had left when the body was out"));
 	keep(w, id, &b);
 }

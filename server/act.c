@@ -198,7 +198,7 @@ bool act_write_tags(const struct session *s, struct slice id, struct buf *out)
 	ip_format(&s->peer.ip, ip);
 	while ((tag = score_case_tag(set, &s->judgement, &at))) {
 		struct slice rule = slice_str(score_rule_name(set, at - 1));
-		const struct lookup_listing listing = lookup_listing(s, at - 1);
+		const struct lookup_listing listing = lookup_listing(s->lookups, at - 1);
 		const struct score_reply_values values = {
 			.id = id, .client = slice_str(ip), .rule = rule, .list = listing.list, .txt = listing.txt
 		};
@@ -209,24 +209,25 @@ bool act_write_tags(const struct session *s, struct slice id, struct buf *out)
 
 /* ---- known good ---- */
 
-static bool remember(struct session *s, enum deed deed)
+bool act_note_deed(struct session *s, const struct score_key *key, enum deed deed)
 {
 	struct worker *w = s->worker;
-	struct score_key key = door_client_key(w->app, &s->peer.ip);
 	struct score_known_limits limits = door_limits(s->generation);
 	switch (deed) {
 	case DEED_ACCEPTED:
 		return score_known_accepted(
-			w->app->store, &key, &limits, score_origin(w->app->store, &s->peer.ip), w->wall_ms);
+			w->app->store, key, &limits, score_origin(w->app->store, &s->peer.ip), w->wall_ms);
 	case DEED_REFUSED:
-		return score_known_refused(w->app->store, &key, &limits);
+		return score_known_refused(w->app->store, key, &limits);
 	case DEED_SPARED:
-		return score_known_spared(w->app->store, &key, &limits, w->wall_ms);
+		return score_known_spared(w->app->store, key, &limits, w->wall_ms);
 	}
 	return false;
 }
 
 void act_remember(struct session *s, enum deed deed)
 {
-	s->standing.known_good = remember(s, deed);
+	struct score_key key = door_client_key(s->worker->app, &s->peer.ip);
+	s->standing.known_good = act_note_deed(s, &key, deed);
+	grey_remember(s, deed);
 }

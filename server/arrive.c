@@ -411,7 +411,7 @@ static void end_former(struct session *s)
 	if (retell_wanted(w))
 		retell_end(s);
 	judge_release(s);
-	lookup_release(s);
+	lookup_release(&s->lookups);
 	clients_leave(w->app->clients, &s->peer.ip);
 	stat_sub(&w->stats, STAT_SESSIONS_OPEN, 1);
 	mem_free(&s->helo);

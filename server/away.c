@@ -43,7 +43,10 @@ static void say(struct worker *w, int fd, const struct peer *peer, uint64_t id, 
 void away_silently(struct worker *w, const struct peer *peer, struct slice by, struct slice why)
 {
 	uint64_t id = id_next(&w->ids);
+	uint32_t times;
 	journal_turned_away(w, id, peer, by, 421, why);
+	if (is_kept(w, &peer->ip, &times))
+		account_away(w, id, peer, by, 421, why, times);
 	if (retell_wanted(w))
 		retell_away(w, id, peer, by, 421, why);
 }

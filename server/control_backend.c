@@ -44,6 +44,12 @@ static void put_backend(struct ctl_json list, const struct relay_backend_info *b
 	ctl_json_put_text(at, "state", slice_str(STATE[b->state]));
 	ctl_json_put_text(at, "identity", slice_str(control_identity_name(b->identity)));
 	ctl_json_put_bool(at, "reusable", b->reusable);
+	struct ctl_json tls = ctl_json_put_object(at, "tls");
+	ctl_json_put_text(tls, "set", slice_str(control_tls_name(b->tls)));
+	ctl_json_put_text(tls, "version", slice_str(b->tls_version));
+	ctl_json_put_bool(tls, "failed", b->tls_failed);
+	ctl_json_put_count(at, "size", b->size);
+	ctl_json_put_count(at, "rcpt_max", b->rcpt_max);
 	struct ctl_json c = ctl_json_put_object(at, "connections");
 	ctl_json_put_count(c, "open", b->open);
 	ctl_json_put_count(c, "limit", b->limit);

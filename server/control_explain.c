@@ -42,6 +42,7 @@ static const struct shown {
 	[DECISION_OBSERVED] = { "observed", TOP, NULL, false },
 	[DECISION_PROMISE] = { "promise", TOP, NULL, false },
 	[DECISION_BACKEND] = { "backend", TOP, NULL, false },
+	[DECISION_GROUP] = { "group", TOP, NULL, false },
 	[DECISION_BACKEND_REPLY] = { "backend_reply", TOP, NULL, false },
 	[DECISION_WAITED] = { "waited_ms", TOP, NULL, false },
 	[DECISION_DNS_MS] = { "dns_ms", TOP, NULL, false },

@@ -79,7 +79,7 @@ static void put_dns(struct ctl_json root, const struct app *app)
 	for (size_t i = 0; i < sizeof FIELDS / sizeof *FIELDS; i++) {
 		uint64_t sum = 0;
 		for (unsigned w = 0; w < app->workers_n; w++)
-			sum += dns_resolver_stat(app->workers[w].dns, FIELDS[i].stat);
+			sum += dns_resolver_stat(app->workers[w].dns.resolver, FIELDS[i].stat);
 		ctl_json_put_count(at, FIELDS[i].name, sum);
 	}
 }

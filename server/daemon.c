@@ -115,17 +115,23 @@ void daemon_check_replay(const struct settings *s)
 			there ? "it" : folder, *s->server.user ? " by the user " : "", s->server.user, strerror(errno));
 }
 
+static bool open_maildirs(const struct settings_backends *b, const char *user)
+{
+	for (size_t i = 0; i < b->count; i++)
+		if (b->items[i].scheme == SETTINGS_MAILDIR && !privileges_own_folder(b->items[i].path, user))
+			return fail_path("backends: maildir", b->items[i].path);
+	return true;
+}
+
 static bool open_folders(const struct settings *s)
 {
 	open_folder_of("score.snapshot", s->score.snapshot, s->server.user);
 	open_folder_of("log.replay", s->log.replay, s->server.user);
 	if (!privileges_own_folder(s->server.spool, s->server.user))
 		return fail_path("server.spool", s->server.spool);
-	for (size_t i = 0; i < s->relay.backends.count; i++) {
-		const struct settings_backend *b = &s->relay.backends.items[i];
-		if (b->scheme == SETTINGS_MAILDIR && !privileges_own_folder(b->path, s->server.user))
-			return fail_path("relay.backends: maildir", b->path);
-	}
+	TRY(open_maildirs(&s->relay.backends, s->server.user));
+	for (size_t i = 0; i < s->relay.groups.count; i++)
+		TRY(open_maildirs(&s->relay.groups.items[i].backends, s->server.user));
 	return true;
 }
 

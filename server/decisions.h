@@ -72,6 +72,7 @@ enum decision_key {
 	DECISION_OBSERVED, /* "rule:action" that would have been */
 	DECISION_PROMISE,  /* the rule whose reject or block became a deferral: a known-good client */
 	DECISION_BACKEND,
+	DECISION_GROUP, /* of backends; only where there are some */
 	DECISION_BACKEND_REPLY,
 	DECISION_WAITED,
 	DECISION_DNS_MS,

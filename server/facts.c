@@ -13,7 +13,7 @@ static void about_session(const struct session *s, struct score_facts *f)
 	struct worker *w = s->worker;
 	score_facts_client(f, &s->peer.ip, slice_str(app_listener(w->app, s->peer.listener)->name));
 	score_facts_port(f, s->peer.port);
-	score_facts_known_good(f, s->standing.known_good);
+	score_facts_known_good(f, s->standing.known_good || (s->mail && s->mail->known_good));
 	score_facts_age(
 		f, s->standing.first_ms && s->standing.first_ms < w->wall_ms ? w->wall_ms - s->standing.first_ms : 0);
 	score_facts_connections(f, clients_count(w->app->clients, &s->peer.ip));
@@ -53,6 +53,6 @@ struct score_facts facts_of(const struct session *s)
 	struct score_facts f = { 0 };
 	about_session(s, &f);
 	about_mail(s, &f);
-	lookup_put_facts(s, &f);
+	lookup_put_facts(s->lookups, &f);
 	return f;
 }

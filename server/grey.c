@@ -1,38 +1,35 @@
 #include "server/grey.h"
 
-#include "dns/org.h"
 #include "server/lookup.h"
 #include "server/spf_desk.h"
 #include "server/talk.h"
 
-struct score_grey_limits grey_limits(const struct generation *g)
+/* ---- known good by who it is ---- */
+
+static bool identity_key(const struct session *s, struct score_key *key_r)
 {
-	const struct settings_greylist *s = &g->settings->greylist;
-	return (struct score_grey_limits){ s->delay_ms, s->window_ms, s->keep_ms };
+	struct slice who = lookup_identity(s->lookups);
+	if (who.n)
+		*key_r = score_key_text(s->worker->app->store, SCORE_KEY_IDENTITY, who);
+	return who.n > 0;
 }
 
-/* ---- who it is ---- */
-
-struct slice grey_organisation(const struct session *s)
+void grey_meet(struct session *s)
 {
-	struct slice name = lookup_client_name(s);
-	const struct dns_org *org = s->worker->app->org;
-	if (!org || !name.n || lookup_is_dynamic(s))
-		return slice_of(NULL, 0);
-	return dns_org_domain(org, name, DNS_ORG_OWNER);
+	struct score_key key;
+	struct score_known known;
+	struct score_known_limits limits = door_limits(s->generation);
+	if (!identity_key(s, &key))
+		return;
+	score_known_get(s->worker->app->store, &key, &limits, &known);
+	s->mail->known_good = known.good;
 }
 
-static struct slice proven_by_spf(const struct spf_run *r, const struct ip *client)
+void grey_remember(struct session *s, enum deed deed)
 {
-	if (!r || !spf_is_done(r) || !dns_spf_is_identity(spf_result(r), client))
-		return slice_of(NULL, 0);
-	return spf_result(r)->domain;
-}
-
-struct slice grey_identity(const struct session *s)
-{
-	struct slice by_spf = proven_by_spf(lookup_spf(s), &s->peer.ip);
-	return by_spf.n ? by_spf : grey_organisation(s);
+	struct score_key key;
+	if (s->mail && identity_key(s, &key))
+		s->mail->known_good = act_note_deed(s, &key, deed);
 }
 
 /* ---- trying ---- */
@@ -40,14 +37,14 @@ struct slice grey_identity(const struct session *s)
 static uint64_t try(struct session *s, const struct score_grey_who *who, struct slice recipient)
 {
 	struct worker *w = s->worker;
-	const struct score_grey_limits limits = grey_limits(s->generation);
-	struct spf_run *spf = lookup_spf(s);
+	const struct score_grey_limits limits = door_grey_limits(s->generation);
+	struct spf_run *spf = lookup_spf(s->lookups);
 	struct score_grey_answer a =
 		score_grey_try(w->app->store, &limits, who, s->mail->sender, recipient, w->wall_ms);
 	bool waits = a.verdict == SCORE_GREY_FIRST || a.verdict == SCORE_GREY_EARLY;
 	stat_add(&w->stats, waits ? STAT_GREYLISTED : STAT_GREY_PASSED, 1);
 	if (waits && spf && !spf_is_done(spf))
-		spf_note_greylisted(spf, s->mail->sender, recipient);
+		spf_note_greylisted(spf, &limits, lookup_organisation(s->lookups), s->mail->sender, recipient);
 	return waits ? a.left_ms : 0;
 }
 
@@ -64,17 +61,7 @@ static uint64_t try_all(struct session *s, const struct score_grey_who *who)
 
 uint64_t grey_left_ms(struct session *s)
 {
-	struct slice by_spf = proven_by_spf(lookup_spf(s), &s->peer.ip);
-	struct score_grey_who who = score_grey_who(s->worker->app->store, &s->peer.ip, by_spf, grey_organisation(s));
+	struct score_grey_who who = score_grey_who(
+		s->worker->app->store, &s->peer.ip, lookup_proven(s->lookups), lookup_organisation(s->lookups));
 	return s->asked == ASKED_RCPT ? try(s, &who, mail_last_rcpt(s->mail)->address) : try_all(s, &who);
-}
-
-void grey_learned(struct worker *w, const struct ip *client, const struct spf_run *r, struct slice organisation,
-	const struct score_grey_limits *limits, struct slice sender, struct slice recipient)
-{
-	struct slice by_spf = proven_by_spf(r, client);
-	if (!by_spf.n)
-		return;
-	struct score_grey_who who = score_grey_who(w->app->store, client, by_spf, organisation);
-	score_grey_learned(w->app->store, limits, &who, sender, recipient, w->wall_ms);
 }

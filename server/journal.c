@@ -63,8 +63,8 @@ static void put_client(struct record *r, const struct session *s)
 	record_number(r, "port", s->peer.port);
 	put_via(r, s);
 	if (!(s->via && s->via->name))
-		put_optional(r, "name", lookup_client_name(s));
-	put_optional(r, "rdns", lookup_rdns(s));
+		put_optional(r, "name", lookup_client_name(s->lookups));
+	put_optional(r, "rdns", lookup_rdns(s->lookups));
 	put_optional(r, "helo", session_helo(s));
 	put_optional(r, "tls", session_tls_version(s));
 	put_optional(r, "cipher", session_tls_cipher(s));
@@ -146,8 +146,8 @@ static void put_outcome(struct record *r, const struct mail *m)
 /* Who is proven to have sent the mail. */
 static void put_proof(struct record *r, const struct session *s)
 {
-	put_optional(r, "spf", lookup_spf_word(s));
-	put_optional(r, "identity", grey_identity(s));
+	put_optional(r, "spf", lookup_spf_word(s->lookups));
+	put_optional(r, "identity", lookup_identity(s->lookups));
 }
 
 static void write_mail(struct session *s)
@@ -196,7 +196,7 @@ void journal_mail(struct session *s)
 		s->tally.verdict = m->outcome.verdict;
 	stat_add(&s->worker->stats, COUNTED_AS[m->outcome.verdict], 1);
 	judge_mail_done(s);
-	lookup_end_mail(s);
+	lookup_end_mail(s->lookups);
 	if (m->outcome.verdict == MAIL_ACCEPTED)
 		receipt_await(s);
 	mail_free(&s->mail, &s->worker->app->spool);

@@ -221,7 +221,7 @@ static bool word_refusal(struct session *s, const struct score_verdict *v, uint6
 	ip_format(&s->peer.ip, ip);
 	buf_clear(words);
 	TRY(buf_printf(words, "%u.%u.%u ", v->reply->klass, v->reply->subject, v->reply->detail));
-	const struct lookup_listing listing = lookup_listing(s, (unsigned)v->now.rule);
+	const struct lookup_listing listing = lookup_listing(s->lookups, (unsigned)v->now.rule);
 	const struct score_reply_values values = { .id = decision_id(s, id),
 		.client = slice_str(ip),
 		.rule = rule,

@@ -38,18 +38,22 @@ static void take_news(struct worker *w, const struct dns_list_use *u, struct dns
 {
 	if (news.changed)
 		tell(w, u, news.fault);
-	if (news.next_test_ms < w->lists.next_ms)
-		w->lists.next_ms = news.next_test_ms;
+	if (news.next_test_ms < w->dns.lists.next_ms)
+		w->dns.lists.next_ms = news.next_test_ms;
 }
 
-void list_desk_heard(struct worker *w, const struct dns_list_use *use, const struct dns_list_word *word)
+void list_desk_heard(struct dns_desk *d, const struct dns_list_use *use, const struct dns_list_word *word)
 {
-	take_news(w, use, dns_list_note_word(use, word, w->now_ms));
+	struct worker *w = d->lists.worker;
+	if (w)
+		take_news(w, use, dns_list_note_word(use, word, w->now_ms));
 }
 
-void list_desk_decoy_was_listed(struct worker *w, const struct dns_list_use *use)
+void list_desk_decoy_was_listed(struct dns_desk *d, const struct dns_list_use *use)
 {
-	take_news(w, use, dns_list_note_decoy(use, w->now_ms));
+	struct worker *w = d->lists.worker;
+	if (w)
+		take_news(w, use, dns_list_note_decoy(use, w->now_ms));
 }
 
 bool list_desk_is_failure(const struct dns_answer *a)
@@ -69,9 +73,8 @@ static uint64_t fresh_random(void)
 	return random | (uint64_t)1 << 63;
 }
 
-bool list_desk_decoy(struct worker *w, const struct dns_list_use *use, struct dns_name *name_r)
+bool list_desk_decoy(struct list_desk *d, const struct dns_list_use *use, struct dns_name *name_r)
 {
-	struct list_desk *d = &w->lists;
 	if (!d->sharing || !d->shared)
 		d->shared = fresh_random();
 	return dns_list_decoy(use->about->zone, use->about->domain, d->shared, name_r);
@@ -87,7 +90,7 @@ void list_desk_share(struct list_desk *d, bool sharing)
 
 static void end_test(struct worker *w, unsigned lookup)
 {
-	struct list_test *t = &w->lists.tests[lookup];
+	struct list_test *t = &w->dns.lists.tests[lookup];
 	const struct dns_list_use *u = &w->generation->dns_lists.items[lookup];
 	t->found.took_ms = (uint32_t)(w->now_ms - t->began_ms);
 	if (!t->void_test)
@@ -96,7 +99,7 @@ static void end_test(struct worker *w, unsigned lookup)
 
 static void take(struct worker *w, unsigned lookup, unsigned which, const struct dns_answer *a)
 {
-	struct list_test *t = &w->lists.tests[lookup];
+	struct list_test *t = &w->dns.lists.tests[lookup];
 	const struct dns_list_use *u = &w->generation->dns_lists.items[lookup];
 	struct ip ip;
 	enum dns_known known = which == DECOY ? dns_list_read_decoy(a) : dns_list_read(a, u->ranges, u->ranges_n, &ip);
@@ -114,14 +117,14 @@ static void ask(struct worker *w, unsigned lookup, unsigned which, const struct 
 		.what = lookup * QUESTIONS + which,
 		.due_ms = w->now_ms + w->generation->settings->dns.timeout_ms,
 		.fresh = true };
-	if (dns_resolver_ask(w->dns, q, &asker, w->now_ms, &answer) == DNS_KNOWN)
+	if (dns_resolver_ask(w->dns.resolver, q, &asker, w->now_ms, &answer) == DNS_KNOWN)
 		take(w, lookup, which, &answer);
 }
 
 static void begin_test(struct worker *w, unsigned lookup)
 {
 	const struct score_lookup *about = w->generation->dns_lists.items[lookup].about;
-	struct list_test *t = &w->lists.tests[lookup];
+	struct list_test *t = &w->dns.lists.tests[lookup];
 	struct dns_question point = { .type = DNS_A }, decoy = { .type = DNS_A };
 	if (t->open || !dns_list_test_point(about->zone, about->domain, &point.name) ||
 		!dns_list_decoy(about->zone, about->domain, fresh_random(), &decoy.name))
@@ -135,9 +138,9 @@ void list_desk_on_time(struct worker *w)
 {
 	const struct dns_lists *lists = &w->generation->dns_lists;
 	uint64_t soonest = UINT64_MAX, next;
-	if (w->now_ms < w->lists.next_ms)
+	if (w->now_ms < w->dns.lists.next_ms)
 		return;
-	w->lists.next_ms = UINT64_MAX; /* what fails at once may set it back */
+	w->dns.lists.next_ms = UINT64_MAX; /* what fails at once may set it back */
 	for (unsigned i = 0; i < lists->n; i++) {
 		if (!lists->items[i].watch || !lists->items[i].first)
 			continue;
@@ -145,8 +148,8 @@ void list_desk_on_time(struct worker *w)
 			begin_test(w, i);
 		soonest = next < soonest ? next : soonest;
 	}
-	if (soonest < w->lists.next_ms)
-		w->lists.next_ms = soonest;
+	if (soonest < w->dns.lists.next_ms)
+		w->dns.lists.next_ms = soonest;
 }
 
 int list_desk_sleep_ms(const struct list_desk *d, uint64_t now_ms)
@@ -162,12 +165,12 @@ int list_desk_sleep_ms(const struct list_desk *d, uint64_t now_ms)
 void list_desk_answer(struct worker *w, const struct dns_result *result)
 {
 	unsigned lookup = result->what / QUESTIONS;
-	if (lookup < w->generation->dns_lists.n && w->lists.tests[lookup].open)
+	if (lookup < w->generation->dns_lists.n && w->dns.lists.tests[lookup].open)
 		take(w, lookup, result->what % QUESTIONS, &result->answer);
 }
 
 void list_desk_configure(struct worker *w)
 {
-	dns_resolver_forget(w->dns, LIST_TICKET);
-	w->lists = (struct list_desk){ .next_ms = w->now_ms };
+	dns_resolver_forget(w->dns.resolver, LIST_TICKET);
+	w->dns.lists = (struct list_desk){ .worker = w, .next_ms = w->now_ms };
 }

@@ -11,6 +11,7 @@
 #include "dns/resolver.h"
 #include "server/dns_lists.h"
 
+struct dns_desk;
 struct worker;
 
 struct list_test {
@@ -21,6 +22,7 @@ struct list_test {
 };
 
 struct list_desk {
+	struct worker *worker;			     /* NULL: of a thread that tests and tells nothing */
 	uint64_t next_ms;			     /* a test may be due */
 	struct list_test tests[SCORE_LOOKUPS_MAX]; /* under way, of the worker's generation */
 	uint64_t shared;			     /* of decoys, while answers are delivered; 0: not yet made */
@@ -42,14 +44,14 @@ int list_desk_sleep_ms(const struct list_desk *d, uint64_t now_ms);
 void list_desk_answer(struct worker *w, const struct dns_result *result);
 
 /* What a list has said of a client; `use` may be of another generation than the worker's. */
-void list_desk_heard(struct worker *w, const struct dns_list_use *use, const struct dns_list_word *word);
-void list_desk_decoy_was_listed(struct worker *w, const struct dns_list_use *use);
+void list_desk_heard(struct dns_desk *d, const struct dns_list_use *use, const struct dns_list_word *word);
+void list_desk_decoy_was_listed(struct dns_desk *d, const struct dns_list_use *use);
 /* Did the list fail, and not we? */
 bool list_desk_is_failure(const struct dns_answer *a);
 
 /* The name that confirms a listing which came just now. Listings that are delivered in one go share it: all of them
  * came before it is asked. False: the zone is too long. */
-bool list_desk_decoy(struct worker *w, const struct dns_list_use *use, struct dns_name *name_r) MUST_USE;
+bool list_desk_decoy(struct list_desk *d, const struct dns_list_use *use, struct dns_name *name_r) MUST_USE;
 /* Answers are being delivered. */
 void list_desk_share(struct list_desk *d, bool sharing);
 

@@ -1,20 +1,18 @@
 /* What a session knows by its lookups, for rules and for people. */
 #include "server/lookup_inside.h"
-#include "server/talk.h"
 
 #include <stdio.h>
 
-struct slice lookup_client_name(const struct session *s)
+struct slice lookup_client_name(const struct lookups *l)
 {
 	struct slice name = slice_of(NULL, 0);
-	if (s->lookups && (s->lookups->known.facts & SCORE_HAS_NAME))
-		(void)dns_rdns_name(&s->lookups->rdns, &name);
+	if (l && (l->known.facts & SCORE_HAS_NAME))
+		(void)dns_rdns_name(&l->rdns, &name);
 	return name;
 }
 
-void lookup_put_facts(const struct session *s, struct score_facts *f)
+void lookup_put_facts(const struct lookups *l, struct score_facts *f)
 {
-	const struct lookups *l = s->lookups;
 	struct slice name;
 	if (!l)
 		return;
@@ -23,44 +21,62 @@ void lookup_put_facts(const struct session *s, struct score_facts *f)
 		score_facts_ptr(f, name, l->dynamic);
 	}
 	if (l->known.facts & SCORE_HAS_NAME)
-		score_facts_name(f, lookup_client_name(s));
+		score_facts_name(f, lookup_client_name(l));
 	if (l->known.facts & SCORE_HAS_HELO_RESOLVES)
 		score_facts_helo_resolves(f, dns_reach_outcome(&l->helo) == DNS_SOME);
 	if (l->known.facts & SCORE_HAS_SENDER_MX)
 		score_facts_sender_mx(f, dns_reach_outcome(&l->mx) == DNS_SOME);
 	if (l->known.facts & SCORE_HAS_SPF)
-		score_facts_spf(f, lookup_spf_word(s));
+		score_facts_spf(f, lookup_spf_word(l));
 	if (l->known.facts & SCORE_HAS_IDENTITY)
-		score_facts_identity(f, grey_identity(s));
+		score_facts_identity(f, lookup_identity(l));
 	f->answers = l->answers;
-	f->answered = l->known.lookups & ~lookup_lists_out(s);
+	f->answered = l->known.lookups & ~lookup_lists_out(l);
 }
 
-bool lookup_is_dynamic(const struct session *s)
-{
-	return s->lookups && s->lookups->dynamic;
-}
-
-struct spf_run *lookup_spf(const struct session *s)
-{
-	return s->lookups ? s->lookups->spf : NULL;
-}
-
-struct slice lookup_spf_word(const struct session *s)
-{
-	const struct spf_run *r = lookup_spf(s);
-	return r && spf_is_done(r) ? slice_str(dns_spf_word(spf_result(r)->word)) : SLICE("");
-}
-
-struct slice lookup_rdns(const struct session *s)
+struct slice lookup_rdns(const struct lookups *l)
 {
 	struct slice name;
-	const struct lookups *l = s->lookups;
 	if (!l || !(l->known.facts & SCORE_HAS_NAME))
 		return SLICE("");
 	if (dns_rdns_name(&l->rdns, &name) == DNS_SOME)
 		return SLICE("ok");
 	return dns_rdns_ptr(&l->rdns, &name) == DNS_SOME ? SLICE("mismatch") : SLICE("none");
+}
+
+struct spf_run *lookup_spf(const struct lookups *l)
+{
+	return l ? l->spf : NULL;
+}
+
+struct slice lookup_spf_word(const struct lookups *l)
+{
+	const struct spf_run *r = lookup_spf(l);
+	return r && spf_is_done(r) ? slice_str(dns_spf_word(spf_result(r)->word)) : SLICE("");
+}
+
+/* ---- who it is ---- */
+
+struct slice lookup_proven(const struct lookups *l)
+{
+	const struct spf_run *r = lookup_spf(l);
+	if (!r || !spf_is_done(r) || !dns_spf_is_identity(spf_result(r), &l->client.ip))
+		return slice_of(NULL, 0);
+	return spf_result(r)->domain;
+}
+
+struct slice lookup_organisation(const struct lookups *l)
+{
+	struct slice name = lookup_client_name(l);
+	if (!name.n || l->dynamic || !l->client.desk->app->org)
+		return slice_of(NULL, 0);
+	return dns_org_domain(l->client.desk->app->org, name, DNS_ORG_OWNER);
+}
+
+struct slice lookup_identity(const struct lookups *l)
+{
+	struct slice proven = lookup_proven(l);
+	return proven.n ? proven : lookup_organisation(l);
 }
 
 /* ---- for people ---- */
@@ -144,13 +160,12 @@ static bool is_open(const struct lookups *l, unsigned job)
 	return job == JOB_SPF ? l->spf && !spf_is_done(l->spf) : l->jobs[job].open > 0;
 }
 
-bool lookup_next(const struct session *s, unsigned *at, struct lookup_told *told_r)
+bool lookup_next(const struct lookups *l, unsigned *at, struct lookup_told *told_r)
 {
 	static const char *const names[JOB_LIST] = {
 		[JOB_RDNS] = "client.name", [JOB_HELO] = "helo.resolves", [JOB_MX] = "sender.mx", [JOB_SPF] = "spf"
 	};
-	const struct lookups *l = s->lookups;
-	unsigned n = l ? JOB_LIST + score_lookups_count(s->generation->rules) : 0;
+	unsigned n = l ? JOB_LIST + score_lookups_count(l->client.generation->rules) : 0;
 	while (*at < n && l->jobs[*at].epoch == 0)
 		++*at;
 	if (*at >= n)
@@ -158,15 +173,17 @@ bool lookup_next(const struct session *s, unsigned *at, struct lookup_told *told
 	unsigned job = (*at)++;
 	const struct job *j = &l->jobs[job];
 	bool open = is_open(l, job);
-	told_r->name = job < JOB_LIST ? names[job] : score_lookup_about(s->generation->rules, job - JOB_LIST)->name;
-	enum dns_list_fault fault =
-		job < JOB_LIST ? DNS_LIST_FINE : dns_list_fault_of(&s->generation->dns_lists.items[job - JOB_LIST]);
+	told_r->name =
+		job < JOB_LIST ? names[job] : score_lookup_about(l->client.generation->rules, job - JOB_LIST)->name;
+	enum dns_list_fault fault = job < JOB_LIST
+					    ? DNS_LIST_FINE
+					    : dns_list_fault_of(&l->client.generation->dns_lists.items[job - JOB_LIST]);
 	if (fault != DNS_LIST_FINE)
 		told_r->answer = out_of_play(fault, told_r->words);
 	else if (is_known(l, job))
 		told_r->answer = known_told(l, job, told_r->words);
 	else
 		told_r->answer = open ? SLICE("unknown: not answered yet") : unknown(j, told_r->words);
-	told_r->ms = open ? (uint32_t)(s->worker->now_ms - j->began_ms) : j->took_ms;
+	told_r->ms = open ? (uint32_t)(l->client.desk->now_ms - j->began_ms) : j->took_ms;
 	return true;
 }

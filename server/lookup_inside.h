@@ -1,13 +1,13 @@
-/* server/lookup_inside.h - the jobs of a session's lookups (for lookup.c and lookup_facts.c only) */
+/* server/lookup_inside.h - the jobs of one client's lookups (for lookup.c and lookup_facts.c only) */
 #ifndef SERVER_LOOKUP_INSIDE_H
 #define SERVER_LOOKUP_INSIDE_H
 
 #include "base/arena.h"
+#include "dns/rdns.h"
 #include "dns/reach.h"
-#include "dns/resolver.h"
-#include "server/grey.h"
+#include "server/app.h"
+#include "server/dns_desk.h"
 #include "server/lookup.h"
-#include "server/spf_desk.h"
 
 enum { JOB_RDNS, JOB_HELO, JOB_MX, JOB_SPF, JOB_LIST }; /* JOB_LIST + number of the lookup */
 
@@ -20,12 +20,15 @@ struct job {
 };
 
 struct lookups {
+	struct lookup_client client;
 	struct dns_budget budget;
 	uint32_t epoch;			   /* of the last job begun */
 	struct score_wants tried, open;	   /* asked in this scope; of them not answered */
 	struct score_wants known, awaited; /* answered well; what the stage waits for */
 	struct dns_rdns rdns;
-	bool dynamic; /* its name looks like an end-user line */
+	uint32_t learned; /* since lookup_take_learned() */
+	bool known_good;  /* is the client, by the last facts */
+	bool dynamic;	  /* its name looks like an end-user line */
 	struct dns_reach helo, mx;
 	struct spf_run *spf;   /* of this mail; NULL: not begun */
 	struct slice *answers; /* of DNS lists, by the lookup's number */
@@ -38,11 +41,11 @@ struct lookups {
 /* lookup_list.c */
 enum { LOOKUP_LIST_QUESTIONS = 2 };
 #define LOOKUP_FROM_CACHE UINT32_MAX /* instead of the time that an answer took */
-unsigned lookup_begin_list(struct session *s, struct lookups *l, unsigned lookup, const struct score_facts *f,
+unsigned lookup_begin_list(struct lookups *l, unsigned lookup, const struct score_facts *f,
 	struct dns_question q_r[LOOKUP_LIST_QUESTIONS]);
-unsigned lookup_take_list(struct session *s, struct lookups *l, unsigned lookup, const struct dns_question *q,
+unsigned lookup_take_list(struct lookups *l, unsigned lookup, const struct dns_question *q,
 	const struct dns_answer *a, uint32_t took_ms, struct dns_question more_r[LOOKUP_LIST_QUESTIONS]);
 /* Those that are out of play now: what they say is not known. */
-uint64_t lookup_lists_out(const struct session *s);
+uint64_t lookup_lists_out(const struct lookups *l);
 
 #endif

@@ -11,6 +11,7 @@
 #include "score/facts.h"
 #include "server/id.h"
 #include "server/spool.h"
+#include "smtp/auth_filter.h"
 #include "smtp/hops.h"
 
 /* Envelope memory of one mail: 1,000 recipients of 500 bytes fit twice. */
@@ -50,6 +51,7 @@ struct mail {
 	bool rcpts_say_dsn; /* some recipient has NOTIFY or ORCPT */
 	struct smtp_mail_dsn dsn;
 	bool handed_on; /* the relay has it and has not answered */
+	bool known_good;   /* by the identity that it is proven to be from */
 	bool sender_local; /* its sender's domain is one of ours */
 	bool allowed;	/* the administrator's `allow` of its client or sender */
 	bool refused;	/* a rule refused it, or a recipient, for good: counted once */
@@ -61,6 +63,7 @@ struct mail {
 
 	struct spool spool;
 	enum spool_result spooled;
+	struct smtp_auth_filter *auth_filter; /* NULL: nothing is taken out of the header */
 	struct smtp_hops hops;
 	uint64_t body_started_ms, body_bytes;
 	uint64_t dot_ms; /* when its end came; 0: not yet */

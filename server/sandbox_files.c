@@ -127,7 +127,7 @@ static bool leave_for_reading(struct wall *w, const struct settings *s, const ch
 	TRY(leave_folder_of(w, settings_path, READ));
 	if (s->relay.tls_ca && *s->relay.tls_ca)
 		TRY(leave_folder_of(w, s->relay.tls_ca, READ));
-	if (s->dns.end_user_words[0])
+	if (s->dns.end_user_words && *s->dns.end_user_words)
 		TRY(leave_folder_of(w, s->dns.end_user_words, READ));
 	for (size_t i = 0; i < s->lists.count; i++)
 		TRY(leave_folder_of(w, s->lists.items[i].path, READ));
@@ -137,6 +137,15 @@ static bool leave_for_reading(struct wall *w, const struct settings *s, const ch
 		TRY(leave_folder_of(w, s->tls.certificates.items[i].cert, READ));
 		TRY(leave_folder_of(w, s->tls.certificates.items[i].key, READ));
 	}
+	return true;
+}
+
+/* A Maildir that is missing, or was moved away, is made again. */
+static bool leave_maildirs(struct wall *w, const struct settings_backends *b)
+{
+	for (size_t i = 0; i < b->count; i++)
+		if (b->items[i].scheme == SETTINGS_MAILDIR)
+			TRY(leave_folder_of(w, b->items[i].path, READ | CHANGE));
 	return true;
 }
 
@@ -152,10 +161,9 @@ static bool leave_for_writing(struct wall *w, const struct settings *s)
 		TRY(leave_folder_of(w, s->log.to, READ | CHANGE));
 	if (*s->log.replay)
 		TRY(leave_folder_of(w, s->log.replay, READ | CHANGE));
-	for (size_t i = 0; i < s->relay.backends.count; i++)
-		if (s->relay.backends.items[i].scheme == SETTINGS_MAILDIR)
-			/* a Maildir that is missing, or was moved away, is made again */
-			TRY(leave_folder_of(w, s->relay.backends.items[i].path, READ | CHANGE));
+	TRY(leave_maildirs(w, &s->relay.backends));
+	for (size_t i = 0; i < s->relay.groups.count; i++)
+		TRY(leave_maildirs(w, &s->relay.groups.items[i].backends));
 	return true;
 }
 

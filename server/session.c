@@ -79,7 +79,7 @@ void session_close(struct session *s)
 	net_conn_close(&s->conn, w->loop);
 	net_wheel_cancel(&w->wheel, &s->timer);
 	judge_release(s);
-	lookup_release(s);
+	lookup_release(&s->lookups);
 	buf_release(&s->in);
 	held_release(s);
 	mem_free(&s->helo);

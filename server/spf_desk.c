@@ -1,8 +1,9 @@
 #include "server/spf_desk.h"
 
 #include "base/mem.h"
-#include "server/grey.h"
-#include "server/talk.h"
+#include "score/grey.h"
+#include "server/app.h"
+#include "server/dns_desk.h"
 
 /* RFC 7208 4.6.4: an evaluation should not take longer. */
 enum { SPF_MS = 20000 };
@@ -15,7 +16,9 @@ struct greylisted {
 };
 
 struct spf_run {
-	struct session *session; /* NULL: it has let go */
+	uint64_t asker; /* its ticket */
+	bool alone;	/* the asker has let go */
+	uint64_t timeout_ms;
 	uint32_t seat, serial;
 	struct dns_spf *eval;
 	struct dns_spf_result result;
@@ -73,13 +76,13 @@ static void run_free(struct spf_run *r)
 	mem_free(&r);
 }
 
-static void drop(struct worker *w, struct spf_run *r)
+static void drop(struct dns_desk *d, struct spf_run *r)
 {
 	if (!r->done)
-		dns_resolver_forget(w->dns, ticket_of(r));
-	w->spf.runs[r->seat] = NULL;
-	w->spf.n--;
-	w->spf.detached -= r->session == NULL;
+		dns_resolver_forget(d->resolver, ticket_of(r));
+	d->spf.runs[r->seat] = NULL;
+	d->spf.n--;
+	d->spf.detached -= r->alone;
 	run_free(r);
 }
 
@@ -94,88 +97,88 @@ void spf_desk_release(struct spf_desk *d)
 
 /* ---- evaluating ---- */
 
-static void finish(struct worker *w, struct spf_run *r)
+static void finish(struct dns_desk *d, struct spf_run *r)
 {
 	dns_spf_result(r->eval, &r->result);
 	r->done = true;
-	r->took_ms = (uint32_t)(w->now_ms - r->began_ms);
+	r->took_ms = (uint32_t)(d->now_ms - r->began_ms);
 }
 
 static void ask(
-	struct worker *w, struct spf_run *r, const struct dns_question *q, unsigned n, struct dns_budget *budget)
+	struct dns_desk *d, struct spf_run *r, const struct dns_question *q, unsigned n, struct dns_budget *budget)
 {
-	uint64_t stage_ms = w->generation->settings->dns.timeout_ms, end_ms = r->began_ms + SPF_MS;
-	const struct dns_asker asker = { .ticket = ticket_of(r),
-		.due_ms = w->now_ms + stage_ms < end_ms ? w->now_ms + stage_ms : end_ms,
-		.budget = budget };
+	uint64_t due_ms = d->now_ms + r->timeout_ms, end_ms = r->began_ms + SPF_MS;
+	const struct dns_asker asker = {
+		.ticket = ticket_of(r), .due_ms = due_ms < end_ms ? due_ms : end_ms, .budget = budget
+	};
 	for (unsigned i = 0; i < n; i++) {
 		struct dns_question more[DNS_SPF_NAMES];
 		struct dns_answer answer;
-		if (dns_resolver_ask(w->dns, &q[i], &asker, w->now_ms, &answer) == DNS_KNOWN)
-			ask(w, r, more, dns_spf_answer(r->eval, &q[i], &answer, more), budget);
+		if (dns_resolver_ask(d->resolver, &q[i], &asker, d->now_ms, &answer) == DNS_KNOWN)
+			ask(d, r, more, dns_spf_answer(r->eval, &q[i], &answer, more), budget);
 	}
 }
 
 static void go_on(
-	struct worker *w, struct spf_run *r, const struct dns_question *q, unsigned n, struct dns_budget *budget)
+	struct dns_desk *d, struct spf_run *r, const struct dns_question *q, unsigned n, struct dns_budget *budget)
 {
-	ask(w, r, q, n, budget);
+	ask(d, r, q, n, budget);
 	if (!r->done && dns_spf_is_done(r->eval))
-		finish(w, r);
+		finish(d, r);
 }
 
-struct spf_run *spf_begin(struct session *s, struct dns_budget *budget)
+struct spf_run *spf_begin(struct dns_desk *d, const struct dns_spf_client *client, const struct spf_asker *asker)
 {
-	struct worker *w = s->worker;
 	struct dns_question q[DNS_SPF_NAMES];
 	struct spf_run *r = mem_zalloc(sizeof *r);
-	const struct dns_spf_client client = { .ip = s->peer.ip,
-		.helo = session_helo(s),
-		.mail_from = s->mail->sender,
-		.our_name = s->generation->hostname,
-		.now_s = w->wall_ms / 1000 };
-	if (!r || !seat(&w->spf, r)) {
+	if (!r || !seat(&d->spf, r)) {
 		mem_free(&r);
 		return NULL;
 	}
-	r->session = s;
-	r->ip = s->peer.ip;
-	r->began_ms = w->now_ms;
+	r->asker = asker->ticket;
+	r->timeout_ms = asker->timeout_ms;
+	r->ip = client->ip;
+	r->began_ms = d->now_ms;
 	r->own.left = DNS_SPF_ASKED_MAX;
-	unsigned n = dns_spf_begin(&client, &r->eval, q);
+	unsigned n = dns_spf_begin(client, &r->eval, q);
 	if (r->eval) {
-		go_on(w, r, q, n, budget);
+		go_on(d, r, q, n, asker->budget);
 		return r;
 	}
 	r->done = true; /* nobody was asked */
-	drop(w, r);
+	drop(d, r);
 	return NULL;
 }
 
 /* Those that waited for it are known by the better rung from their first try on. */
-static void tell_greylist(struct worker *w, const struct spf_run *r)
+static void tell_greylist(struct dns_desk *d, const struct spf_run *r)
 {
+	if (r->greylisted_n == 0 || !r->result.domain.n || !dns_spf_is_identity(&r->result, &r->ip))
+		return;
+	struct score_store *store = d->app->store;
+	struct score_grey_who who = score_grey_who(store, &r->ip, r->result.domain, r->organisation);
 	for (unsigned i = 0; i < r->greylisted_n; i++)
-		grey_learned(
-			w, &r->ip, r, r->organisation, &r->limits, r->greylisted[i].sender, r->greylisted[i].recipient);
+		score_grey_learned(
+			store, &r->limits, &who, r->greylisted[i].sender, r->greylisted[i].recipient, d->wall_ms);
 }
 
-struct session *spf_answer(struct worker *w, const struct dns_result *result)
+bool spf_answer(struct dns_desk *d, const struct dns_result *result, uint64_t *ticket_r)
 {
-	struct spf_run *r = run_of(&w->spf, result->ticket);
+	struct spf_run *r = run_of(&d->spf, result->ticket);
 	struct dns_question more[DNS_SPF_NAMES];
 	if (!r || r->done)
-		return NULL;
+		return false;
 	struct dns_question q = *result->question;
 	unsigned n = dns_spf_answer(r->eval, &q, &result->answer, more);
-	go_on(w, r, more, n, &r->own);
+	go_on(d, r, more, n, &r->own);
 	if (!r->done)
-		return NULL;
-	tell_greylist(w, r);
-	struct session *s = r->session;
-	if (!s)
-		drop(w, r);
-	return s;
+		return false;
+	tell_greylist(d, r);
+	*ticket_r = r->asker;
+	bool awaited = !r->alone;
+	if (!awaited)
+		drop(d, r);
+	return awaited;
 }
 
 bool spf_is_done(const struct spf_run *r)
@@ -195,31 +198,31 @@ uint32_t spf_took_ms(const struct spf_run *r, uint64_t now_ms)
 
 /* ---- greylisting ---- */
 
-void spf_note_greylisted(struct spf_run *r, struct slice sender, struct slice recipient)
+void spf_note_greylisted(struct spf_run *r, const struct score_grey_limits *limits, struct slice organisation,
+	struct slice sender, struct slice recipient)
 {
-	struct session *s = r->session;
 	if (r->done || r->greylisted_n == GREYLISTED_MAX)
 		return;
 	struct greylisted *g = &r->greylisted[r->greylisted_n];
 	if (r->greylisted_n == 0) {
-		r->organisation = arena_copy(&r->arena, grey_organisation(s));
-		r->limits = grey_limits(s->generation);
+		r->organisation = arena_copy(&r->arena, organisation);
+		r->limits = *limits;
 	}
 	g->sender = arena_copy(&r->arena, sender);
 	g->recipient = arena_copy(&r->arena, recipient);
 	r->greylisted_n += g->sender.p && g->recipient.p;
 }
 
-void spf_let_go(struct worker *w, struct spf_run **p)
+void spf_let_go(struct dns_desk *d, struct spf_run **p)
 {
 	struct spf_run *r = *p;
 	*p = NULL;
 	if (!r)
 		return;
-	if (r->done || r->greylisted_n == 0 || w->spf.detached >= SPF_DETACHED_MAX) {
-		drop(w, r);
+	if (r->done || r->greylisted_n == 0 || d->spf.detached >= SPF_DETACHED_MAX) {
+		drop(d, r);
 		return;
 	}
-	r->session = NULL;
-	w->spf.detached++;
+	r->alone = true;
+	d->spf.detached++;
 }

@@ -1,4 +1,5 @@
 /* A stage of the session: what its rules want to know is found out, then they judge, then it goes on. */
+#include "server/grey.h"
 #include "server/lookup.h"
 #include "server/talk.h"
 
@@ -18,9 +19,40 @@ static void judge(struct session *s)
 	}
 }
 
+static struct lookup_client client_of(const struct session *s)
+{
+	return (struct lookup_client){ .desk = &s->worker->dns,
+		.generation = s->generation,
+		.ticket = (uint64_t)s->index << TICKET_ID_BITS | s->id,
+		.ip = s->peer.ip };
+}
+
+/* What was counted before its key was known. */
+static void take_learned(struct session *s)
+{
+	uint32_t learned = lookup_take_learned(s->lookups);
+	if (learned & SCORE_HAS_NAME)
+		judge_learned(s, SCORE_EV_CONNECTIONS, SCORE_KEY_CLIENT_NAME);
+	if (!(learned & SCORE_HAS_IDENTITY))
+		return;
+	grey_meet(s);
+	judge_learned(s, SCORE_EV_MESSAGES, SCORE_KEY_IDENTITY);
+}
+
+void stage_arrive(struct session *s)
+{
+	const struct lookup_client client = client_of(s);
+	lookup_names(&s->lookups, &client);
+	stage_begin(s);
+}
+
 void stage_begin(struct session *s)
 {
-	if (!lookup_begin(s, talk_steps[s->asked].stage)) {
+	const struct lookup_client client = client_of(s);
+	const struct score_facts f = facts_of(s);
+	bool wait = lookup_begin(&s->lookups, &client, talk_steps[s->asked].stage, &f, &s->judgement);
+	take_learned(s);
+	if (!wait) {
 		judge(s);
 		return;
 	}
@@ -44,25 +76,26 @@ static void go_on(struct session *s)
 
 static void look(struct session *s)
 {
-	if (s->awaiting == AWAIT_DNS && !lookup_is_open(s))
+	take_learned(s);
+	if (s->awaiting == AWAIT_DNS && !lookup_is_open(s->lookups))
 		go_on(s);
 }
 
 void stage_on_dns(struct session *s, const struct dns_result *result)
 {
-	lookup_answer(s, result);
+	lookup_answer(s->lookups, result);
 	look(s);
 }
 
 void stage_on_spf(struct session *s)
 {
-	lookup_spf_done(s);
+	lookup_spf_done(s->lookups);
 	look(s);
 }
 
 void stage_give_up(struct session *s)
 {
-	lookup_give_up(s);
+	lookup_give_up(s->lookups);
 	go_on(s);
 }
 

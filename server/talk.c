@@ -95,8 +95,7 @@ static void judge_banner(struct session *s)
 void talk_greet(struct session *s)
 {
 	s->asked = ASKED_GREETING;
-	lookup_client(s);
-	stage_begin(s);
+	stage_arrive(s);
 }
 
 /* ---- HELO ---- */
@@ -147,7 +146,7 @@ static void on_helo(struct session *s, const struct smtp_event *ev)
 	s->esmtp = ev->esmtp;
 	s->asked = ASKED_HELO;
 	s->helo_ours = helo_is_ours(s);
-	lookup_end_hello(s);
+	lookup_end_hello(s->lookups);
 	stage_begin(s);
 }
 
@@ -267,6 +266,7 @@ static void on_data(struct session *s)
 {
 	if (no_room_for_body(s))
 		return;
+	body_begin(s);
 	struct score_facts f = facts_of(s);
 	const struct score_ruleset *rules = s->generation->rules;
 	uint64_t wants = score_rules_wants(rules, SCORE_DATA, &f, &s->judgement) |
@@ -275,29 +275,6 @@ static void on_data(struct session *s)
 	s->mail->body_started_ms = s->worker->now_ms;
 	s->in_body = true;
 	talk_answer(s, 354, SLICE("End data with <CR><LF>.<CR><LF>"));
-}
-
-static void note_spooled(struct session *s, enum spool_result r)
-{
-	struct mail *m = s->mail;
-	m->spooled = r;
-	if (r == SPOOL_OK)
-		return;
-	if (r == SPOOL_FAILED)
-		log_error("server.spool: %s; the mail is deferred (451)", strerror(m->spool.error));
-	spool_release(&m->spool, &s->worker->app->spool); /* what still comes of it is dropped */
-}
-
-static void on_body(struct session *s, struct slice part)
-{
-	struct mail *m = s->mail;
-	m->body_bytes += part.n;
-	size_t header = smtp_hops_feed(&m->hops, part);
-	if (m->keeps_header)
-		mail_keep_header(m, slice_of(part.p, header));
-	if (m->spooled == SPOOL_OK)
-		note_spooled(s, spool_append(&m->spool, &s->worker->app->spool, part,
-					s->generation->settings->relay.memory_per_message));
 }
 
 void talk_answer_message(struct session *s, unsigned code, struct slice text, struct slice by)
@@ -317,10 +294,7 @@ void talk_answer_message(struct session *s, unsigned code, struct slice text, st
 
 static bool refuse_spooled(struct session *s)
 {
-	struct mail *m = s->mail;
-	if (m->spooled == SPOOL_OK)
-		note_spooled(s, spool_finish(&m->spool, &s->worker->app->spool));
-	if (m->spooled == SPOOL_OK)
+	if (body_end(s))
 		return false;
 	talk_answer_message(s, 451, judge_sign(s, SLICE(NO_ROOM)), SLICE("limit"));
 	return true;
@@ -418,7 +392,7 @@ void talk_event(struct session *s, enum smtp_event_kind kind, const struct smtp_
 		on_data(s);
 		return;
 	case SMTP_EV_BODY:
-		on_body(s, ev->data);
+		body_take(s, ev->data);
 		return;
 	case SMTP_EV_BODY_END:
 		on_body_end(s, ev);

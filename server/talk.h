@@ -72,6 +72,8 @@ void talk_answer_rcpt(struct session *s, unsigned code, struct slice text, struc
 void talk_answer_message(struct session *s, unsigned code, struct slice text, struct slice by);
 
 /* stage.c */
+/* The first: the client's names are looked up whatever the rules want. */
+void stage_arrive(struct session *s);
 /* Finds out what the rules want to know, judges, and does what the step of the open question says; or waits first. */
 void stage_begin(struct session *s);
 /* An answer of the DNS. */
@@ -82,6 +84,12 @@ void stage_on_spf(struct session *s);
 void stage_give_up(struct session *s);
 /* A delay is over. */
 void stage_resume(struct session *s);
+
+/* body.c */
+void body_begin(struct session *s);
+void body_take(struct session *s, struct slice part);
+/* False: it could not be kept. */
+bool body_end(struct session *s) MUST_USE;
 
 /* facts.c */
 /* What is known now; borrowed from the session. */
@@ -134,6 +142,12 @@ bool act_write_tags(const struct session *s, struct slice id, struct buf *out) M
 /* For known good: what became of a mail of this client. SPARED: refused but for the promise, and so deferred. */
 enum deed { DEED_ACCEPTED, DEED_REFUSED, DEED_SPARED };
 void act_remember(struct session *s, enum deed deed);
+/* Of one key alone; returns whether it is known good now. */
+bool act_note_deed(struct session *s, const struct score_key *key, enum deed deed);
+
+/* grey.c */
+/* The same for the identity that the mail is proven to be from. */
+void grey_remember(struct session *s, enum deed deed);
 
 /* offer.c */
 /* Fills s->announced: what the session hears as of its EHLO, and is held to. */

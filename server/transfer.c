@@ -2,13 +2,14 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "dns/spf_header.h"
 #include "server/lookup.h"
 #include "server/trace.h"
 
 /* A proxy's word, or what DNS says. */
 static struct slice client_name(const struct session *s)
 {
-	return s->via && s->via->name ? slice_str(s->via->name) : lookup_client_name(s);
+	return s->via && s->via->name ? slice_str(s->via->name) : lookup_client_name(s->lookups);
 }
 
 /* What a PROXY header tells beside the address. */
@@ -103,6 +104,22 @@ static struct slice protocol_of(const struct session *s)
 	return s->handshaken ? SLICE("ESMTPS") : SLICE("ESMTP");
 }
 
+/* What SPF said, where it was asked. */
+static bool write_spf(struct session *s, struct buf *out)
+{
+	struct spf_run *r = lookup_spf(s->lookups);
+	const struct dns_spf_client client = { .ip = s->peer.ip,
+		.helo = session_helo(s),
+		.mail_from = s->mail->sender,
+		.our_name = s->generation->hostname,
+		.now_s = s->worker->wall_ms / 1000 };
+	if (!r || !spf_is_done(r) || s->generation->settings->spf_header == SETTINGS_SPF_NONE)
+		return true;
+	return s->generation->settings->spf_header == SETTINGS_SPF_RECEIVED
+		       ? dns_spf_received_write(&client, spf_result(r), out)
+		       : dns_spf_authentication_write(&client, spf_result(r), out);
+}
+
 static bool write_head(struct session *s)
 {
 	struct mail *m = s->mail;
@@ -126,7 +143,7 @@ static bool write_head(struct session *s)
 		.wall_ms = s->worker->wall_ms,
 	};
 	buf_clear(words);
-	TRY(trace_write(&t, words) && act_write_tags(s, slice_str(id), words));
+	TRY(trace_write(&t, words) && write_spf(s, words) && act_write_tags(s, slice_str(id), words));
 	m->name = arena_copy(&m->arena, slice_str(id));
 	m->head = arena_copy(&m->arena, buf_slice(words));
 	return m->head.p != NULL;

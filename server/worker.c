@@ -3,7 +3,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "dns/resolver.h"
 #include "net/listen.h"
 #include "server/replay_log.h"
 #include "server/session.h"
@@ -67,7 +66,7 @@ bool worker_listen(struct worker *w, char error_r[256])
 
 bool worker_init(struct worker *w, struct app *app, unsigned number)
 {
-	*w = (struct worker){ .app = app, .number = number, .wake.io.fd = -1 };
+	*w = (struct worker){ .app = app, .number = number, .wake.io.fd = -1, .dns.app = app };
 	pthread_mutex_init(&w->letterbox.lock, NULL);
 	w->generation = generation_ref(app->generation);
 	w->now_ms = clock_mono_ms();
@@ -94,8 +93,8 @@ void worker_disconnect(struct worker *w)
 {
 	rcpt_desk_free(&w->rcpt);
 	relay_free(&w->relay);
-	spf_desk_release(&w->spf);
-	dns_resolver_free(&w->dns);
+	spf_desk_release(&w->dns.spf);
+	dns_resolver_free(&w->dns.resolver);
 }
 
 void worker_free(struct worker *w)
@@ -264,7 +263,7 @@ static void take_on(struct worker *w, struct generation *g)
 	w->record.addresses = g->settings->log.addresses;
 	relay_configure(w->relay, w->now_ms);
 	const struct dns_settings dns = dns_share(w, g);
-	dns_resolver_configure(w->dns, &dns, w->now_ms);
+	dns_resolver_configure(w->dns.resolver, &dns, w->now_ms);
 	list_desk_configure(w);
 }
 
@@ -328,7 +327,7 @@ static void dispatch(struct worker *w, struct net_io *io, unsigned events)
 		relay_on_wake(w->relay, w->now_ms);
 		break;
 	case NET_OWNER_DNS:
-		dns_resolver_on_io(w->dns, io, events, w->now_ms);
+		dns_resolver_on_io(w->dns.resolver, io, events, w->now_ms);
 		break;
 	case NET_OWNER_SIGNAL:
 		break; /* not a worker's in this version */
@@ -353,27 +352,35 @@ struct session *worker_asker(const struct worker *w, uint64_t ticket)
 	return s && s->mail && session_ticket(s) == ticket ? s : NULL;
 }
 
+/* The session that a question about itself, not about one of its mails, is of. */
+static struct session *session_of(const struct worker *w, uint64_t ticket)
+{
+	uint64_t index = ticket >> TICKET_ID_BITS;
+	struct session *s = index < w->sessions_cap ? w->sessions[index] : NULL;
+	return s && s->id == (ticket & ((1ull << TICKET_ID_BITS) - 1)) ? s : NULL;
+}
+
 static void deliver_names(struct worker *w)
 {
 	struct dns_result result;
-	list_desk_share(&w->lists, true);
-	while (dns_resolver_pop(w->dns, &result)) {
+	list_desk_share(&w->dns.lists, true);
+	while (dns_resolver_pop(w->dns.resolver, &result)) {
 		if (list_is_ticket(result.ticket)) {
 			list_desk_answer(w, &result);
 			continue;
 		}
-		if (spf_is_ticket(result.ticket)) {
-			struct session *waits = spf_answer(w, &result);
-			if (waits)
-				stage_on_spf(waits);
+		bool of_spf = spf_is_ticket(result.ticket);
+		uint64_t ticket = result.ticket;
+		if (of_spf && !spf_answer(&w->dns, &result, &ticket))
 			continue;
-		}
-		uint64_t index = result.ticket >> TICKET_ID_BITS;
-		struct session *s = index < w->sessions_cap ? w->sessions[index] : NULL;
-		if (s && s->id == (result.ticket & ((1ull << TICKET_ID_BITS) - 1)))
+		struct session *s = session_of(w, ticket);
+		if (s && of_spf)
+			stage_on_spf(s);
+		else if (s)
 			stage_on_dns(s, &result);
 	}
-	list_desk_share(&w->lists, false);
+	list_desk_share(&w->dns.lists, false);
+	list_desk_share(&w->dns.lists, false);
 }
 
 static void deliver_answers(struct worker *w)
@@ -414,16 +421,16 @@ static int sleep_ms(const struct worker *w)
 	if (w->more_at_the_door)
 		return 0;
 	int ms = sooner(net_wheel_sleep_ms(&w->wheel, w->now_ms), relay_sleep_ms(w->relay, w->now_ms));
-	ms = sooner(ms, dns_resolver_sleep_ms(w->dns, w->now_ms));
-	ms = sooner(ms, list_desk_sleep_ms(&w->lists, w->now_ms));
+	ms = sooner(ms, dns_resolver_sleep_ms(w->dns.resolver, w->now_ms));
+	ms = sooner(ms, list_desk_sleep_ms(&w->dns.lists, w->now_ms));
 	ms = sooner(ms, rcpt_desk_sleep_ms(w->rcpt, w->now_ms));
 	return pressure_is_high(w->app) ? sooner(ms, PRESS_EVERY_MS) : ms;
 }
 
 static void look_at_clock(struct worker *w)
 {
-	w->now_ms = clock_mono_ms();
-	w->wall_ms = clock_wall_ms();
+	w->now_ms = w->dns.now_ms = clock_mono_ms();
+	w->wall_ms = w->dns.wall_ms = clock_wall_ms();
 }
 
 bool worker_turn(struct worker *w, int most_ms)
@@ -439,7 +446,7 @@ bool worker_turn(struct worker *w, int most_ms)
 	w->more_at_the_door = accept_rest(w);
 	run_timers(w);
 	list_desk_on_time(w);
-	dns_resolver_on_time(w->dns, w->now_ms);
+	dns_resolver_on_time(w->dns.resolver, w->now_ms);
 	deliver_names(w);
 	relay_on_time(w->relay, w->now_ms);
 	recipients_collect(w);
@@ -467,9 +474,10 @@ bool worker_connect(struct worker *w)
 	};
 	w->relay = relay_new(w->app->relay, w->loop, &w->wake, w->number, w->now_ms);
 	const struct dns_settings dns = dns_share(w, w->generation);
-	w->dns = dns_resolver_new(&dns, w->loop, w->now_ms);
+	w->dns.resolver = dns_resolver_new(&dns, w->loop, w->now_ms);
+	w->dns.lists.worker = w;
 	w->rcpt = rcpt_desk_new(&w->wake, w->now_ms);
-	return w->relay && w->dns && w->rcpt;
+	return w->relay && w->dns.resolver && w->rcpt;
 }
 
 bool worker_start(struct worker *w)

@@ -10,17 +10,15 @@
 #include "net/wheel.h"
 #include "rcpt/desk.h"
 #include "server/app.h"
+#include "server/dns_desk.h"
 #include "server/id.h"
 #include "server/pressure.h"
 #include "server/record.h"
-#include "server/list_desk.h"
-#include "server/spf_desk.h"
 #include "server/stats.h"
 #include "smtp/server.h"
 
 #include <pthread.h>
 
-struct dns_resolver;
 struct session;
 struct session_list;
 struct replay_desk;
@@ -60,9 +58,7 @@ struct worker {
 	struct letterbox letterbox;
 	struct generation *generation; /* for new sessions */
 	struct relay *relay;
-	struct dns_resolver *dns;
-	struct spf_desk spf;
-	struct list_desk lists; /* DNS lists */
+	struct dns_desk dns;
 	struct rcpt_desk *rcpt; /* questions to recipient_sources */
 	struct listener *listeners;
 	size_t listeners_n;

@@ -152,6 +152,7 @@ static void show_verdict(struct ctl_json d, struct tools_out *o)
 	if (ctl_json_text(d, "backend").n) {
 		label(o, "backend");
 		value(o, ctl_json_text(d, "backend"));
+		named_value(o, " of group ", ctl_json_text(d, "group"), "");
 		named_value(o, ": ", ctl_json_text(d, "backend_reply"), "");
 		tools_print(o, "\n");
 	}

@@ -105,6 +105,14 @@ def test_an_impure_call_is_found(tmp_path, room, call, allowed):
     assert allowed or (f"{room}/x.c" in faults[0] and call in faults[0])
 
 
+def test_smtp_calls_nothing_that_ends_at_a_nul(tmp_path):
+    base = undefined_symbols.base_symbols(library(tmp_path, "base", {"buf.c": "int base_buf;"}))
+    code = "#include <string.h>\nconst char *x(const char *p) { return strchr(p, *p + 1); }"
+    pure = library(tmp_path, "smtp", {"x.c": code})
+    assert undefined_symbols.check_room("smtp", pure, base)[0] != []
+    assert undefined_symbols.check_room("score", pure, base)[0] == []
+
+
 def test_sizes_are_held():
     assert list(sizes.check_file("smtp/x.c", "int f(void)\n{\n" + "\tx();\n" * 58 + "}\n")) == []
     assert "a function of 61" in next(sizes.check_file("smtp/x.c", "int f(void)\n{\n" + "\tx();\n" * 59 + "}\n"))

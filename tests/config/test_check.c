@@ -117,16 +117,9 @@ static void test_rest(void **state)
 	assert_faults(QUIET "dns_lists = ();", "t.cfg:2: note: dns_lists has no effect in this version\n");
 }
 
-/* Each would change what is safe if it were ignored. */
-static void test_not_built(void **state)
+static void test_what_is_allowed_together(void **state)
 {
-	static const char *const texts[] = {
-		"rules = ( { name = \"a\"; when = \"x\"; do = \"greylist\"; } );",
-	};
-
 	(void)state;
-	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-		assert_fault_in(texts[i], "not built yet\n");
 	assert_clean(QUIET "relay = { tls = \"off\"; groups = (); };");
 	assert_clean(QUIET "relay = { identity = \"proxy\"; };"); /* domains = []: the backend knows the client */
 }
@@ -221,7 +214,7 @@ int main(void)
 		cmocka_unit_test(test_relay),
 		cmocka_unit_test(test_listeners),
 		cmocka_unit_test(test_rest),
-		cmocka_unit_test(test_not_built),
+		cmocka_unit_test(test_what_is_allowed_together),
 		cmocka_unit_test(test_groups),
 		cmocka_unit_test(test_replay),
 		cmocka_unit_test(test_rules),

@@ -81,6 +81,8 @@ def test_verified(guard, pair):
         assert mails.send(g.port, mails.marker()).code == 250
         wait.until(lambda: g.ctl_json("backend")["backends"][0]["connections"]["open"] == 0, 10, "the idle end")
     assert {how for how, _ in mta.mails} == {"TLSv1.3"}
+    shown = g.ctl_json("backend")["backends"][0]["tls"]
+    assert shown == {"set": "require", "version": "TLSv1.3", "failed": False}
     assert set(mta.names) == {"backend.example.test"}
     assert mta.resumed, "no session was resumed"
 

@@ -1,6 +1,7 @@
 """--check, --dump, --version and the exit codes: a fault names its file and line."""
 import pathlib
 import re
+import shutil
 import socket
 
 import pytest
@@ -34,14 +35,24 @@ def test_the_shipped_files_pass():
         assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_the_shipped_example_of_a_proxied_listener(folder):
+    """What stands there as a comment is right, too."""
+    text = (ROOT / "smtpguardd.cfg").read_text().replace('# , { name = "proxied"', ', { name = "proxied"')
+    shutil.copytree(ROOT / "rules.d", folder / "rules.d")
+    shutil.copy(ROOT / "trusted.list", folder)
+    (folder / "smtpguardd.cfg").write_text(text)
+    done = run_guard("--dump", "-c", folder / "smtpguardd.cfg")
+    assert "192.0.2.5:2525" in done.stdout and '"192.0.2.4"' in done.stdout, done
+
+
 def test_what_is_always_unknown_is_said_and_no_fault(check):
     code, said = check(MINIMAL + """rules = (
-  { name = "no-rdns"; when = "client.rdns is none"; points = 15; },
+  { name = "who"; when = "auth.user is none"; points = 15; },
   { name = "fine"; when = "spike(messages by sender) > 10"; charge = 5; to = "net"; do = "mail"; },
   { name = "user"; when = "offences > 3"; charge = 5; to = "user"; } );
 """)
     assert code == 0, said
-    assert re.search(r'try\.cfg:3: note: rule "no-rdns": client\.rdns is always unknown in this version', said), said
+    assert re.search(r'try\.cfg:3: note: rule "who": auth\.user is always unknown in this version', said), said
     assert re.search(r'try\.cfg:5: note: rule "user": auth\.user is always unknown in this version', said), said
     assert '"fine"' not in said, said
 
@@ -66,7 +77,7 @@ def test_what_is_always_unknown_is_said_and_no_fault(check):
     ('rules = ( { name = "x"; when = "score == \'a\'"; do = "defer"; } );', "score|type|number"),
     ('rules = ( { name = "x"; when = "score > 1"; do = "explode"; } );', "explode"),
     ('rules = ( { name = "x"; when = "sender in list(\'none\')"; do = "defer"; } );', "none"),
-    ('rules = ( { name = "x"; when = "score > 1"; do = "greylist"; } );', "not built"),
+    ('rules = ( { name = "x"; when = "score > 1"; do = "scan"; } );', "scan"),
     ('rules = ( { name = "x"; when = "score > 1"; do = "block"; } );', "hold"),
     ('rules = ( { name = "x"; when = "score > 1"; do = "tag"; header = "X"; } );', "Name: value"),
     ('rules = ( { name = "x"; when = "distinct(load by client, 1h) > 1"; do = "log"; } );', "distinct"),

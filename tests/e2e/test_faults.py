@@ -37,9 +37,9 @@ class Faults:
         self.file = open(path, "r+b")
         self.map = mmap.mmap(self.file.fileno(), 64)
 
-    def order(self, kind, after=0, whole=False):
+    def order(self, kind, after=0, whole=False, error=None):
         # the kind last: from then on calls count
-        self.map[:ORDER.size] = ORDER.pack(0, ERRORS.get(kind, 0), after, 0, whole)
+        self.map[:ORDER.size] = ORDER.pack(0, ERRORS.get(kind, 0) if error is None else error, after, 0, whole)
         self.map[:4] = struct.pack("=i", KINDS[kind])
 
     def end(self):
@@ -232,12 +232,12 @@ def test_what_was_remembered_outlives_a_start_that_fails(faults, guard, monkeypa
         faults.order(kind, after=n)
         try:
             g.start()
+            g.signal(signal.SIGTERM)
         except AssertionError:
-            assert g.process.returncode == 1, g.told()
-            g.checked = True
-        failed = faults.end()
-        if g.process.poll() is None:
-            g.stop()
+            assert g.process.returncode is not None, g.told()
+        assert g.wait_end() in (0, 1), g.told()  # it may have listened before it failed
+        g.check_stderr()
+        g.checked, failed = True, faults.end()
         if not failed:
             break
     assert 0 < n < STARTS_MAX - 1, f"{n} calls of this kind were seen"
@@ -245,6 +245,26 @@ def test_what_was_remembered_outlives_a_start_that_fails(faults, guard, monkeypa
     g.start()
     assert half.bring(mark) == 250 and half.copies(mark) == [1, 1]
     half.store.stop()
+
+
+def test_a_disk_that_hangs(faults, guard, monkeypatch):
+    """A partial delivery cannot be flushed: its client is told to come again all the same, and nothing comes twice."""
+    full = ["452 4.2.2 Mailbox full"]
+    store = lmtp.Store(lambda stage, to: full.pop() if stage != "RCPT" and to.startswith("b") and full else None)
+    g = guard(store.url, relay={"identity": "none"})
+    monkeypatch.delenv("LD_PRELOAD")
+    rcpts = ("a@example.test", "b@example.test", "c@example.test")
+    assert mails.send(g.port, "first", rcpts=rcpts[:1]).code == 250  # the start is over
+    faults.order("sync", error=-1)
+    seconds, reply = guarded.elapsed(lambda: mails.send(g.port, "hangs", rcpts=rcpts))
+    assert reply.code == 451 and seconds < 15 * wait.PATIENCE
+    assert g.said("disk has not taken")
+    assert g.journaled("mail", verdict="deferred")[0]["doubtful"]
+    assert mails.send(g.port, "hangs", rcpts=rcpts).code == 250
+    faults.end()
+    assert sorted(m.recipient for m in store.stored if m.mark == "hangs") == sorted(rcpts)
+    assert mails.send(g.port, "other", rcpts=rcpts).code == 250
+    store.stop()
 
 
 @pytest.mark.parametrize("kind", [

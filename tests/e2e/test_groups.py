@@ -69,6 +69,17 @@ def test_main_takes_the_rest(guard, backend):
     assert len(main.mails) == 2 and len(shop.mails) == 1
 
 
+def test_a_maildir_of_a_group(guard, backend, folder):
+    """Its folder is made, and is within the sandbox's walls, as that of a backend of main is."""
+    g = guard(backend(), start=False)
+    local = {"name": "local", "backends": [f"maildir://{folder}/elsewhere/mail"], "identity": "none",
+             "domains": ["local.test"]}
+    g.configure(relay={"identity": "none", "recipients": ["none"], "domains": ["example.test"], "groups": (local,)})
+    g.start()
+    assert mails.send(g.port, "kept here", rcpts=["a@local.test"]).code == 250
+    assert len(list((folder / "elsewhere/mail/new").iterdir())) == 1
+
+
 def test_a_mail_for_two_groups(guard, backend):
     main, shop = backend(), backend()
     g = guard(main, relay={"groups": (group("shop", ["shop.test"], url(shop)),)})
@@ -131,3 +142,36 @@ def test_dump_can_be_read_back(guard, backend, folder):
     again = folder / "again.cfg"
     again.write_text(dump)
     assert guards.run_guard("--dump", "-c", again).stdout == dump
+
+
+def test_what_a_group_has_said_is_its_own(guard, backend):
+    """A reload gives the domain to another group: who was unknown there before is asked for again."""
+    one, two = backend({"RCPT": "550 5.1.1 nobody"}), backend()
+    groups = [group("a", ["moved.test"], url(one)), group("b", ["kept.test"], url(two))]
+    g = guard(backend(), relay={"groups": tuple(groups)})
+    assert send(g, "x@moved.test")[1][0].code == 550
+    assert send(g, "x@moved.test")[1][0].code == 550
+    assert len(one.lines("RCPT")) == 1, "it was not remembered"
+    groups = [group("a", ["kept.test"], url(one)), group("b", ["moved.test"], url(two))]
+    g.configure(relay={"groups": tuple(groups)})
+    g.reload()
+    assert send(g, "x@moved.test")[0] == 250
+    record = g.ctl_json("last", "1")["decisions"][0]
+    assert record["group"] == "b"
+    assert "of group b" in g.ctl("explain", record["id"]).stdout
+    assert g.ctl("forget", "x@moved.test").returncode == 0
+    assert g.ctl("forget", "x@moved.test").returncode == 1
+
+
+def test_what_is_known_of_each(guard, backend):
+    """Limits that were found out, and TLS, stand beside state and identity."""
+    limited = backend(extensions=["PIPELINING", "SIZE 12345678", "LIMITS RCPTMAX=7"])
+    few = {**group("a", ["few.test"], url(limited)), "identity": "none", "tls": "may"}
+    g = guard(backend(), relay={"groups": (few,)})
+    wait.until(lambda: all(b["state"] == "up" for b in g.ctl_json("backend")["backends"]), PATIENCE, "the backends")
+    main, few = g.ctl_json("backend")["backends"]
+    assert (main["rcpt_max"], main["tls"]["set"]) == (0, "off")
+    assert (few["rcpt_max"], few["size"], few["identity"]) == (7, 12345678, "none")
+    assert few["tls"] == {"set": "may", "version": "", "failed": False}
+    text = g.ctl("backend").stdout
+    assert "at most 7 recipients" in text and "may, in the clear" in text

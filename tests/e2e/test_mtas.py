@@ -25,8 +25,10 @@ def run(name, **options):
     path = pathlib.Path(tempfile.mkdtemp(prefix=f"smtpguard-{name}-"))
     try:
         server = SERVERS[name](path, **options)
-        yield server
-        server.stop()
+        try:
+            yield server
+        finally:
+            server.stop()
     finally:
         shutil.rmtree(path, ignore_errors=True)
 

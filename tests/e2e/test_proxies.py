@@ -1,4 +1,5 @@
 """Behind a proxy: the PROXY protocol (with a real HAProxy) and XCLIENT, believed from listed hosts and no others."""
+import re
 import shutil
 import socket
 import struct
@@ -6,7 +7,7 @@ import subprocess
 
 import pytest
 
-from harness import mails, ports, wait
+from harness import certs, mails, ports, wait
 from harness.client import Client, Closed
 
 PROXY = "127.66.6.6"
@@ -21,10 +22,11 @@ def listener(port, **more):
 @pytest.fixture
 def behind(guard, backend):
     """behind(**groups): a server that wants a PROXY header from PROXY, and its backend."""
-    def make(b=None, **groups):
+    def make(b=None, tls_of_the_listener="off", **groups):
         b = b or backend()
         g = guard(b, start=False)
-        g.configure(**{"listeners": listener(g.port, proxy_protocol_from=[PROXY]), "rules": RULES, **groups})
+        mx = listener(g.port, proxy_protocol_from=[PROXY], tls=tls_of_the_listener)
+        g.configure(**{"listeners": mx, "rules": RULES, **groups})
         g.start()
         return g, b
     return make
@@ -50,6 +52,30 @@ def connect(g, header, source=PROXY, **options):
     c.send(header)
     c.greeting = c.reply()
     return c
+
+
+@pytest.mark.parametrize("header", [v1(), v2()], ids=["v1", "v2"])
+@pytest.mark.parametrize("rejoined", [False, True], ids=["apart", "with the hello"])
+def test_a_header_before_implicit_tls(behind, folder, header, rejoined):
+    """The header is taken to its last byte and no further: the ClientHello may stand behind it in the same packet. The
+    limits are the real client's, and the handshake of one too many does not begin."""
+    cert, key = certs.make(folder)
+    g, b = behind(tls={"certificates": ({"cert": cert, "key": key},)}, limits={"sessions_per_client": 1},
+                  tls_of_the_listener="implicit")
+    with Client(g.port, PROXY, greet=False) as c:
+        if rejoined:
+            c.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
+            c.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+        c.send(header)
+        c.handshake(name="mx.example.test")
+        assert c.reply().code == 220
+        c.ehlo()
+        assert c.mail().code == 250
+        with Client(g.port, PROXY, greet=False) as second:
+            second.send(header)
+            assert second.at_end() == b""
+    assert b"with ESMTPS" in b.one_mail().body
+    assert g.journaled("mail", client="198.51.100.7", port=4711)[0]["cipher"]
 
 
 @pytest.mark.parametrize("header", [v1(), v2()], ids=["v1", "v2"])
@@ -97,8 +123,15 @@ def test_without_a_good_header_it_is_closed_without_a_word(behind, header):
         c.send(header)
         assert c.at_end() == b""
     assert g.ctl_json("stats")["proxy_refused"] == 1
-    assert g.journaled("session", by="proxy")[0]["client"] == PROXY
+    record = g.journaled("session", by="proxy")[0]
+    assert record["client"] == PROXY
     assert g.ctl_json("stats")["sessions"]["now"] == 0
+    (told,) = g.ctl_json("last")["decisions"]
+    assert (told["id"], told["client"], told["by"], told["connections"]) == (record["id"], PROXY, "proxy", 1)
+    assert "PROXY header" in g.ctl("explain", record["id"]).stdout
+    assert "PROXY header" in g.ctl("explain", "--client", PROXY).stdout
+    assert re.search(r"proxies +1 refused", g.ctl("stats").stdout)
+    assert "smtpguard_proxy_refused_total 1" in g.ctl("stats", "--prometheus").stdout
 
 
 def test_a_header_has_its_deadline(behind):
@@ -177,6 +210,38 @@ def test_a_real_haproxy(behind, postfix, folder, options):
     assert postfix.clients()[mail.name] == "127.12.34.56"
     record = g.journaled("mail", verdict="accepted")[0]
     assert record["client"] == "127.12.34.56" and record["proxy"] == PROXY
+
+
+@pytest.mark.parametrize("bytewise", [False, True])
+def test_in_front_of_implicit_tls(guard, backend, folder, bytewise):
+    """The header, in the clear, then the handshake; both may come in one packet, or byte by byte."""
+    b = backend()
+    cert, key = certs.make(folder)
+    g = guard(b, start=False)
+    g.configure(listeners=listener(g.port, proxy_protocol_from=[PROXY], tls="implicit"), rules=RULES,
+                tls={"certificates": ({"cert": cert, "key": key},)})
+    g.start()
+    with Client(g.port, PROXY, greet=False) as c:
+        header = v2()
+        for part in [header[i:i + 1] for i in range(len(header))] if bytewise else [header]:
+            c.send(part)
+        c.handshake(cert)
+        c.greeting = c.reply()
+        assert c.greeting.code == 220
+        c.ehlo()
+        assert c.mail().code == 250
+        assert c.cmd("QUIT").code == 221
+    mail = b.one_mail()
+    assert mail.client["ADDR"] == "198.51.100.7" and b"with ESMTPS" in mail.body
+    # the handshake without a header: no client of this proxy's
+    with Client(g.port, PROXY, greet=False) as c:
+        c.send(b"\x16\x03\x01\x00\x05hello")
+        assert c.at_end() == b""
+    assert g.ctl_json("stats")["proxy_refused"] == 1
+    # who is no proxy is in TLS at once
+    with Client(g.port, "127.0.0.1", greet=False) as c:
+        c.handshake(cert)
+        assert c.reply().code == 220
 
 
 # ---- XCLIENT ----

@@ -239,6 +239,13 @@ def test_a_wrong_query_defers_and_is_told(guard, backend, postgres):
     assert g.said("recipient source people: .*nowhere.* does not exist")
 
 
+def test_a_name_is_looked_up_within_the_sandbox(guard, backend):
+    g = guard(backend(), relay=relay("pgsql:people"), **source(
+        "pgsql", connect="host=localhost port=1 user=postgres dbname=postgres", query=QUERY))
+    assert one(g.port, "joe@example.test").startswith(UNSURE)
+    assert g.said("recipient source people: .*refused")
+
+
 # ---- socketmap ----
 
 def test_socketmap_says_who_is_there(guard, backend, socketmap, folder):

@@ -110,13 +110,13 @@ static void write_and_read_are_one(void **state)
 		assert_false(relay_state_read_head(slice_of(bytes, sizeof bytes), &got));
 		bytes[i] ^= 1;
 	}
-	for (int kind = 0; kind < 4; kind++) {
+	for (int kind = 0; kind < 5; kind++) {
 		struct relay_state_record in = rec(5), r;
 		in.kind = (enum relay_state_kind)kind;
 		relay_state_write(&head, &in, out);
 		struct slice all = slice_of(out, sizeof out), cut = slice_of(out, sizeof out - 1);
 		assert_int_equal(
-			relay_state_read(&head, &all, &r), kind == RELAY_STATE_HAS || kind == RELAY_STATE_FORGET);
+			relay_state_read(&head, &all, &r), kind >= RELAY_STATE_HAS && kind <= RELAY_STATE_UNHEARD);
 		assert_false(relay_state_read(&head, &cut, &r));
 	}
 	/* a record of another file */
@@ -166,14 +166,63 @@ static void the_oldest_goes(void **state)
 	(void)state;
 	struct relay_memory *m = opened(3, NULL);
 	for (uint64_t i = 1; i <= 5; i++)
-		keep(m, i, RELAY_STATE_HAS);
+		keep(m, i, RELAY_STATE_UNHEARD);
 	assert_int_equal(relay_memory_count(m), 3);
 	assert_true(!has(m, 1) && !has(m, 2) && has(m, 3) && has(m, 4) && has(m, 5));
 	/* those that share a chain are told apart, whichever goes */
-	keep(m, 16, RELAY_STATE_HAS);
-	keep(m, 32, RELAY_STATE_HAS);
+	keep(m, 16, RELAY_STATE_UNHEARD);
+	keep(m, 32, RELAY_STATE_UNHEARD);
 	keep(m, 16, RELAY_STATE_FORGET);
 	assert_true(has(m, 32) && !has(m, 16) && has(m, 5));
+	relay_memory_free(&m);
+}
+
+/* What was delivered in part keeps its place: others go, and what comes when nothing else is left is not taken. */
+static void partial_deliveries_stay(void **state)
+{
+	(void)state;
+	struct relay_memory *m = opened(3, NULL);
+	keep(m, 1, RELAY_STATE_HAS);
+	keep(m, 2, RELAY_STATE_UNHEARD);
+	keep(m, 3, RELAY_STATE_HAS);
+	keep(m, 4, RELAY_STATE_UNHEARD);
+	assert_true(has(m, 1) && !has(m, 2) && has(m, 3) && has(m, 4));
+	assert_int_equal(relay_memory_room(m), 1);
+	keep(m, 4, RELAY_STATE_HAS); /* it is delivered in part as well */
+	keep(m, 4, RELAY_STATE_HAS);
+	assert_int_equal(relay_memory_room(m), 0);
+	keep(m, 5, RELAY_STATE_UNHEARD);
+	assert_true(has(m, 1) && has(m, 3) && has(m, 4) && !has(m, 5));
+	relay_memory_free(&m);
+	m = opened(3, NULL); /* and the next process knows which is which */
+	assert_int_equal(relay_memory_room(m), 0);
+	assert_false(relay_memory_reserve(m, 1));
+	keep(m, 3, RELAY_STATE_FORGET);
+	assert_true(relay_memory_reserve(m, 1));
+	assert_false(relay_memory_reserve(m, 1));
+	relay_memory_unreserve(m, 1);
+	keep(m, 5, RELAY_STATE_UNHEARD);
+	assert_true(has(m, 5));
+	relay_memory_free(&m);
+}
+
+/* Whose time is over keeps no place. */
+static void old_partial_deliveries_go(void **state)
+{
+	(void)state;
+	struct relay_memory *m = relay_memory_new(2);
+	for (uint64_t n = 1; n <= 2; n++) {
+		struct relay_save *s = relay_save_new(1);
+		s->records[0] = rec(n);
+		s->records[0].until_s = 1000;
+		relay_memory_submit(m, s);
+	}
+	assert_int_equal(relay_memory_room(m), 0);
+	keep(m, 3, RELAY_STATE_UNHEARD);
+	assert_true(has(m, 3));
+	assert_true(relay_memory_reserve(m, 2));
+	assert_int_equal(relay_memory_room(m), 0);
+	relay_memory_unreserve(m, 2);
 	relay_memory_free(&m);
 }
 
@@ -437,6 +486,8 @@ int main(void)
 		TEST(write_and_read_are_one),
 		TEST(it_outlives_the_process),
 		TEST(the_oldest_goes),
+		TEST(partial_deliveries_stay),
+		TEST(old_partial_deliveries_go),
 		TEST(it_is_rewritten_when_it_is_mostly_void),
 		TEST(a_damaged_end_is_cut_off),
 		TEST(what_is_not_ours_is_left_alone),

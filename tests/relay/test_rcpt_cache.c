@@ -8,6 +8,8 @@
 
 enum { NOW = 1000, LATER = 5000 };
 
+#define MAIN SLICE("main")
+
 static struct relay_rcpt_cache *new_cache(size_t entries)
 {
 	struct relay_rcpt_cache *c = relay_rcpt_cache_new(entries);
@@ -18,7 +20,7 @@ static struct relay_rcpt_cache *new_cache(size_t entries)
 static enum relay_rcpt_state state_of(struct relay_rcpt_cache *c, const char *rcpt, uint64_t now_ms)
 {
 	struct relay_rcpt_known known;
-	enum relay_rcpt_state state = relay_rcpt_cache_get(c, slice_str(rcpt), now_ms, &known);
+	enum relay_rcpt_state state = relay_rcpt_cache_get(c, MAIN, slice_str(rcpt), now_ms, &known);
 	assert_int_equal(known.state, state);
 	return state;
 }
@@ -29,12 +31,12 @@ static void what_was_put_is_got_until_its_time(void **state)
 	struct relay_rcpt_cache *c = new_cache(100);
 	struct relay_rcpt_known known;
 	assert_int_equal(state_of(c, "a@b", NOW), RELAY_RCPT_UNKNOWN);
-	relay_rcpt_cache_put_ok(c, SLICE("a@b"), NOW, LATER);
-	relay_rcpt_cache_put_bad(c, SLICE("x@b"), 550, SLICE("5.1.1 No such user"), NOW, LATER);
-	relay_rcpt_cache_put_suspect(c, SLICE("s@b"), NOW, LATER);
+	relay_rcpt_cache_put_ok(c, MAIN, SLICE("a@b"), NOW, LATER);
+	relay_rcpt_cache_put_bad(c, MAIN, SLICE("x@b"), 550, SLICE("5.1.1 No such user"), NOW, LATER);
+	relay_rcpt_cache_put_suspect(c, MAIN, SLICE("s@b"), NOW, LATER);
 	assert_int_equal(state_of(c, "a@b", LATER - 1), RELAY_RCPT_OK);
 	assert_int_equal(state_of(c, "s@b", LATER - 1), RELAY_RCPT_SUSPECT);
-	assert_int_equal(relay_rcpt_cache_get(c, SLICE("x@b"), LATER - 1, &known), RELAY_RCPT_BAD);
+	assert_int_equal(relay_rcpt_cache_get(c, MAIN, SLICE("x@b"), LATER - 1, &known), RELAY_RCPT_BAD);
 	assert_int_equal(known.code, 550);
 	assert_slice(slice_of(known.text, known.text_n), "5.1.1 No such user");
 	assert_int_equal(relay_rcpt_cache_counters(c).entries, 3);
@@ -55,12 +57,12 @@ static void the_last_word_counts(void **state)
 	(void)state;
 	struct relay_rcpt_cache *c = new_cache(100);
 	struct relay_rcpt_known known;
-	relay_rcpt_cache_put_bad(c, SLICE("a@b"), 550, SLICE("no"), NOW, LATER);
-	relay_rcpt_cache_put_ok(c, SLICE("a@b"), NOW + 1, LATER);
-	assert_int_equal(relay_rcpt_cache_get(c, SLICE("a@b"), NOW + 2, &known), RELAY_RCPT_OK);
+	relay_rcpt_cache_put_bad(c, MAIN, SLICE("a@b"), 550, SLICE("no"), NOW, LATER);
+	relay_rcpt_cache_put_ok(c, MAIN, SLICE("a@b"), NOW + 1, LATER);
+	assert_int_equal(relay_rcpt_cache_get(c, MAIN, SLICE("a@b"), NOW + 2, &known), RELAY_RCPT_OK);
 	assert_int_equal(known.text_n, 0);
 	assert_int_equal(known.code, 0);
-	relay_rcpt_cache_put_suspect(c, SLICE("a@b"), NOW + 3, LATER + 5);
+	relay_rcpt_cache_put_suspect(c, MAIN, SLICE("a@b"), NOW + 3, LATER + 5);
 	assert_int_equal(state_of(c, "a@b", LATER + 4), RELAY_RCPT_SUSPECT);
 	assert_int_equal(relay_rcpt_cache_counters(c).entries, 1);
 	relay_rcpt_cache_free(&c);
@@ -70,11 +72,11 @@ static void the_domain_is_folded_and_nothing_else(void **state)
 {
 	(void)state;
 	struct relay_rcpt_cache *c = new_cache(100);
-	relay_rcpt_cache_put_ok(c, SLICE("Joe@Example.COM"), NOW, LATER);
+	relay_rcpt_cache_put_ok(c, MAIN, SLICE("Joe@Example.COM"), NOW, LATER);
 	assert_int_equal(state_of(c, "Joe@example.com", NOW), RELAY_RCPT_OK);
 	assert_int_equal(state_of(c, "Joe@EXAMPLE.com", NOW), RELAY_RCPT_OK);
 	assert_int_equal(state_of(c, "joe@example.com", NOW), RELAY_RCPT_UNKNOWN);
-	relay_rcpt_cache_put_ok(c, SLICE("\"A@B\"@x"), NOW, LATER);
+	relay_rcpt_cache_put_ok(c, MAIN, SLICE("\"A@B\"@x"), NOW, LATER);
 	assert_int_equal(state_of(c, "\"A@b\"@x", NOW), RELAY_RCPT_UNKNOWN);
 	assert_int_equal(state_of(c, "\"A@B\"@X", NOW), RELAY_RCPT_OK);
 	relay_rcpt_cache_free(&c);
@@ -84,9 +86,9 @@ static void forgetting_tells_whether_it_was_there(void **state)
 {
 	(void)state;
 	struct relay_rcpt_cache *c = new_cache(100);
-	relay_rcpt_cache_put_ok(c, SLICE("a@b"), NOW, LATER);
-	assert_true(relay_rcpt_cache_forget(c, SLICE("a@B")));
-	assert_false(relay_rcpt_cache_forget(c, SLICE("a@b")));
+	relay_rcpt_cache_put_ok(c, MAIN, SLICE("a@b"), NOW, LATER);
+	assert_true(relay_rcpt_cache_forget(c, MAIN, SLICE("a@B")));
+	assert_false(relay_rcpt_cache_forget(c, MAIN, SLICE("a@b")));
 	assert_int_equal(state_of(c, "a@b", NOW), RELAY_RCPT_UNKNOWN);
 	assert_int_equal(relay_rcpt_cache_counters(c).entries, 0);
 	relay_rcpt_cache_free(&c);
@@ -100,16 +102,18 @@ static void lengths_are_bounded(void **state)
 	struct relay_rcpt_known known;
 	memset(address, 'a', sizeof address);
 	address[5] = '@';
-	relay_rcpt_cache_put_ok(c, slice_of(address, sizeof address), NOW, LATER);
-	relay_rcpt_cache_put_ok(c, SLICE("postmaster"), NOW, LATER);
-	relay_rcpt_cache_put_ok(c, SLICE(""), NOW, LATER);
-	assert_int_equal(relay_rcpt_cache_get(c, slice_of(address, sizeof address), NOW, &known), RELAY_RCPT_UNKNOWN);
+	relay_rcpt_cache_put_ok(c, MAIN, slice_of(address, sizeof address), NOW, LATER);
+	relay_rcpt_cache_put_ok(c, MAIN, SLICE("postmaster"), NOW, LATER);
+	relay_rcpt_cache_put_ok(c, MAIN, SLICE(""), NOW, LATER);
+	assert_int_equal(
+		relay_rcpt_cache_get(c, MAIN, slice_of(address, sizeof address), NOW, &known), RELAY_RCPT_UNKNOWN);
 	assert_int_equal(state_of(c, "postmaster", NOW), RELAY_RCPT_UNKNOWN);
 	assert_int_equal(relay_rcpt_cache_counters(c).entries, 0);
 	memset(text, 't', sizeof text);
 	relay_rcpt_cache_put_bad(
-		c, slice_of(address, sizeof address - 1), 553, slice_of(text, sizeof text), NOW, LATER);
-	assert_int_equal(relay_rcpt_cache_get(c, slice_of(address, sizeof address - 1), NOW, &known), RELAY_RCPT_BAD);
+		c, MAIN, slice_of(address, sizeof address - 1), 553, slice_of(text, sizeof text), NOW, LATER);
+	assert_int_equal(
+		relay_rcpt_cache_get(c, MAIN, slice_of(address, sizeof address - 1), NOW, &known), RELAY_RCPT_BAD);
 	assert_int_equal(known.text_n, RELAY_RCPT_CACHE_TEXT);
 	assert_memory_equal(known.text, text, RELAY_RCPT_CACHE_TEXT);
 	relay_rcpt_cache_free(&c);
@@ -128,8 +132,8 @@ static void a_full_set_loses_its_oldest(void **state)
 	char name[32];
 	for (int i = 0; i < 9; i++) {
 		name_of(name, "n", i);
-		relay_rcpt_cache_put_ok(
-			c, slice_str(name), NOW + (uint64_t)((i * 5 + 3) % 9), LATER); /* the fourth is the oldest */
+		relay_rcpt_cache_put_ok(c, MAIN, slice_str(name), NOW + (uint64_t)((i * 5 + 3) % 9),
+			LATER); /* the fourth is the oldest */
 	}
 	assert_int_equal(relay_rcpt_cache_counters(c).entries, 8);
 	assert_int_equal(relay_rcpt_cache_counters(c).evicted, 1);
@@ -147,10 +151,10 @@ static void the_expired_go_before_all_others(void **state)
 	char name[32];
 	for (int i = 0; i < 8; i++) {
 		name_of(name, "n", i);
-		relay_rcpt_cache_put_bad(c, slice_str(name), 550, SLICE("no"), NOW, LATER);
+		relay_rcpt_cache_put_bad(c, MAIN, slice_str(name), 550, SLICE("no"), NOW, LATER);
 	}
-	relay_rcpt_cache_put_suspect(c, SLICE("n7@x"), NOW + 1, NOW + 2);
-	relay_rcpt_cache_put_ok(c, SLICE("new@x"), NOW + 2, LATER);
+	relay_rcpt_cache_put_suspect(c, MAIN, SLICE("n7@x"), NOW + 1, NOW + 2);
+	relay_rcpt_cache_put_ok(c, MAIN, SLICE("new@x"), NOW + 2, LATER);
 	assert_int_equal(relay_rcpt_cache_counters(c).evicted, 0);
 	assert_int_equal(state_of(c, "n7@x", NOW + 2), RELAY_RCPT_UNKNOWN);
 	assert_int_equal(state_of(c, "n0@x", NOW + 2), RELAY_RCPT_BAD);
@@ -162,14 +166,15 @@ static void a_harvest_does_not_push_out_the_good(void **state)
 	(void)state;
 	struct relay_rcpt_cache *c = new_cache(8);
 	char name[32];
-	relay_rcpt_cache_put_suspect(c, SLICE("s@x"), NOW, LATER + 1000);
+	relay_rcpt_cache_put_suspect(c, MAIN, SLICE("s@x"), NOW, LATER + 1000);
 	for (int i = 0; i < 6; i++) {
 		name_of(name, "good", i);
-		relay_rcpt_cache_put_ok(c, slice_str(name), NOW, LATER + 1000);
+		relay_rcpt_cache_put_ok(c, MAIN, slice_str(name), NOW, LATER + 1000);
 	}
 	for (int i = 0; i < 1000; i++) {
 		name_of(name, "bad", i);
-		relay_rcpt_cache_put_bad(c, slice_str(name), 550, SLICE("no"), NOW + 1 + (uint64_t)i, LATER + 1000);
+		relay_rcpt_cache_put_bad(
+			c, MAIN, slice_str(name), 550, SLICE("no"), NOW + 1 + (uint64_t)i, LATER + 1000);
 	}
 	for (int i = 0; i < 6; i++) {
 		name_of(name, "good", i);
@@ -191,7 +196,7 @@ static void addresses_spread_over_the_sets(void **state)
 	int kept = 0;
 	for (int i = 0; i < ROOM / 2; i++) {
 		name_of(name, "user", i);
-		relay_rcpt_cache_put_ok(c, slice_str(name), NOW, LATER);
+		relay_rcpt_cache_put_ok(c, MAIN, slice_str(name), NOW, LATER);
 	}
 	for (int i = 0; i < ROOM / 2; i++) {
 		name_of(name, "user", i);
@@ -234,13 +239,13 @@ static void *work(void *arg)
 		unsigned code = 500 + (x >> 8) % 50;
 		snprintf(text, sizeof text, "%u says so", code);
 		if (x % 5 == 0)
-			relay_rcpt_cache_put_bad(w->cache, slice_str(name), code, slice_str(text), i, i + 100);
+			relay_rcpt_cache_put_bad(w->cache, MAIN, slice_str(name), code, slice_str(text), i, i + 100);
 		else if (x % 5 == 1)
-			relay_rcpt_cache_put_ok(w->cache, slice_str(name), i, i + 100);
+			relay_rcpt_cache_put_ok(w->cache, MAIN, slice_str(name), i, i + 100);
 		else if (x % 97 == 0)
-			relay_rcpt_cache_forget(w->cache, slice_str(name));
+			relay_rcpt_cache_forget(w->cache, MAIN, slice_str(name));
 		w->asked++;
-		if (relay_rcpt_cache_get(w->cache, slice_str(name), i, &known) == RELAY_RCPT_BAD) {
+		if (relay_rcpt_cache_get(w->cache, MAIN, slice_str(name), i, &known) == RELAY_RCPT_BAD) {
 			snprintf(text, sizeof text, "%u says so", known.code);
 			if (!slice_eq(slice_of(known.text, known.text_n), slice_str(text)))
 				return NULL;
@@ -272,6 +277,24 @@ static void threads_share_it(void **state)
 	relay_rcpt_cache_free(&c);
 }
 
+/* What a group's backends say is no other group's word. */
+static void groups_do_not_share(void **state)
+{
+	(void)state;
+	struct relay_rcpt_cache *c = relay_rcpt_cache_new(64);
+	struct relay_rcpt_known known;
+	relay_rcpt_cache_put_ok(c, MAIN, SLICE("a@example.test"), 1, 100);
+	relay_rcpt_cache_put_bad(c, SLICE("sales"), SLICE("a@example.test"), 550, SLICE("5.1.1 no"), 1, 100);
+	assert_int_equal(relay_rcpt_cache_get(c, MAIN, SLICE("A@example.test"), 2, &known), RELAY_RCPT_UNKNOWN);
+	assert_int_equal(relay_rcpt_cache_get(c, MAIN, SLICE("a@example.test"), 2, &known), RELAY_RCPT_OK);
+	assert_int_equal(relay_rcpt_cache_get(c, SLICE("sales"), SLICE("a@EXAMPLE.test"), 2, &known), RELAY_RCPT_BAD);
+	assert_int_equal(relay_rcpt_cache_get(c, SLICE("third"), SLICE("a@example.test"), 2, &known),
+		RELAY_RCPT_UNKNOWN);
+	assert_true(relay_rcpt_cache_forget(c, SLICE("sales"), SLICE("a@example.test")));
+	assert_int_equal(relay_rcpt_cache_get(c, MAIN, SLICE("a@example.test"), 2, &known), RELAY_RCPT_OK);
+	relay_rcpt_cache_free(&c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -286,6 +309,7 @@ int main(void)
 		cmocka_unit_test(addresses_spread_over_the_sets),
 		cmocka_unit_test(no_memory),
 		cmocka_unit_test(threads_share_it),
+		cmocka_unit_test(groups_do_not_share),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

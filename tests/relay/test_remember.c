@@ -290,7 +290,8 @@ static struct relay_mail *begin_slow(struct fake_rule rule)
 	begin(false, rule);
 	struct relay_mail *m = rig_mail(&g, "192.0.2.1", "from@a.test", THREE, "Subject: x\r\n\r\nslow\r\n");
 	assert_true(relay_deliver(g.relay, m, clock_mono_ms()));
-	rig_run(&g, 100);
+	for (int i = 0; i < 500 && !fake_seen(g.fake, ":.\n"); i++)
+		rig_run(&g, 10);
 	return m;
 }
 
@@ -362,6 +363,46 @@ static void a_retry_does_not_wait_for_ever(void **state)
 	rig_stop(&g);
 }
 
+/* Every place of relay.remember may be needed: none is given up for another, and a mail that might need more than
+ * there are is not sent. */
+static void a_memory_that_is_full(void **state)
+{
+	(void)state;
+	struct fake *f = fake_start(FAKE_NO_XCLIENT, &RULE(".<b", FAKE_SAY, "452 4.2.2 full\r\n", 2, 0), 1);
+	f->lmtp = true;
+	rig_init(&g, f);
+	g.config.remember = 3;
+	rig_start(&g);
+	rig_run(&g, 50);
+	assert_int_equal(relay_rcpt_max(g.relay, clock_mono_ms()), 4);
+	struct relay_mail *m[2];
+	for (int i = 0; i < 2; i++)
+		m[i] = rig_mail(&g, "192.0.2.1", "from@a.test", THREE, i ? "one\r\n" : "two\r\n");
+	assert_true(relay_deliver(g.relay, m[0], clock_mono_ms()));
+	assert_int_equal(rig_wait(&g, m[0]->ticket).code, 451);
+	assert_int_equal(mails_for("<a@"), 1);
+	assert_int_equal(relay_rcpt_max(g.relay, clock_mono_ms()), 2);
+	assert_true(relay_deliver(g.relay, m[1], clock_mono_ms()));
+	struct relay_done d = rig_wait(&g, m[1]->ticket);
+	assert_int_equal(d.code, 451);
+	assert_false(d.doubtful);
+	assert_int_equal(mails_for("<a@"), 1); /* nobody has it */
+	/* to one recipient there is no part of a delivery */
+	assert_int_equal(rig_deliver(&g, "192.0.2.1", "d@example.test").code, 250);
+	fake_set_rule(g.fake, 0, RULE(".<none", FAKE_SAY, "250 ok\r\n", 0, 0));
+	for (int i = 0; i < 2; i++) {
+		m[i]->ticket += 5000;
+		assert_true(relay_deliver(g.relay, m[i], clock_mono_ms()));
+		assert_int_equal(rig_wait(&g, m[i]->ticket).code, 250);
+		rig_run(&g, 100);
+	}
+	assert_int_equal(mails_for("<a@"), 2);
+	assert_int_equal(mails_for("<b@"), 2);
+	assert_int_equal(mails_for("<c@"), 2);
+	assert_int_equal(relay_rcpt_max(g.relay, clock_mono_ms()), 4);
+	rig_stop(&g);
+}
+
 /* Nothing is remembered: it is delivered all the same, and said to be doubtful. */
 static void without_a_memory(void **state)
 {
@@ -423,6 +464,7 @@ int main(void)
 		TEST(the_retry_waits_for_the_first),
 		TEST(a_doubt_that_comes_to_nothing),
 		TEST(a_retry_does_not_wait_for_ever),
+		TEST(a_memory_that_is_full),
 		TEST(without_a_memory),
 		TEST(memory_that_runs_out),
 	};

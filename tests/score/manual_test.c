@@ -131,8 +131,7 @@ static void stages(void **state)
 static void actions(void **state)
 {
 	(void)state;
-	static const enum score_action later[] = { SCORE_GREYLIST, SCORE_QUARANTINE, SCORE_SCAN, SCORE_EXEC,
-		SCORE_ROUTE };
+	static const enum score_action later[] = { SCORE_QUARANTINE, SCORE_SCAN, SCORE_EXEC, SCORE_ROUTE };
 	char *text = section("ACTIONS"), item[80];
 	unsigned n = 0;
 	for (unsigned i = SCORE_LOG; i < SCORE_ACTIONS; i++) {

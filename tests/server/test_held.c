@@ -9,6 +9,7 @@
 #include "tests/server/rig.h"
 
 #include <stdio.h>
+#include <sys/socket.h>
 
 enum { CLIENTS = 3 };
 
@@ -91,11 +92,42 @@ static void clients_known_good_go_over_it(void **state)
 	rig_close(&g);
 }
 
+/* A client that asks and never reads: what the kernel's buffers do not take waits with us, up to 64 KB and what one
+ * portion of commands is answered; then nothing more is read of it. */
+static void replies_not_read_stop_the_input(void **state)
+{
+	(void)state;
+	struct rig g;
+	struct client c;
+	char commands[6 * 512 + 1] = "";
+	size_t pushed = 0;
+	rig_open(&g, MANY, NULL, 0);
+	client_open(&c, &g, "192.0.2.1");
+	for (size_t i = 0; i < 512; i++)
+		memcpy(commands + 6 * i, "VRFY\r\n", 7);
+	for (int silent = 0; silent < 50;) {
+		ssize_t n = send(c.fd, commands, sizeof commands - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+		silent = n > 0 ? 0 : silent + 1;
+		pushed += n > 0 ? (size_t)n : 0;
+		rig_turn(&g, 0);
+		assert_true(pushed < 16 << 20);
+		assert_in_range(buf_len(&rig_session(&g)->conn.out), 0, 80 * 1024);
+		assert_in_range(buf_len(&rig_session(&g)->in), 0, 4096);
+	}
+	assert_in_range(buf_len(&rig_session(&g)->conn.out), 64 * 1024, 80 * 1024);
+	assert_in_range(held(&g), 48 * 1024, 256 * 1024);
+	client_close(&c);
+	for (int i = 0; i < 100 && g.worker.sessions_open; i++)
+		rig_turn(&g, 1);
+	rig_close(&g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_ordinary_session_claims_nothing),
 		cmocka_unit_test(who_finds_it_empty_has_to_leave),
+		cmocka_unit_test(replies_not_read_stop_the_input),
 		cmocka_unit_test(clients_known_good_go_over_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,11 +22,13 @@ enum kind { NONE, ALLOCATE, READ, WRITE, ACCEPT, CONNECT, SOCKET, OPEN, SYNC, RE
 
 struct order {
 	_Atomic int kind;    /* that fails; NONE: none */
-	_Atomic int error;   /* errno */
+	_Atomic int error;   /* errno, or HANGS */
 	_Atomic long after;  /* so many succeed before */
 	_Atomic long failed; /* how many did: 0 or 1 */
 	_Atomic int whole;   /* from then on all of the kind fail */
 };
+
+enum { HANGS = -1 }; /* it does not come back while the order stands */
 
 static struct order *order;
 
@@ -65,6 +67,11 @@ static int fails(enum kind kind)
 	if (left > 0 || (left < 0 && !atomic_load(&order->whole)))
 		return 0;
 	atomic_fetch_add(&order->failed, 1);
+	if (atomic_load(&order->error) == HANGS) {
+		while (atomic_load(&order->kind) == (int)kind)
+			usleep(10000);
+		return 0;
+	}
 	errno = atomic_load(&order->error);
 	return 1;
 }

@@ -12,7 +12,8 @@ import pytest
 from harness import ports, wait
 
 FOLDER = pathlib.Path("/usr/local/lib/smtpguard-test")
-NAMESPACES = ["unshare", "--mount", "--pid", "--fork", "--kill-child"]
+# they end with the test, however it ends
+NAMESPACES = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child"]
 
 
 def require(package):
