@@ -274,7 +274,7 @@ static const struct row rows_dns_list[] = {
 	  .flags = ROW_NOT_EMPTY, .preset = "127.0.0.0-127.0.0.255",
 	  .help = "answers that count as listed: an address or a range" },
 	{ .name = "text", .kind = KIND_TEXT, AT(dns_list, text), .max = 200, .preset = "",
-	  .help = "shown to the client instead of the zone" },
+	  .help = "shown instead of the zone, everywhere: a paid key in it is told to nobody" },
 	{ .name = NULL },
 };
 
@@ -326,7 +326,7 @@ static const struct row rows_rule[] = {
 	{ .name = "hold", .kind = KIND_DURATION, AT(rule, hold_ms), .flags = ROW_SPARSE, .max = 365 * DAYS,
 	  .preset = "0s", .help = "of block" },
 	{ .name = "reply", .kind = KIND_TEXT, AT(rule, reply), .flags = ROW_SPARSE, .max = 400, .preset = "",
-	  .help = "of defer, reject and block; \"CODE ENHANCED TEXT\", {id} {client} {rule} are filled in" },
+	  .help = "of defer, reject and block; \"CODE ENHANCED TEXT\"; {id} {client} {rule} {list} {txt} are filled in" },
 	{ .name = "rate", .kind = KIND_SIZE, AT(rule, rate), .flags = ROW_SPARSE, .max = 1 * GB, .preset = "0",
 	  .help = "of throttle: bytes a second" },
 	{ .name = "header", .kind = KIND_TEXT, AT(rule, header), .flags = ROW_SPARSE, .max = 400, .preset = "",
@@ -367,7 +367,7 @@ const struct row settings_table[] = {
 	{ .name = "lists", .shape = SHAPE_MAP, .kind = KIND_PATH, AT_TOP(lists), .preset = "",
 	  .help = "NAME = \"PATH\": files of addresses, prefixes and domains for rules and relay.recipients" },
 	{ .name = "dns_lists", .shape = SHAPE_LIST, AT_TOP(dns_lists), .preset = "",
-	  .rows = rows_dns_list, .size = sizeof(struct settings_dns_list), .help = "DNS block lists for rules" },
+	  .rows = rows_dns_list, .size = sizeof(struct settings_dns_list), .help = "how DNS lists that rules read are understood and shown" },
 	{ .name = "enforce", .kind = KIND_BOOL, AT_TOP(enforce), .preset = "true",
 	  .help = "false: everything is judged and logged, nobody is refused or delayed by rules" },
 	{ .name = "refuse_at", .kind = KIND_WORD, AT_TOP(refuse_at), .preset = "rcpt", .words = words_refuse_at,

@@ -106,9 +106,9 @@ static enum dns_list_fault judge_share(struct dns_list_health *h)
 
 static enum dns_list_fault judge_evidence(struct dns_list_health *h)
 {
-	if (h->good_listed >= DNS_HEALTH_GOOD_LISTED && h->good_listed > GOOD_SHARE * h->good_asked)
-		return DNS_LIST_KNOWN_GOOD;
-	return h->asked < DNS_HEALTH_SHARE_WINDOW ? DNS_LIST_FINE : judge_share(h);
+	bool good = h->good_listed >= DNS_HEALTH_GOOD_LISTED && h->good_listed > GOOD_SHARE * h->good_asked;
+	enum dns_list_fault share = h->asked < DNS_HEALTH_SHARE_WINDOW ? DNS_LIST_FINE : judge_share(h);
+	return good ? DNS_LIST_KNOWN_GOOD : share;
 }
 
 static bool is_new_witness(struct dns_list_health *h, uint64_t who)

@@ -22,7 +22,7 @@ struct score_lookup {
 	bool domain;		/* dnsbl_domain(): about a name; else about the client's address */
 	enum score_attr attr;	/* of dnsbl_domain() */
 	enum score_scope scope; /* how long its answer holds: that of what is asked about */
-	bool wants_txt;		/* a rule that reads it has {txt} in its reply or header */
+	bool wants_txt;		/* a rule in force that reads it has {txt} in its reply or header */
 };
 
 unsigned score_lookups_count(const struct score_ruleset *set);

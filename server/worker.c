@@ -380,7 +380,6 @@ static void deliver_names(struct worker *w)
 			stage_on_dns(s, &result);
 	}
 	list_desk_share(&w->dns.lists, false);
-	list_desk_share(&w->dns.lists, false);
 }
 
 static void deliver_answers(struct worker *w)

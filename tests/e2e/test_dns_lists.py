@@ -79,7 +79,7 @@ def test_a_listing_is_refused_and_believed_by_a_decoy(serve):
 
 
 def test_yes_to_everybody_mid_flight_refuses_nobody(serve):
-    asked, g = serve(healthy("bl.test", BAD + "1"), rules=(rule(), rule(name="b", do="block", hold="1h")))
+    asked, g = serve(healthy("bl.test", BAD + "1"))
     when_tested(g, asked)
     assert try_mail(g, BAD + "1").code == 550
     replies, stop = [], threading.Event()
@@ -252,7 +252,7 @@ def wait_v6(g):
 def test_answers_that_count(serve):
     zone = healthy("bl.test", BAD + "1") | listed("bl.test", BAD + "2", answer="127.0.0.10")
     zone |= listed("bl.test", BAD + "3", answer="127.0.1.5")
-    _, g = serve(zone, rules=({"name": "any", "when": "dnsbl('BL.test') in 127.0.0.0/8", "do": "reject"},),
+    _, g = serve(zone, rules=({"name": "any", "when": "not (dnsbl('BL.test') is none)", "do": "reject"},),
                  dns_lists=({"zone": "bl.test", "answers": ["127.0.0.2-127.0.0.9", "127.0.1.5"]},))
     assert [try_mail(g, BAD + i).code for i in "1234"] == [550, 250, 550, 250]
 
@@ -303,7 +303,7 @@ def test_txt_is_asked_only_when_a_reply_wants_it_and_never_delays_beyond_the_tim
 
 def test_domains(serve):
     zone = {"bad.test.dbl.test": {"A": "127.0.1.2"}, "test.dbl.test": {"A": "127.0.1.2"}}
-    asked, g = serve(zone, rules=({"name": "d", "when": "dnsbl_domain('dbl.test', sender.domain) in 127.0.0.0/8",
+    asked, g = serve(zone, rules=({"name": "d", "when": "not (dnsbl_domain('dbl.test', sender.domain) is none)",
                                    "do": "reject"},),
                      dns_lists=({"zone": "dbl.test", "answers": ["127.0.1.2-127.0.1.99"]},))
     assert try_mail(g, BAD + "1", "a@bad.test").code == 550
