@@ -140,7 +140,8 @@
  *   { "lists": [ { "name", "file", "entries", "faults", "memory_bytes" } ],
  *     "dns_lists": [ LIST ] }
  *   LIST: { "name" (the zone, or its `text` in dns_lists), "of": "clients" | "domains", "state": "in play" | "out",
- *           "reason" (of out), "since", "asked", "listed", "failed", "usual_share" (0..1), "latency_ms", "next_test_ms" }
+ *           "reason" (of out), "since", "asked", "listed", "failed", "usual_share" (0..1), "latency_ms",
+ *           "next_test_ms" }
  *
  * rules   args: { "top": N }  1..1000: the N that fired most, the most first; without it all, in the settings' order
  *   { "total": 14, "enforce": true,

@@ -127,9 +127,8 @@ static void count(struct dns_list_health *h, const struct dns_list_word *w)
 	bool answered = w->outcome != DNS_UNKNOWN, listed = w->outcome == DNS_SOME;
 	see(h, answered && w->took_ms <= h->patience_ms, w->error);
 	if (answered)
-		h->latency_ms = h->latency_ms < 0
-					? w->took_ms
-					: h->latency_ms + (w->took_ms - h->latency_ms) * LATENCY_WEIGHT;
+		h->latency_ms =
+			h->latency_ms < 0 ? w->took_ms : h->latency_ms + (w->took_ms - h->latency_ms) * LATENCY_WEIGHT;
 	h->asked += answered;
 	h->listed += listed;
 	h->good_asked += answered && w->known_good;

@@ -58,7 +58,7 @@ struct dns_list_health {
 	/* of the window of shares: clients asked about, listed; of those the known good */
 	uint32_t asked, listed, good_asked, good_listed;
 	uint64_t good[DNS_HEALTH_GOOD_LISTED]; /* who these were: one client is one witness */
-	double usual;			       /* share that is listed, over the windows before; negative: not known yet */
+	double usual;			       /* share that is listed, in windows before; negative: not known */
 	double latency_ms;		       /* of answers, lately; negative: there was none */
 	uint64_t total_asked, total_listed, total_failed; /* for people */
 };

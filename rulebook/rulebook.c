@@ -69,8 +69,7 @@ bool rulebook_read_lists(struct rulebook_lists *lists, const struct settings *s,
 	for (size_t i = 0; i < from->count; i++) {
 		const struct score_list *l = read_list(&from->items[i], key, faults);
 		if (l)
-			lists->items[lists->n++] =
-				(struct score_named_list){ .name = from->items[i].name, .list = l };
+			lists->items[lists->n++] = (struct score_named_list){ .name = from->items[i].name, .list = l };
 	}
 	return lists->n == from->count;
 }

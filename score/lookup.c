@@ -82,7 +82,8 @@ void score_lookup_note_texts(struct score_ruleset *set)
 {
 	for (unsigned i = 0; i < set->n; i++) {
 		const struct score_rule *r = &set->rules[i];
-		if (r->observed || r->stages == 0 || !(score_reply_wants_txt(&r->reply) || score_reply_wants_txt(&r->soft)))
+		bool wants = score_reply_wants_txt(&r->reply) || score_reply_wants_txt(&r->soft);
+		if (r->observed || r->stages == 0 || !wants)
 			continue;
 		for (uint64_t bits = r->program->lookups; bits; bits &= bits - 1)
 			set->lookups[__builtin_ctzll(bits)].wants_txt = true;

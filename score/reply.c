@@ -32,6 +32,8 @@ static bool is_printable(struct slice s)
 	return true;
 }
 
+#define PLACEHOLDERS "known in braces are only {id}, {client}, {rule}, {list}"
+
 enum placeholder {
 	NO_PLACEHOLDER,
 	PLACEHOLDER_ID,
@@ -101,8 +103,7 @@ static const char *parse_reply(
 	if (!is_printable(s))
 		return "a reply holds only printable ASCII";
 	if (!placeholders_known(s, last, &has_id))
-		return last == PLACEHOLDER_WAIT ? "known in braces are only {id}, {client}, {rule}, {list}, {txt} and {wait}"
-						: "known in braces are only {id}, {client}, {rule}, {list} and {txt}";
+		return last == PLACEHOLDER_WAIT ? PLACEHOLDERS ", {txt} and {wait}" : PLACEHOLDERS " and {txt}";
 	return keep_text(a, s, has_id, r);
 }
 
@@ -153,7 +154,7 @@ const char *score_tag_parse(struct arena *a, struct slice source, struct score_r
 	if (value.n == 0 || source.n > SCORE_REPLY_TEXT || !is_printable(source))
 		return "a header needs a value, printable ASCII, at most 300 bytes in all";
 	if (!placeholders_known(source, PLACEHOLDER_TXT, &has_id))
-		return "known in braces are only {id}, {client}, {rule}, {list} and {txt}";
+		return PLACEHOLDERS " and {txt}";
 	return keep_text(a, source, true, r);
 }
 

@@ -40,8 +40,7 @@ struct score_reply_values {
 	struct slice list, txt; /* of a rule that reads DNS lists; empty: none lists it, or says why */
 	uint64_t wait_s;	/* of one that greylists */
 };
-bool score_reply_expand(
-	const struct score_reply *r, const struct score_reply_values *values, struct buf *out) MUST_USE;
+bool score_reply_expand(const struct score_reply *r, const struct score_reply_values *values, struct buf *out) MUST_USE;
 /* Has it {txt}? */
 bool score_reply_wants_txt(const struct score_reply *r);
 

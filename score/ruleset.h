@@ -54,7 +54,7 @@ enum score_op_code {
 	SCORE_OP_PROBE,
 	SCORE_OP_HEADER,
 	SCORE_OP_ANSWER, /* of a lookup */
-	SCORE_OP_LATER, /* never known in this version */
+	SCORE_OP_LATER,	 /* never known in this version */
 	SCORE_OP_NUMBER,
 	SCORE_OP_STRING,
 	SCORE_OP_ADDRESS,

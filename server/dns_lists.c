@@ -146,15 +146,13 @@ static struct dns_list_news leave(struct list_watch *w, bool changed)
 	return news;
 }
 
-struct dns_list_news dns_list_note_word(
-	const struct dns_list_use *u, const struct dns_list_word *word, uint64_t now_ms)
+struct dns_list_news dns_list_note_word(const struct dns_list_use *u, const struct dns_list_word *word, uint64_t now_ms)
 {
 	pthread_mutex_lock(&u->watch->lock);
 	return leave(u->watch, dns_list_heard(&u->watch->health, word, now_ms));
 }
 
-struct dns_list_news dns_list_note_test(
-	const struct dns_list_use *u, const struct dns_list_test *test, uint64_t now_ms)
+struct dns_list_news dns_list_note_test(const struct dns_list_use *u, const struct dns_list_test *test, uint64_t now_ms)
 {
 	pthread_mutex_lock(&u->watch->lock);
 	return leave(u->watch, dns_list_tested(&u->watch->health, test, now_ms));

@@ -13,9 +13,11 @@ static void mail_change(struct worker *w, struct slice list, const char *sentenc
 {
 	char id[ID_TEXT];
 	id_format(id_next(&w->ids), id);
-	const struct alert a = {
-		.rule = SLICE("DNS list"), .key = list, .sentence = slice_str(sentence), .id = slice_str(id), .wall_ms = w->wall_ms
-	};
+	const struct alert a = { .rule = SLICE("DNS list"),
+		.key = list,
+		.sentence = slice_str(sentence),
+		.id = slice_str(id),
+		.wall_ms = w->wall_ms };
 	act_alert(w, w->generation, &a);
 }
 
@@ -60,8 +62,8 @@ bool list_desk_is_failure(const struct dns_answer *a)
 {
 	if (a->status != DNS_FAILED)
 		return false;
-	return a->failure == DNS_TIMEOUT || (a->failure >= DNS_SERVFAIL && a->failure <= DNS_LOOP &&
-						    a->failure != DNS_UNREACHABLE);
+	return a->failure == DNS_TIMEOUT ||
+	       (a->failure >= DNS_SERVFAIL && a->failure <= DNS_LOOP && a->failure != DNS_UNREACHABLE);
 }
 
 /* ---- decoys ---- */

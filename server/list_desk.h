@@ -22,10 +22,10 @@ struct list_test {
 };
 
 struct list_desk {
-	struct worker *worker;			     /* NULL: of a thread that tests and tells nothing */
-	uint64_t next_ms;			     /* a test may be due */
+	struct worker *worker;			   /* NULL: of a thread that tests and tells nothing */
+	uint64_t next_ms;			   /* a test may be due */
 	struct list_test tests[SCORE_LOOKUPS_MAX]; /* under way, of the worker's generation */
-	uint64_t shared;			     /* of decoys, while answers are delivered; 0: not yet made */
+	uint64_t shared;			   /* of decoys, while answers are delivered; 0: not yet made */
 	bool sharing;
 };
 

@@ -43,8 +43,8 @@ enum { LOOKUP_LIST_QUESTIONS = 2 };
 #define LOOKUP_FROM_CACHE UINT32_MAX /* instead of the time that an answer took */
 unsigned lookup_begin_list(struct lookups *l, unsigned lookup, const struct score_facts *f,
 	struct dns_question q_r[LOOKUP_LIST_QUESTIONS]);
-unsigned lookup_take_list(struct lookups *l, unsigned lookup, const struct dns_question *q,
-	const struct dns_answer *a, uint32_t took_ms, struct dns_question more_r[LOOKUP_LIST_QUESTIONS]);
+unsigned lookup_take_list(struct lookups *l, unsigned lookup, const struct dns_question *q, const struct dns_answer *a,
+	uint32_t took_ms, struct dns_question more_r[LOOKUP_LIST_QUESTIONS]);
 /* Those that are out of play now: what they say is not known. */
 uint64_t lookup_lists_out(const struct lookups *l);
 

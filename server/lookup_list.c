@@ -48,8 +48,8 @@ static unsigned ask_behind(struct lookups *l, unsigned lookup, const struct dns_
 	return n;
 }
 
-static unsigned take_word(struct lookups *l, unsigned lookup, const struct dns_question *q,
-	const struct dns_answer *a, uint32_t took_ms, struct dns_question more_r[LOOKUP_LIST_QUESTIONS])
+static unsigned take_word(struct lookups *l, unsigned lookup, const struct dns_question *q, const struct dns_answer *a,
+	uint32_t took_ms, struct dns_question more_r[LOOKUP_LIST_QUESTIONS])
 {
 	const struct dns_list_use *use = use_of(l, lookup);
 	uint64_t bit = (uint64_t)1 << lookup;
@@ -104,8 +104,8 @@ static void take_text(struct lookups *l, unsigned lookup, const struct score_loo
 			&l->arena, slice_of(record.text.p, record.text.n < TXT_KEPT ? record.text.n : TXT_KEPT));
 }
 
-unsigned lookup_take_list(struct lookups *l, unsigned lookup, const struct dns_question *q,
-	const struct dns_answer *a, uint32_t took_ms, struct dns_question more_r[LOOKUP_LIST_QUESTIONS])
+unsigned lookup_take_list(struct lookups *l, unsigned lookup, const struct dns_question *q, const struct dns_answer *a,
+	uint32_t took_ms, struct dns_question more_r[LOOKUP_LIST_QUESTIONS])
 {
 	if (q->type == DNS_TXT)
 		take_text(l, lookup, use_of(l, lookup)->about, a);
@@ -116,8 +116,8 @@ unsigned lookup_take_list(struct lookups *l, unsigned lookup, const struct dns_q
 	return 0;
 }
 
-unsigned lookup_begin_list(struct lookups *l, unsigned lookup, const struct score_facts *f,
-	struct dns_question q_r[LOOKUP_LIST_QUESTIONS])
+unsigned lookup_begin_list(
+	struct lookups *l, unsigned lookup, const struct score_facts *f, struct dns_question q_r[LOOKUP_LIST_QUESTIONS])
 {
 	const struct score_lookup *about = use_of(l, lookup)->about;
 	struct slice subject = slice_of(NULL, 0);
@@ -138,8 +138,8 @@ struct lookup_listing lookup_listing(const struct lookups *l, unsigned rule)
 {
 	if (!l)
 		return (struct lookup_listing){ 0 };
-	uint64_t known = l->known.lookups & ~lookup_lists_out(l) & score_rule_lookups(l->client.generation->rules, rule);
-	for (; known; known &= known - 1) {
+	uint64_t read = score_rule_lookups(l->client.generation->rules, rule);
+	for (uint64_t known = l->known.lookups & ~lookup_lists_out(l) & read; known; known &= known - 1) {
 		unsigned i = (unsigned)__builtin_ctzll(known);
 		if (l->answers[i].p)
 			return (struct lookup_listing){ use_of(l, i)->about->shown, l->texts[i] };

@@ -108,7 +108,7 @@ static void test_restart(void **state)
 	restart_is("score = { memory = \"1024k\"; };", "score = { memory = \"1M\"; };", "");
 	restart_is("", "listeners = ( { address = \"127.0.0.1:25\"; } );", "listeners");
 	restart_is("", "score = { memory = \"1M\"; }; server = { user = \"x\"; workers = 2; control = \"x\"; };",
-		   "server.workers, server.user, server.control, score.memory");
+		"server.workers, server.user, server.control, score.memory");
 }
 
 static void test_shipped(void **state)
@@ -119,14 +119,14 @@ static void test_shipped(void **state)
 	assert_string_equal(p.lines.data, "smtpguardd.cfg:18: warning: listener \"mx\": STARTTLS is not announced "
 					  "without tls.certificates\n");
 	assert_non_null(p.s);
-	assert_int_equal(p.s->rules.count, 23);
+	assert_int_equal(p.s->rules.count, 25);
 	round_trip(p.s);
 	buf_release(&p.lines);
 
 	p = parse_file("demo.cfg");
 	assert_string_equal(p.lines.data, "");
 	assert_non_null(p.s);
-	assert_int_equal(p.s->rules.count, 23);
+	assert_int_equal(p.s->rules.count, 25);
 	assert_int_equal(p.s->listeners.items[0].address.items[0].port, 2525);
 	assert_int_equal(p.s->relay.backends.items[0].scheme, SETTINGS_MAILDIR);
 	round_trip(p.s);
@@ -145,6 +145,7 @@ static void test_shipped_is_default(void **state)
 	/* only these are not */
 	s->rules.count = 0;
 	s->lists.count = 0;
+	s->dns_lists.count = 0;
 	assert_true(settings_dump(s, &shipped) && settings_dump(q.s, &defaults));
 	assert_true(slice_eq(buf_slice(&shipped), buf_slice(&defaults)));
 	buf_release(&shipped);
@@ -218,10 +219,14 @@ static void test_rules_page(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round_trip), cmocka_unit_test(test_values),
-		cmocka_unit_test(test_restart),	   cmocka_unit_test(test_shipped),
-		cmocka_unit_test(test_shipped_is_default), cmocka_unit_test(test_manual),
-		cmocka_unit_test(test_man_page),   cmocka_unit_test(test_rules_page),
+		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_restart),
+		cmocka_unit_test(test_shipped),
+		cmocka_unit_test(test_shipped_is_default),
+		cmocka_unit_test(test_manual),
+		cmocka_unit_test(test_man_page),
+		cmocka_unit_test(test_rules_page),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
