@@ -10,22 +10,22 @@ static void test_unknown(void **state)
 {
 	(void)state;
 	assert_faults(QUIET "limits = {\n dealy = \"1m\";\n};",
-		"t.cfg:3: limits.dealy is not a setting; did you mean \"delay\"?\n");
+		      "t.cfg:3: limits.dealy is not a setting; did you mean \"delay\"?\n");
 	assert_faults(QUIET "limit = { };", "t.cfg:2: limit is not a setting; did you mean \"limits\"?\n");
 	assert_faults(QUIET "colour = 1;", "t.cfg:2: colour is not a setting\n");
 	assert_faults(QUIET "relay = { identity = \"xclent\"; };",
-		"t.cfg:2: relay.identity = \"xclent\": one of \"xclient\", \"xforward\", \"proxy\", \"none\" is "
-		"wanted; did you mean \"xclient\"?\n");
+		      "t.cfg:2: relay.identity = \"xclent\": one of \"xclient\", \"xforward\", \"proxy\", \"none\" is "
+		      "wanted; did you mean \"xclient\"?\n");
 }
 
 static void test_all_are_told(void **state)
 {
 	(void)state;
 	assert_faults(QUIET "limits = { delay = 60;\n recipients = 0; };\nenforce = \"yes\";\nx = 1;",
-		"t.cfg:2: limits.delay = 60: a duration such as \"30s\", \"5m\", \"1h\" or \"7d\" is wanted\n"
-		"t.cfg:3: limits.recipients = 0: out of range, 1 to 100000 is allowed\n"
-		"t.cfg:4: enforce = \"yes\": true or false is wanted\n"
-		"t.cfg:5: x is not a setting\n");
+		      "t.cfg:2: limits.delay = 60: a duration such as \"30s\", \"5m\", \"1h\" or \"7d\" is wanted\n"
+		      "t.cfg:3: limits.recipients = 0: out of range, 1 to 100000 is allowed\n"
+		      "t.cfg:4: enforce = \"yes\": true or false is wanted\n"
+		      "t.cfg:5: x is not a setting\n");
 }
 
 static void test_libconfig_facts(void **state)
@@ -33,7 +33,7 @@ static void test_libconfig_facts(void **state)
 	(void)state;
 	assert_fault_in("a = 1;\nlimits = { sessions = 5000000000; };", "t.cfg:2: the number 5000000000 is too large");
 	assert_faults("limits = {\n sessions = 1\n errors = 2;\n};\nrules = ( { name = \"a\"; }\n { name = \"b\"; } );",
-		"t.cfg:6: syntax error: often a missing or trailing comma above\n");
+		      "t.cfg:6: syntax error: often a missing or trailing comma above\n");
 	assert_faults("limits = { };\nlimits = { };", "t.cfg:2: duplicate setting name\n");
 	assert_fault_in("a = \"b\n", "t.cfg:1: this string has no end");
 	assert_fault_in("a = ((((((((((1))))))))));", "t.cfg:1: too many brackets inside each other");
@@ -49,28 +49,28 @@ static void test_libconfig_facts(void **state)
 	assert_true(p.s->rules.items[0].charge > 2.4 && p.s->rules.items[0].charge < 2.6);
 	parsed_free(&p);
 	assert_fault_in("rules = ( { name = \"a\"; when = \"helo =~ /\\x41\\n/\"; do = \"log\"; } );",
-		"rules[\"a\"].when = \"helo =~ /A\\x0a/\": a control character is in it");
+			"rules[\"a\"].when = \"helo =~ /A\\x0a/\": a control character is in it");
 }
 
 static void test_relay(void **state)
 {
 	(void)state;
 	assert_faults(QUIET "relay = { recipients = \"none\"; };",
-		"t.cfg:2: relay.recipients = \"none\" takes any recipient in relay.domains, which is empty: "
-		"name your domains there\n");
+		      "t.cfg:2: relay.recipients = \"none\" takes any recipient in relay.domains, which is empty: "
+		      "name your domains there\n");
 	assert_clean(QUIET "relay = { recipients = \"none\"; domains = \"example.com\"; };");
-	assert_fault_in(
-		QUIET "relay = { identity = \"none\"; };", "t.cfg:2: relay.identity = \"none\" needs relay.domains");
+	assert_fault_in(QUIET "relay = { identity = \"none\"; };",
+			"t.cfg:2: relay.identity = \"none\" needs relay.domains");
 	assert_fault_in(QUIET "relay = { identity = \"xforward\"; };", "identity = \"xforward\" needs relay.domains");
 	assert_clean(QUIET "relay = { identity = \"xforward\"; domains = [\"a.example\", \"b.example\"]; };");
 	assert_fault_in(QUIET "relay = { backends = \"maildir://x\"; };", "maildir:// backend needs relay.domains");
 	assert_fault_in(QUIET "relay = { recipients = [\"list:staff\", \"backend\"]; };",
-		"t.cfg:2: relay.recipients: there is no list \"staff\" in `lists`");
+			"t.cfg:2: relay.recipients: there is no list \"staff\" in `lists`");
 	assert_clean(QUIET "lists = { staff = \"staff.list\"; };\n"
 			   "relay = { recipients = [\"list:staff\", \"backend\"]; };");
 	assert_fault_in(QUIET "relay = { backends = []; };", "relay.backends = [ ... ]: empty");
 	assert_fault_in(QUIET "relay = { domains = [\"a.example\", \"A.example\"]; };",
-		"warning: relay.domains has \"a.example\" twice");
+			"warning: relay.domains has \"a.example\" twice");
 }
 
 static void test_listeners(void **state)
@@ -82,13 +82,13 @@ static void test_listeners(void **state)
 	assert_fault_in("listeners = ( { address = []; } );", "listeners[1].address = [ ... ]: empty");
 	assert_fault_in("listeners = ( { address = \"127.0.0.1:25\"; tls = \"off\"; },\n"
 			"{ address = \"[::1]:25\"; tls = \"off\"; } );",
-		"t.cfg:2: two listeners are named \"mx\"");
+			"t.cfg:2: two listeners are named \"mx\"");
 	assert_fault_in("listeners = ( { name = \"a\"; address = \"127.0.0.1:25\"; },\n"
 			"{ name = \"b\"; address = \"127.0.0.1:25\"; } );",
-		"listener \"b\": one of its addresses is given twice");
+			"listener \"b\": one of its addresses is given twice");
 	assert_fault_in("listeners = ( { address = [\"127.0.0.1:25\", \"127.0.0.1:25\"]; } );", "is given twice");
-	assert_fault_in(
-		"tls = { certificates = ( { cert = \"a\"; } ); };", "t.cfg:1: tls.certificates[1].key is missing");
+	assert_fault_in("tls = { certificates = ( { cert = \"a\"; } ); };",
+			"t.cfg:1: tls.certificates[1].key is missing");
 }
 
 static void test_rest(void **state)
@@ -98,22 +98,22 @@ static void test_rest(void **state)
 	(void)state;
 	assert_fault_in(QUIET "alerts = { to = \"a@example.com\"; };", "alerts.to needs alerts.from");
 	assert_fault_in(QUIET "greylist = { delay = \"1h\"; window = \"1h\"; };", "greylist.delay must be below");
-	assert_fault_in(
-		QUIET "limits = { sessions = 10;\n sessions_per_client = 11; };", "t.cfg:3: warning: limits.sess");
+	assert_fault_in(QUIET "limits = { sessions = 10;\n sessions_per_client = 11; };",
+			"t.cfg:3: warning: limits.sess");
 	assert_fault_in(QUIET "limits = { stress_timeout = \"6m\"; };", "warning: limits.stress_timeout is above");
 	snprintf(text, sizeof text, QUIET "server = { control = \"/%0107d\"; };", 0);
 	assert_fault_in(text, "the path of a socket has at most 107 bytes");
 	assert_fault_in(QUIET "recipient_sources = ( { name = \"a\"; type = \"socketmap\"; address = \"unix:/a\"; },\n"
 			      "{ name = \"a\"; type = \"socketmap\"; } );",
-		"t.cfg:3: recipient_sources: \"a\" needs address");
+			"t.cfg:3: recipient_sources: \"a\" needs address");
 	assert_fault_in(QUIET "recipient_sources = ( { name = \"a\"; type = \"socketmap\"; address = \"unix:/a\"; },\n"
 			      "{ name = \"a\"; type = \"socketmap\"; address = \"unix:/a\"; } );",
-		"t.cfg:3: recipient_sources: two are named \"a\"");
+			"t.cfg:3: recipient_sources: two are named \"a\"");
 	assert_fault_in(QUIET "relay = { recipients = [\"sqlite:a\"]; };", "there is no \"a\" of this type");
 	assert_fault_in(QUIET "relay = { recipients = [\"sqlite:a\"]; };", "\"a\" needs relay.domains");
 	assert_fault_in(QUIET "dns = { servers = [\"192.0.2.1\", \"192.0.2.2\", \"192.0.2.3\", \"192.0.2.4\", "
 			      "\"192.0.2.5\", \"192.0.2.6\", \"192.0.2.7\", \"192.0.2.8\", \"192.0.2.9\"]; };",
-		"dns.servers has 9 name servers: leave at most 8");
+			"dns.servers has 9 name servers: leave at most 8");
 }
 
 static void test_what_is_allowed_together(void **state)
@@ -130,19 +130,17 @@ static void test_groups(void **state)
 	(void)state;
 	assert_clean(QUIET "relay = { groups = (" GROUP("g", "g.example") "," GROUP("h", "h.example") "); };");
 	assert_fault_in(QUIET "relay = { groups = (" GROUP("g", "g.example") "," GROUP("g", "h.example") "); };",
-		"two groups are named \"g\"");
+			"two groups are named \"g\"");
 	assert_fault_in(QUIET "relay = { groups = (" GROUP("main", "g.example") "); };", "choose another name");
 	assert_fault_in(QUIET "relay = { groups = (" GROUP("g", "a.example") "," GROUP("h", "A.example") "); };",
-		"\"a.example\" is a domain of \"g\" and of \"h\": leave it in one");
+			"\"a.example\" is a domain of \"g\" and of \"h\": leave it in one");
 	assert_fault_in(QUIET "relay = { domains = \"a.example\"; groups = (" GROUP("g", "a.example") "); };",
-		"of \"g\" and of \"main\"");
-	assert_fault_in(
-		QUIET "relay = { groups = ( { name = \"g\"; backends = \"smtp://127.0.0.1:26\"; } ); };", "domains");
-	assert_fault_in(QUIET
-		"relay = { groups = (" GROUP("g",
-			"g.example") "); };\n"
-				     "alerts = { from = \"a@x.example\"; to = [\"a@x.example\", \"b@g.example\"]; };",
-		"go to different groups");
+			"of \"g\" and of \"main\"");
+	assert_fault_in(QUIET "relay = { groups = ( { name = \"g\"; backends = \"smtp://127.0.0.1:26\"; } ); };",
+			"domains");
+	assert_fault_in(QUIET "relay = { groups = (" GROUP("g", "g.example") "); };\n"
+			      "alerts = { from = \"a@x.example\"; to = [\"a@x.example\", \"b@g.example\"]; };",
+			"go to different groups");
 }
 
 static void test_replay(void **state)
@@ -189,7 +187,7 @@ static void test_rules(void **state)
 	rule_fault("when = \"x\"; do = \"\";", "rules[\"r\"].do = \"\": one of ");
 	rule_fault("when = \"x\"; then = 1;", "rules[\"r\"].then is not a setting");
 	rule_fault("when = \"x\"; do = \"ok\"; }, { name = \"r\"; when = \"y\"; do = \"ok\";",
-		"rule \"r\": the name is taken: t.cfg:3");
+		   "rule \"r\": the name is taken: t.cfg:3");
 	assert_fault_in("rules = ( { when = \"x\"; do = \"ok\"; } );", "t.cfg:1: rules[1].name is missing");
 	assert_fault_in("rules = ( 7 );", "rules[1] = 7: a group { ... } is wanted");
 }

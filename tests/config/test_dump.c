@@ -108,7 +108,7 @@ static void test_restart(void **state)
 	restart_is("score = { memory = \"1024k\"; };", "score = { memory = \"1M\"; };", "");
 	restart_is("", "listeners = ( { address = \"127.0.0.1:25\"; } );", "listeners");
 	restart_is("", "score = { memory = \"1M\"; }; server = { user = \"x\"; workers = 2; control = \"x\"; };",
-		"server.workers, server.user, server.control, score.memory");
+		   "server.workers, server.user, server.control, score.memory");
 }
 
 static void test_shipped(void **state)
@@ -219,14 +219,10 @@ static void test_rules_page(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round_trip),
-		cmocka_unit_test(test_values),
-		cmocka_unit_test(test_restart),
-		cmocka_unit_test(test_shipped),
-		cmocka_unit_test(test_shipped_is_default),
-		cmocka_unit_test(test_manual),
-		cmocka_unit_test(test_man_page),
-		cmocka_unit_test(test_rules_page),
+		cmocka_unit_test(test_round_trip), cmocka_unit_test(test_values),
+		cmocka_unit_test(test_restart),	   cmocka_unit_test(test_shipped),
+		cmocka_unit_test(test_shipped_is_default), cmocka_unit_test(test_manual),
+		cmocka_unit_test(test_man_page),   cmocka_unit_test(test_rules_page),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
