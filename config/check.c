@@ -45,6 +45,19 @@ static bool listens_twice(const struct settings_listener *a, const struct settin
 	return false;
 }
 
+static void check_policy_listener(const struct checker *c, const struct settings_listener *l, const struct node *n)
+{
+	if (l->proxy_protocol_from.count || l->xclient_from.count)
+		FAULT(c, SETTINGS_ERROR, n, "listener \"%s\": proxy_protocol_from and xclient_from are for SMTP: "
+					    "leave them away where protocol = \"policy\"", l->name);
+	for (size_t i = 0; i < l->address.count; i++)
+		if (l->address.items[i].port == 25) {
+			FAULT(c, SETTINGS_ERROR, n, "listener \"%s\": protocol = \"policy\" on port 25, where clients "
+						    "come: give it an address such as 127.0.0.1:10040", l->name);
+			break;
+		}
+}
+
 static void check_listener(const struct checker *c, size_t index)
 {
 	const struct settings_listener *l = &c->s->listeners.items[index];
@@ -56,6 +69,10 @@ static void check_listener(const struct checker *c, size_t index)
 	for (size_t i = 0; i <= index; i++)
 		if (listens_twice(&c->s->listeners.items[i], l))
 			FAULT(c, SETTINGS_ERROR, n, "listener \"%s\": one of its addresses is given twice", l->name);
+	if (l->protocol == SETTINGS_PROTOCOL_POLICY) {
+		check_policy_listener(c, l, n);
+		return;
+	}
 	if (c->s->tls.certificates.count || l->tls == SETTINGS_TLS_OFF)
 		return;
 	if (l->tls == SETTINGS_TLS_IMPLICIT)

@@ -45,6 +45,7 @@ struct settings_codes {
 	size_t count;
 };
 
+enum settings_protocol { SETTINGS_PROTOCOL_SMTP, SETTINGS_PROTOCOL_POLICY };
 enum settings_tls { SETTINGS_TLS_OFF, SETTINGS_TLS_STARTTLS, SETTINGS_TLS_IMPLICIT };
 enum settings_newline { SETTINGS_NEWLINE_REPAIR, SETTINGS_NEWLINE_REFUSE };
 enum settings_tls_version { SETTINGS_TLS_1_2, SETTINGS_TLS_1_3 };
@@ -83,9 +84,11 @@ struct settings_server {
 struct settings_listener {
 	const char *name;
 	struct settings_addresses address;
+	enum settings_protocol protocol;
 	enum settings_tls tls;
 	struct settings_prefixes proxy_protocol_from;
 	struct settings_prefixes xclient_from;
+	struct settings_prefixes policy_from;
 };
 
 struct settings_listeners {

@@ -39,6 +39,8 @@ static const struct row rows_listener[] = {
 	  .help = "what rules and the journal call it" },
 	{ .name = "address", .shape = SHAPE_MANY, .kind = KIND_ADDRESS, AT(listener, address),
 	  .flags = ROW_NOT_EMPTY, .preset = "0.0.0.0:25, [::]:25", .help = "where clients connect to" },
+	{ .name = "protocol", .kind = KIND_WORD, AT(listener, protocol), .preset = "smtp", .words = words_protocol,
+	  .help = "SMTP with clients, or the questions of a Postfix that has them: its check_policy_service" },
 	{ .name = "tls", .kind = KIND_WORD, AT(listener, tls), .preset = "starttls", .words = words_tls,
 	  .help = "off, STARTTLS announced, or TLS from the first byte" },
 	{ .name = "proxy_protocol_from", .shape = SHAPE_MANY, .kind = KIND_PREFIX,
@@ -46,6 +48,8 @@ static const struct row rows_listener[] = {
 	  .help = "prefixes whose PROXY header is required and believed" },
 	{ .name = "xclient_from", .shape = SHAPE_MANY, .kind = KIND_PREFIX, AT(listener, xclient_from),
 	  .preset = "", .help = "prefixes that may use XCLIENT; loopback is not implied" },
+	{ .name = "policy_from", .shape = SHAPE_MANY, .kind = KIND_PREFIX, AT(listener, policy_from),
+	  .preset = "127.0.0.0/8, ::1/128", .help = "prefixes from which a Postfix may ask, where protocol is policy" },
 	{ .name = NULL },
 };
 

@@ -2,6 +2,12 @@
 
 #define NOT_BUILT true
 
+const struct word words_protocol[] = {
+	{ "smtp", SETTINGS_PROTOCOL_SMTP, false },
+	{ "policy", SETTINGS_PROTOCOL_POLICY, false },
+	{ NULL, 0, false },
+};
+
 const struct word words_tls[] = {
 	{ "off", SETTINGS_TLS_OFF, false },
 	{ "starttls", SETTINGS_TLS_STARTTLS, false },

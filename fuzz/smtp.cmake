@@ -6,3 +6,4 @@ sg_fuzz_target(smtp_client SOURCES ${CMAKE_CURRENT_LIST_DIR}/smtp_client.c ROOMS
 sg_fuzz_target(smtp_words SOURCES ${CMAKE_CURRENT_LIST_DIR}/smtp_words.c ROOMS smtp)
 sg_fuzz_target(smtp_header SOURCES ${CMAKE_CURRENT_LIST_DIR}/smtp_header.c ROOMS smtp)
 sg_fuzz_target(smtp_addr SOURCES ${CMAKE_CURRENT_LIST_DIR}/smtp_addr.c ROOMS smtp)
+sg_fuzz_target(smtp_policy SOURCES ${CMAKE_CURRENT_LIST_DIR}/smtp_policy.c ROOMS smtp)

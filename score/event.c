@@ -90,6 +90,14 @@ bool score_event(const struct score_ruleset *set, const struct score_facts *f, s
 	return true;
 }
 
+bool score_rules_count_by(const struct score_ruleset *set, enum score_key_kind kind)
+{
+	for (unsigned i = 0; i < set->keyspecs_n; i++)
+		if (has_key(&set->keyspecs[i], (int)kind))
+			return true;
+	return false;
+}
+
 void score_event_learned(const struct score_ruleset *set, const struct score_facts *f, struct score_store *store,
 	enum score_event event, uint64_t amount, enum score_key_kind learned, uint64_t now_ms)
 {

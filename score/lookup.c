@@ -186,6 +186,13 @@ static bool is_decided(const struct judge *j)
 	return j->found.action >= SCORE_DEFER && j->found.action <= SCORE_BLOCK;
 }
 
+bool score_lookup_any(const struct score_ruleset *set, enum score_stage stage)
+{
+	const struct score_stage_rules *s = &set->stages[stage];
+	return (s->facts & SCORE_LOOKED_UP) || s->lookups ||
+	       (stage >= SCORE_RCPT && score_rules_do(set, SCORE_GREYLIST));
+}
+
 void score_lookup_wants(const struct score_ruleset *set, enum score_stage stage, const struct score_facts *f,
 	const struct score_case *c, struct score_store *store, const struct score_wants *tried, bool even_known_good,
 	uint64_t now_ms, struct score_wants *wants_r)

@@ -37,6 +37,8 @@ bool score_lookup_subject(const struct score_lookup *l, const struct score_facts
 /* Those that rules read which are not off; those that this rule reads: 1 << number. */
 uint64_t score_lookups_used(const struct score_ruleset *set);
 uint64_t score_rule_lookups(const struct score_ruleset *set, unsigned rule);
+/* May this stage want anything at all? Cheap. */
+bool score_lookup_any(const struct score_ruleset *set, enum score_stage stage);
 
 struct score_wants {
 	uint32_t facts;	  /* of SCORE_LOOKED_UP */

@@ -265,6 +265,8 @@ bool score_event(const struct score_ruleset *set, const struct score_facts *f, s
 void score_event_undo(const struct score_ruleset *set, const struct score_facts *f, struct score_store *store,
 	enum score_event event, uint64_t amount, uint64_t now_ms);
 
+/* Does any rule count by this key? */
+bool score_rules_count_by(const struct score_ruleset *set, enum score_key_kind kind);
 /* A key that was not known when the event happened (the client's name, an identity) is known now: counts the event by
  * what has it. Gives no charge. */
 void score_event_learned(const struct score_ruleset *set, const struct score_facts *f, struct score_store *store,

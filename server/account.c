@@ -208,16 +208,28 @@ static void put_client(struct buf *b, const struct session *s)
 	number(b, DECISION_WAITED, s->tally.waited_ms);
 }
 
+/* A host's name may spell its address, a term of SPF has some: where those are hidden the first word is told alone. */
+static bool put_answer(struct buf *b, const struct record *r, struct slice answer)
+{
+	bool plain = r->addresses == SETTINGS_ADDRESSES_PLAIN, name = slice_find(answer, '.') < answer.n;
+	if (plain)
+		return decision_text(b, DECISION_LOOKUP_ANSWER, answer);
+	struct slice first = slice_of(answer.p, slice_find(answer, ' '));
+	return name && first.n == answer.n ? put_address(r, b, DECISION_LOOKUP_ANSWER, answer)
+					   : decision_text(b, DECISION_LOOKUP_ANSWER, first);
+}
+
 static void put_lookups(struct buf *b, const struct session *s)
 {
+	const struct record *r = &s->worker->record;
 	struct lookup_told told;
 	unsigned at = 0;
-	text(b, DECISION_NAME, lookup_client_name(s->lookups));
+	if (lookup_client_name(s->lookups).n)
+		(void)!put_address(r, b, DECISION_NAME, lookup_client_name(s->lookups));
 	text(b, DECISION_RDNS, lookup_rdns(s->lookups));
 	number(b, DECISION_DNS_MS, s->tally.dns_ms);
 	while (lookup_next(s->lookups, &at, &told)) {
-		if (!decision_text(b, DECISION_LOOKUP, slice_str(told.name)) ||
-			!decision_text(b, DECISION_LOOKUP_ANSWER, told.answer) ||
+		if (!decision_text(b, DECISION_LOOKUP, slice_str(told.name)) || !put_answer(b, r, told.answer) ||
 			!decision_number(b, DECISION_LOOKUP_MS, told.ms))
 			return;
 	}

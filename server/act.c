@@ -155,7 +155,8 @@ void act_tell(struct session *s, const struct score_facts *f, const struct score
 void act_on(struct session *s, const struct score_facts *f, const struct score_verdict *v)
 {
 	act_tell(s, f, v);
-	throttle_set(&s->throttle, v->rate, s->worker->now_ms);
+	if (!s->policy) /* the connection is not its client's */
+		throttle_set(&s->throttle, v->rate, s->worker->now_ms);
 }
 
 /* ---- block ---- */

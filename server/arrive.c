@@ -1,10 +1,10 @@
-/* The beginning of a session: who the client is (by its address, by what a listed proxy says in a PROXY header or by
- * XCLIENT), whether it may come in, and the handshake of a listener with implicit TLS. */
+/* The beginning of a session: who the client is (by its address, or by what a listed proxy says in a PROXY header),
+ * whether it may come in, and the handshake of a listener with implicit TLS. */
 #include "base/mem.h"
 #include "net/proxy.h"
+#include "server/policy.h"
 #include "server/replay_log.h"
 #include "server/seats.h"
-#include "server/lookup.h"
 #include "server/talk.h"
 
 #include <errno.h>
@@ -25,7 +25,7 @@ static const struct settings_listener *listener_of(const struct session *s)
 
 /* ---- a session's first steps ---- */
 
-static struct smtp_server_config config_of(const struct session *s)
+struct smtp_server_config arrive_config(const struct session *s)
 {
 	const struct settings *set = s->generation->settings;
 	return (struct smtp_server_config){
@@ -62,7 +62,7 @@ static void meet(const struct session *s)
 }
 
 /* What is known of the client is looked up, and it is counted as a session. */
-static void get_to_know(struct session *s, bool allowed)
+void arrive_get_to_know(struct session *s, bool allowed)
 {
 	struct worker *w = s->worker;
 	door_standing(w->app, s->generation, &s->peer.ip, w->wall_ms, &s->standing);
@@ -71,7 +71,7 @@ static void get_to_know(struct session *s, bool allowed)
 	note_opened(w);
 }
 
-static void welcome(struct session *s)
+void arrive_welcome(struct session *s)
 {
 	s->greeted = true;
 	if (retell_wanted(s->worker))
@@ -79,11 +79,6 @@ static void welcome(struct session *s)
 	replay_trace(s);
 	judge_event(s, SCORE_EV_CONNECTIONS, 1);
 	talk_greet(s);
-}
-
-void arrive_behind_tls(struct session *s)
-{
-	welcome(s);
 }
 
 static void begin_tls(struct session *s)
@@ -103,8 +98,8 @@ static void begin(struct session *s, bool allowed)
 	const struct settings_listener *l = listener_of(s);
 	s->awaiting = AWAIT_CLIENT;
 	s->trusted = ip_prefixes_have(l->xclient_from.items, l->xclient_from.count, &s->peer.ip);
-	get_to_know(s, allowed);
-	s->announced = config_of(s);
+	arrive_get_to_know(s, allowed);
+	s->announced = arrive_config(s);
 	smtp_server_init(&s->smtp, &s->announced, &s->conn.out);
 	if (l->tls == SETTINGS_TLS_IMPLICIT) {
 		begin_tls(s);
@@ -114,7 +109,7 @@ static void begin(struct session *s, bool allowed)
 		s->handshaken = true;
 		smtp_server_tls_started(&s->smtp);
 	}
-	welcome(s);
+	arrive_welcome(s);
 	session_pump(s);
 }
 
@@ -162,7 +157,7 @@ static struct slice words_of(enum clients_room room)
 }
 
 /* Who is known good is not kept out by its neighbours. */
-static struct slice enters(struct worker *w, const struct ip *client, const struct generation *g, bool allowed)
+struct slice arrive_enter(struct worker *w, const struct ip *client, const struct generation *g, bool allowed)
 {
 	uint32_t each = g->settings->limits.sessions_per_client, net = g->settings->limits.sessions_per_net;
 	struct clients_limits limits = { each ? each : UINT32_MAX, net ? net : UINT32_MAX };
@@ -183,7 +178,7 @@ static void open_straight(struct worker *w, int fd, const struct peer *peer)
 		away_over_limit(w, fd, peer, SLICE(TOO_MANY));
 		return;
 	}
-	struct slice full = enters(w, &peer->ip, w->generation, allowed);
+	struct slice full = arrive_enter(w, &peer->ip, w->generation, allowed);
 	if (full.n) {
 		seats_leave(w->app);
 		away_over_limit(w, fd, peer, full);
@@ -236,7 +231,7 @@ void arrive_turn_away(struct session *s, struct slice why)
 	vanish(s);
 }
 
-static struct via *via_new(enum via_kind kind, const struct ip *proxy)
+struct via *arrive_via_new(enum via_kind kind, const struct ip *proxy)
 {
 	struct via *v = mem_zalloc(sizeof *v);
 	if (!v)
@@ -246,7 +241,7 @@ static struct via *via_new(enum via_kind kind, const struct ip *proxy)
 	return v;
 }
 
-static void via_free(struct via **v)
+void arrive_via_free(struct via **v)
 {
 	if (!*v)
 		return;
@@ -259,7 +254,7 @@ static void via_free(struct via **v)
 
 void arrive_forget_via(struct session *s)
 {
-	via_free(&s->via);
+	arrive_via_free(&s->via);
 }
 
 /* Only printable ASCII: it goes into Received:, journal and rules. */
@@ -273,7 +268,7 @@ static bool is_plain(struct slice text)
 
 static bool believe_proxy(struct session *s, const struct net_proxy *p)
 {
-	struct via *v = s->via = via_new(VIA_PROXY_PROTOCOL, &s->peer.ip);
+	struct via *v = s->via = arrive_via_new(VIA_PROXY_PROTOCOL, &s->peer.ip);
 	if (!v)
 		return false;
 	s->peer.ip = p->src;
@@ -311,7 +306,7 @@ static bool admit_behind_proxy(struct session *s, int fd, bool local, bool *allo
 		return false;
 	}
 	struct slice full = local ? words_of(clients_enter(w->app->clients, &s->peer.ip, &NO_LIMITS))
-				  : enters(w, &s->peer.ip, s->generation, *allowed_r);
+				  : arrive_enter(w, &s->peer.ip, s->generation, *allowed_r);
 	if (full.n)
 		away_over_limit(w, fd, &s->peer, full);
 	return !full.n;
@@ -370,125 +365,10 @@ void session_open(struct worker *w, int fd, const struct ip *ip, uint16_t port, 
 {
 	const struct peer peer = { .ip = *ip, .port = port, .listener = (uint16_t)listener };
 	const struct settings_prefixes *proxies = &app_listener(w->app, listener)->proxy_protocol_from;
-	if (ip_prefixes_have(proxies->items, proxies->count, ip))
+	if (app_listener(w->app, listener)->protocol == SETTINGS_PROTOCOL_POLICY)
+		policy_open(w, fd, &peer);
+	else if (ip_prefixes_have(proxies->items, proxies->count, ip))
 		await_header(w, fd, &peer);
 	else
 		open_straight(w, fd, &peer);
-}
-
-/* ---- XCLIENT ---- */
-
-/* An attribute that was not given keeps its value. */
-static bool take_value(char **to, const char *before, const struct smtp_xclient *x, unsigned which, struct slice value)
-{
-	if (x->known & which)
-		*to = mem_strndup(value.p, value.n);
-	else if (!(x->given & which) && before)
-		*to = mem_strndup(before, strlen(before));
-	else
-		return true;
-	return *to != NULL;
-}
-
-/* NULL: out of memory. */
-static struct via *via_of_xclient(const struct session *s, const struct smtp_xclient *x)
-{
-	const struct via *old = s->via && s->via->kind == VIA_XCLIENT ? s->via : NULL;
-	struct via *v = via_new(VIA_XCLIENT, old ? &old->proxy : &s->peer.ip);
-	if (v && take_value(&v->name, old ? old->name : NULL, x, SMTP_XATTR_NAME, x->name) &&
-		take_value(&v->login, old ? old->login : NULL, x, SMTP_XATTR_LOGIN, x->login))
-		return v;
-	via_free(&v);
-	return NULL;
-}
-
-static void end_former(struct session *s)
-{
-	struct worker *w = s->worker;
-	if (!s->tally.by.n)
-		s->tally.by = SLICE("xclient");
-	journal_session(s);
-	if (retell_wanted(w))
-		retell_end(s);
-	judge_release(s);
-	lookup_release(&s->lookups);
-	clients_leave(w->app->clients, &s->peer.ip);
-	stat_sub(&w->stats, STAT_SESSIONS_OPEN, 1);
-	mem_free(&s->helo);
-	arrive_forget_via(s);
-}
-
-/* What a new connection would begin with; the socket, its TLS and what is trusted stay. */
-static void forget_former(struct session *s)
-{
-	struct worker *w = s->worker;
-	struct generation *now = generation_ref(w->generation);
-	generation_unref(&s->generation);
-	s->generation = now;
-	s->announced = config_of(s);
-	s->id = id_next(&w->ids);
-	s->opened_ms = s->heard_ms = w->now_ms;
-	s->helo_n = 0;
-	s->tally = (struct tally){ 0 };
-	s->throttle = (struct throttle){ 0 };
-	s->judgement = (struct score_case){ 0 };
-	s->would = (struct score_decision){ .rule = SCORE_NO_RULE };
-	s->replay_step = 0;
-	s->held_refusals = 0;
-	s->esmtp = s->early_talker = s->auth_said = s->ending = false;
-}
-
-static void become(struct session *s, const struct smtp_xclient *x, struct via *v)
-{
-	s->via = v;
-	if (x->known & SMTP_XATTR_DESTADDR && x->known & SMTP_XATTR_DESTPORT) {
-		v->dest = x->dest;
-		v->dest_port = x->dest_port;
-	}
-	if (x->known & SMTP_XATTR_ADDR)
-		s->peer.ip = x->ip;
-	if (x->given & SMTP_XATTR_PORT)
-		s->peer.port = x->port;
-	if (x->known & SMTP_XATTR_HELO)
-		s->helo = mem_strndup(x->helo.p, x->helo.n);
-	s->helo_n = s->helo ? x->helo.n : 0;
-}
-
-static void refuse_xclient(struct session *s, struct slice by, struct slice text)
-{
-	s->greeted = true;
-	s->by_xclient = false;
-	s->tally.code = 421;
-	s->tally.by = by;
-	talk_answer(s, 421, judge_sign(s, text));
-}
-
-void arrive_xclient(struct session *s, const struct smtp_xclient *x)
-{
-	struct worker *w = s->worker;
-	struct score_hold hold;
-	if (x->given & ~x->known & SMTP_XATTR_ADDR) {
-		talk_answer(s, 501, SLICE("5.5.4 XCLIENT: a client without an address cannot be judged"));
-		return;
-	}
-	struct via *v = via_of_xclient(s, x);
-	if (!v) {
-		talk_answer(s, 451, SLICE("4.3.0 Out of memory, try again later"));
-		return;
-	}
-	end_former(s);
-	forget_former(s);
-	become(s, x, v);
-	enum door door = door_of_client(w->app, s->generation, &s->peer.ip, w->wall_ms, &hold);
-	struct slice full = enters(w, &s->peer.ip, s->generation, door == DOOR_ALLOWED);
-	if (full.n) /* counted all the same: it leaves again when it is closed */
-		(void)!clients_enter(w->app->clients, &s->peer.ip, &NO_LIMITS);
-	get_to_know(s, door == DOOR_ALLOWED);
-	s->by_xclient = true;
-	if (door == DOOR_BLOCKED)
-		refuse_xclient(s, SLICE("block"), SLICE("4.7.0 Your address is blocked for now, try again later"));
-	else if (full.n)
-		refuse_xclient(s, SLICE("limit"), full);
-	else
-		welcome(s);
 }

@@ -178,6 +178,8 @@ bool control_stats(void *arg, struct ctl_json args, struct ctl_json_doc *data_r,
 	ctl_json_put_count(root, "alerts", control_sum(app, STAT_ALERTS));
 	PUT_FIELDS(ctl_json_put_object(root, "tls"), app, TLS);
 	ctl_json_put_count(root, "proxy_refused", control_sum(app, STAT_PROXY_REFUSED));
+	ctl_json_put_count(root, "policy_refused", control_sum(app, STAT_POLICY_REFUSED));
+	ctl_json_put_count(root, "policy_unjudged", control_sum(app, STAT_POLICY_UNJUDGED));
 	ctl_json_put_count(root, "offences", control_sum(app, STAT_OFFENCES));
 	ctl_json_put_count(root, "timeouts", control_sum(app, STAT_TIMEOUTS));
 	ctl_json_put_count(root, "waiting", atomic_load(&app->waiting));

@@ -1,3 +1,4 @@
+#include "server/policy.h"
 #include "server/pressure.h"
 #include "server/talk.h"
 
@@ -7,8 +8,11 @@ enum { RATE_EVERY_MS = 5000, RATE_GRACE_MS = 30000 };
 /* After limits.session_time a body may only go on at this rate; at the hard stop nothing goes on. */
 enum { LATE_RATE = 10 * 1000 };
 
+/* A Postfix that asks keeps its connection for as long as it likes. */
 static uint64_t hard_stop_ms(const struct session *s)
 {
+	if (s->policy)
+		return UINT64_MAX;
 	return s->opened_ms + s->generation->settings->limits.session_end_ms;
 }
 
@@ -32,6 +36,8 @@ void deadline_after(struct session *s, uint64_t ms)
 static uint64_t silence_allowed(const struct session *s)
 {
 	const struct settings_limits *l = &s->generation->settings->limits;
+	if (s->policy)
+		return policy_quiet_ms(s);
 	if (s->in_body)
 		return l->data_timeout_ms;
 	return pressure_is_high(s->worker->app) && l->stress_timeout_ms < l->command_timeout_ms ? l->stress_timeout_ms
@@ -87,6 +93,10 @@ static void client_is_late(struct session *s)
 {
 	uint64_t now = s->worker->now_ms;
 	bool body = s->in_body;
+	if (s->policy) {
+		policy_look(s);
+		return;
+	}
 	if (is_over(s))
 		session_end(s, "limit", SLICE("4.4.2 Session has lasted too long"));
 	else if (now >= s->heard_ms + silence_allowed(s))

@@ -7,6 +7,8 @@ static const char *state_name(const struct session *s)
 		"message" };
 	if (s->awaiting == AWAIT_DELAY)
 		return "delayed";
+	if (s->awaiting == AWAIT_DNS)
+		return "looked up";
 	if (s->awaiting == AWAIT_RATE)
 		return "throttled";
 	if (s->awaiting == AWAIT_PROXY)

@@ -1,4 +1,5 @@
 /* The end of a session: the last reply leaves, also to who goes on talking. */
+#include "server/policy.h"
 #include "server/talk.h"
 
 /* How long the last reply may take to leave. */
@@ -135,6 +136,10 @@ void session_end(struct session *s, const char *by, struct slice text)
 		arrive_turn_away(s, text);
 		return;
 	}
+	if (s->policy) {
+		policy_end(s, slice_str(by));
+		return;
+	}
 	s->tally.code = 421;
 	s->tally.by = slice_str(by);
 	s->tally.why = text;
@@ -157,7 +162,7 @@ enum { LOOKS = 256 };
 /* A newcomer who could go on at any time and does not, between two mails or in a handshake. */
 static bool says_nothing(const struct session *s)
 {
-	return !s->standing.known_good && !s->standing.allowed && !s->mail &&
+	return !s->standing.known_good && !s->standing.allowed && !s->mail && !s->policy &&
 	       (s->awaiting == AWAIT_CLIENT || s->awaiting == AWAIT_TLS);
 }
 
@@ -191,7 +196,8 @@ bool ending_make_room(struct worker *w)
 void session_drain(struct session *s)
 {
 	s->leaving = true;
-	if (!s->mail && s->awaiting != AWAIT_FLUSH)
+	bool rests = s->policy ? s->asked == ASKED_NOTHING : !s->mail;
+	if (rests && s->awaiting != AWAIT_FLUSH)
 		session_end(s, "shutdown", SLICE("4.3.2 Server is shutting down, try again"));
 }
 

@@ -4,6 +4,7 @@
 #include "server/account.h"
 #include "server/grey.h"
 #include "server/lookup.h"
+#include "server/policy.h"
 
 static const char *const VERDICT[] = {
 	[MAIL_QUIT] = "quit",
@@ -33,6 +34,13 @@ static void put_optional(struct record *r, const char *name, struct slice value)
 		record_words(r, name, value);
 }
 
+/* A host's name may spell its address. */
+static void put_hidden(struct record *r, const char *name, struct slice value)
+{
+	if (value.n)
+		record_address(r, name, value);
+}
+
 static void put_count(struct record *r, const char *name, uint64_t value)
 {
 	if (value)
@@ -42,7 +50,9 @@ static void put_count(struct record *r, const char *name, uint64_t value)
 /* Who says that it is this client, and how. */
 static void put_via(struct record *r, const struct session *s)
 {
-	static const char *const KIND[] = { [VIA_PROXY_PROTOCOL] = "proxy-protocol", [VIA_XCLIENT] = "xclient" };
+	static const char *const KIND[] = {
+		[VIA_PROXY_PROTOCOL] = "proxy-protocol", [VIA_XCLIENT] = "xclient", [VIA_POLICY] = "policy"
+	};
 	char ip[IP_TEXT];
 	if (!s->via)
 		return;
@@ -63,7 +73,7 @@ static void put_client(struct record *r, const struct session *s)
 	record_number(r, "port", s->peer.port);
 	put_via(r, s);
 	if (!(s->via && s->via->name))
-		put_optional(r, "name", lookup_client_name(s->lookups));
+		put_hidden(r, "name", lookup_client_name(s->lookups));
 	put_optional(r, "rdns", lookup_rdns(s->lookups));
 	put_optional(r, "helo", session_helo(s));
 	put_optional(r, "tls", session_tls_version(s));
@@ -147,7 +157,7 @@ static void put_outcome(struct record *r, const struct mail *m)
 static void put_proof(struct record *r, const struct session *s)
 {
 	put_optional(r, "spf", lookup_spf_word(s->lookups));
-	put_optional(r, "identity", lookup_identity(s->lookups));
+	put_hidden(r, "identity", lookup_identity(s->lookups));
 }
 
 static void write_mail(struct session *s)
@@ -187,6 +197,8 @@ void journal_mail(struct session *s)
 {
 	struct mail *m = s->mail;
 	judge_tell(s, SCORE_OF_MAIL);
+	if (s->policy)
+		policy_settle(m);
 	write_mail(s);
 	if (m->outcome.verdict == MAIL_DEFERRED)
 		judge_take_back(s);
@@ -197,7 +209,7 @@ void journal_mail(struct session *s)
 	stat_add(&s->worker->stats, COUNTED_AS[m->outcome.verdict], 1);
 	judge_mail_done(s);
 	lookup_end_mail(s->lookups);
-	if (m->outcome.verdict == MAIL_ACCEPTED)
+	if (m->outcome.verdict == MAIL_ACCEPTED && !s->policy)
 		receipt_await(s);
 	mail_free(&s->mail, &s->worker->app->spool);
 }

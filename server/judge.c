@@ -1,6 +1,7 @@
 #include "base/log.h"
 #include "server/account.h"
 #include "server/grey.h"
+#include "server/policy.h"
 #include "server/replay_log.h"
 #include "server/lookup.h"
 #include "server/talk.h"
@@ -123,6 +124,8 @@ void judge_take_back(struct session *s)
 void judge_learned(struct session *s, enum score_event event, enum score_key_kind key)
 {
 	struct worker *w = s->worker;
+	if (!score_rules_count_by(s->generation->rules, key))
+		return;
 	struct score_facts f = facts_of(s);
 	struct replay_record *r = replay_call(s, REPLAY_EVENT, &f);
 	score_event_learned(s->generation->rules, &f, w->app->store, event, 1, key, w->wall_ms);
@@ -147,6 +150,8 @@ static uint64_t delay_left(const struct session *s)
 {
 	uint64_t most = s->generation->settings->limits.delay_ms;
 	bool greeting = s->asked == ASKED_GREETING || s->asked == ASKED_BANNER;
+	if (s->policy && most > POLICY_DELAY_MS)
+		most = POLICY_DELAY_MS;
 	if (greeting && most > GREETING_DELAY_MS)
 		most = GREETING_DELAY_MS;
 	uint64_t left = most > s->tally.waited_ms ? most - s->tally.waited_ms : 0;

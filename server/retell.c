@@ -69,9 +69,28 @@ static void put_commands(struct session *s, struct slice lines)
 	}
 }
 
+/* What a Postfix that asks has told of its client. */
+static void put_question(struct session *s, enum smtp_event_kind kind, const struct smtp_event *ev)
+{
+	if (kind == SMTP_EV_HELO)
+		say(s, TRANSCRIPT_IN, "%s %.*s", ev->esmtp ? "EHLO" : "HELO", SLICE_ARG(ev->name));
+	else if (kind == SMTP_EV_MAIL)
+		say(s, TRANSCRIPT_IN, "MAIL FROM:<%.*s>", SLICE_ARG(ev->path.addr));
+	else if (kind == SMTP_EV_RCPT)
+		say(s, TRANSCRIPT_IN, "RCPT TO:<%.*s>", SLICE_ARG(ev->path.addr));
+	else if (kind == SMTP_EV_DATA)
+		say(s, TRANSCRIPT_IN, "DATA");
+	else if (kind == SMTP_EV_BODY_END)
+		say(s, TRANSCRIPT_IN, "[body]");
+}
+
 void retell_in(
 	struct session *s, struct slice used, uint32_t chunk, enum smtp_event_kind kind, const struct smtp_event *ev)
 {
+	if (s->policy) {
+		put_question(s, kind, ev);
+		return;
+	}
 	bool offence = kind == SMTP_EV_OFFENCE, in_body = s->in_body && !s->smtp.body.chunked;
 	if (kind == SMTP_EV_BODY_END && s->mail)
 		say(s, TRANSCRIPT_IN, "[body: %llu bytes]", (unsigned long long)s->mail->body_bytes);

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "server/lookup.h"
 #include "server/held.h"
+#include "server/policy.h"
 #include "server/replay_log.h"
 #include "server/seats.h"
 #include "server/talk.h"
@@ -68,6 +69,10 @@ void session_close(struct session *s)
 	struct worker *w = s->worker;
 	if (!net_conn_is_open(&s->conn))
 		return;
+	if (policy_is_vacant(s)) {
+		policy_close_vacant(s);
+		return;
+	}
 	transfer_cancel(s);
 	if (s->mail)
 		journal_mail(s);
@@ -84,6 +89,7 @@ void session_close(struct session *s)
 	held_release(s);
 	mem_free(&s->helo);
 	arrive_forget_via(s);
+	mem_free(&s->policy);
 	clients_leave(w->app->clients, &s->peer.ip);
 	seats_leave(w->app);
 	stat_sub(&w->stats, STAT_SESSIONS_OPEN, 1);
@@ -155,7 +161,7 @@ static enum smtp_event_kind work(struct session *s, struct slice *in)
 		size_t said = buf_len(&s->conn.out);
 		struct slice before = *in;
 		uint32_t chunk = smtp_server_chunk_left(&s->smtp);
-		enum smtp_event_kind kind = smtp_server_next(&s->smtp, in, ev);
+		enum smtp_event_kind kind = s->policy ? policy_next(s, in, ev) : smtp_server_next(&s->smtp, in, ev);
 		if (retell_wanted(s->worker))
 			retell_used(s, slice_of(before.p, before.n - in->n), chunk, kind, ev);
 		if (buf_len(&s->conn.out) != said) /* NOOP and the like are answered without an event */
@@ -163,7 +169,10 @@ static enum smtp_event_kind work(struct session *s, struct slice *in)
 		if (kind == SMTP_EV_MORE || kind == SMTP_EV_WAIT || kind == SMTP_EV_CLOSE)
 			return kind;
 		s->heard_ms = s->worker->now_ms;
-		talk_event(s, kind, ev);
+		if (s->policy)
+			policy_event(s, kind, ev);
+		else
+			talk_event(s, kind, ev);
 		if (retell_wanted(s->worker))
 			retell_out(s);
 		if (too_far_behind(s))
@@ -175,7 +184,7 @@ static void client_gone(struct session *s, enum net_result r)
 {
 	if (!s->tally.by.n)
 		s->tally.by = r == NET_EOF ? SLICE("client") : SLICE("connection");
-	if (s->mail && s->mail->outcome.verdict == MAIL_QUIT)
+	if (s->mail && s->mail->outcome.verdict == MAIL_QUIT && !s->policy)
 		s->mail->outcome.verdict = MAIL_LOST;
 	if (r == NET_EOF)
 		ending_finish(s, false); /* it may have ended its own side only, and still awaits our answers */
@@ -186,7 +195,7 @@ static void client_gone(struct session *s, enum net_result r)
 /* The core ends a session of itself when the client breaks the rules of the protocol too often or too badly. */
 static void note_fault(struct session *s)
 {
-	if (s->said_quit || s->tally.code)
+	if (s->said_quit || s->tally.code || s->policy)
 		return;
 	s->tally.code = 421;
 	s->tally.by = SLICE("protocol");
@@ -252,7 +261,7 @@ static void shake_hands(struct session *s)
 		if (retell_wanted(w))
 			retell_tls(s, NULL);
 		if (!s->greeted)
-			arrive_behind_tls(s);
+			arrive_welcome(s);
 		session_pump(s);
 		return;
 	case NET_AGAIN:

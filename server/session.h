@@ -1,6 +1,7 @@
 /* server/session.h - one client's connection, from the accept to the close
  *
- * Files: arrive.c (its beginning: door, PROXY, implicit TLS, XCLIENT), session.c (life and bytes), ending.c (its end),
+ * Files: arrive.c (its beginning: door, PROXY, implicit TLS), again.c (another client on it: XCLIENT, policy requests),
+ * policy.c (a Postfix that asks), session.c (life and bytes), ending.c (its end),
  * talk.c (what the client asks, what it is told), stage.c (how a stage is judged), lookup.c (what is asked of the DNS
  * for it), offer.c (what EHLO announces), facts.c (what rules may see), judge.c
  * (what the rules want), act.c (what they do beside replies and waits), transfer.c (recipients and bodies on their way
@@ -51,6 +52,7 @@ enum asked {
 
 struct account;
 struct lookups;
+struct policy;
 
 struct peer {
 	struct ip ip;
@@ -59,7 +61,7 @@ struct peer {
 };
 
 /* What a proxy has said of its client. */
-enum via_kind { VIA_PROXY_PROTOCOL, VIA_XCLIENT };
+enum via_kind { VIA_PROXY_PROTOCOL, VIA_XCLIENT, VIA_POLICY };
 struct via {
 	struct ip proxy;
 	enum via_kind kind;
@@ -83,6 +85,7 @@ struct tally {
 struct session {
 	struct net_conn conn;
 	struct smtp_server smtp;
+	struct policy *policy; /* owned; NULL: it speaks SMTP. Else its core, in place of the line above */
 	struct smtp_server_config announced;
 	struct net_timer timer;
 	uint64_t deadline_ms; /* the timer may fire earlier: it is moved only when it would fire too late */

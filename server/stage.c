@@ -1,7 +1,16 @@
 /* A stage of the session: what its rules want to know is found out, then they judge, then it goes on. */
 #include "server/grey.h"
 #include "server/lookup.h"
+#include "server/policy.h"
 #include "server/talk.h"
+
+static void proceed(struct session *s)
+{
+	if (s->policy)
+		policy_go_on(s);
+	else
+		talk_steps[s->asked].go_on(s);
+}
 
 static void judge(struct session *s)
 {
@@ -9,9 +18,11 @@ static void judge(struct session *s)
 	struct refusal r;
 	switch (judge_stage(s, at->stage, &r)) {
 	case JUDGED_GO:
-		at->go_on(s);
+		proceed(s);
 		return;
 	case JUDGED_REFUSED:
+		if (s->policy)
+			policy_note_refusal(s, &r);
 		at->refuse(s, &r);
 		return;
 	case JUDGED_WAIT:
@@ -46,13 +57,23 @@ void stage_arrive(struct session *s)
 	stage_begin(s);
 }
 
-void stage_begin(struct session *s)
+/* True: something must be awaited. Most rule sets want nothing at most stages: that is seen at once. */
+static bool look_up(struct session *s)
 {
+	const struct score_ruleset *rules = s->generation->rules;
+	enum score_stage stage = talk_steps[s->asked].stage;
+	if (!score_lookup_any(rules, stage) && !(stage == SCORE_MAIL && score_lookup_any(rules, SCORE_RCPT)))
+		return false;
 	const struct lookup_client client = client_of(s);
 	const struct score_facts f = facts_of(s);
-	bool wait = lookup_begin(&s->lookups, &client, talk_steps[s->asked].stage, &f, &s->judgement);
+	bool wait = lookup_begin(&s->lookups, &client, stage, &f, &s->judgement);
 	take_learned(s);
-	if (!wait) {
+	return wait;
+}
+
+void stage_begin(struct session *s)
+{
+	if (!look_up(s)) {
 		judge(s);
 		return;
 	}
@@ -102,6 +123,6 @@ void stage_give_up(struct session *s)
 void stage_resume(struct session *s)
 {
 	judge_end_delay(s);
-	talk_steps[s->asked].go_on(s);
+	proceed(s);
 	session_pump(s);
 }

@@ -34,12 +34,14 @@ enum statistic {
 	STAT_BYTES_DELIVERED,
 	STAT_TLS_HANDSHAKES,
 	STAT_TLS_FAILED,
-	STAT_PROXY_REFUSED, /* connections of a listed proxy without a good PROXY header */
-	STAT_ACCEPT_PAUSES, /* out of descriptors */
-	STAT_BLOCKS,	    /* clients blocked by a rule */
-	STAT_BLOCKED,	    /* connections turned away by a block */
-	STAT_ALERTS,	    /* mails to the administrator */
-	STAT_GAVE_UP,	    /* tests of a stage, and of a recipient, in which a pattern took too many steps */
+	STAT_PROXY_REFUSED,   /* connections of a listed proxy without a good PROXY header */
+	STAT_POLICY_REFUSED,  /* connections to a policy listener that were closed at once */
+	STAT_POLICY_UNJUDGED, /* policy requests answered DUNNO because they, or we, failed */
+	STAT_ACCEPT_PAUSES,   /* out of descriptors */
+	STAT_BLOCKS,	      /* clients blocked by a rule */
+	STAT_BLOCKED,	      /* connections turned away by a block */
+	STAT_ALERTS,	      /* mails to the administrator */
+	STAT_GAVE_UP,	      /* tests of a stage, and of a recipient, in which a pattern took too many steps */
 	STAT_COUNT
 };
 

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "server/lookup.h"
+#include "server/policy.h"
 
 #include <sys/socket.h>
 
@@ -20,12 +21,14 @@ void talk_answer(struct session *s, unsigned code, struct slice text)
 	s->asked = ASKED_NOTHING;
 	s->awaiting = AWAIT_CLIENT;
 	s->heard_ms = s->worker->now_ms;
-	if (s->ending) {
+	if (s->ending)
 		s->tally.code = (uint16_t)code;
+	if (s->policy)
+		policy_answer(s, code, text);
+	else if (s->ending)
 		smtp_server_close(&s->smtp, (int)code, text);
-	} else {
+	else
 		smtp_server_answer(&s->smtp, (int)code, text);
-	}
 }
 
 /* ---- greeting ---- */
@@ -71,7 +74,7 @@ static void refuse_greeting(struct session *s, const struct refusal *r)
 	s->asked = ASKED_NOTHING;
 	s->tally.code = (uint16_t)(r->code / 100 == 4 ? 421 : 554);
 	s->tally.by = r->by;
-	if (s->ending)
+	if (s->ending && !s->policy)
 		smtp_server_close(&s->smtp, (int)r->code, r->text);
 	else
 		greet(s, s->tally.code, r->text);
@@ -146,6 +149,7 @@ static void on_helo(struct session *s, const struct smtp_event *ev)
 	s->esmtp = ev->esmtp;
 	s->asked = ASKED_HELO;
 	s->helo_ours = helo_is_ours(s);
+	judge_learned(s, SCORE_EV_CONNECTIONS, SCORE_KEY_HELO); /* of the session, by the name it gives itself */
 	lookup_end_hello(s->lookups);
 	stage_begin(s);
 }
@@ -189,7 +193,7 @@ static void on_mail(struct session *s, const struct smtp_event *ev)
 {
 	struct worker *w = s->worker;
 	s->asked = ASKED_MAIL;
-	if (too_late_for_mail(s))
+	if (!s->policy && too_late_for_mail(s))
 		return;
 	s->mail = mail_new(id_next(&w->ids), ++s->tally.mails, w->now_ms);
 	if (!s->mail || !mail_set_sender(s->mail, ev->path.addr, &ev->params)) {
@@ -221,7 +225,7 @@ void talk_answer_rcpt(struct session *s, unsigned code, struct slice text, struc
 			outcome(m, verdict_of(code), by, code, text);
 	}
 	talk_answer(s, code, text);
-	if (s->held_refusals >= HELD_REFUSALS_MAX) {
+	if (s->held_refusals >= HELD_REFUSALS_MAX && !s->policy) {
 		s->tally.code = 421;
 		s->tally.by = by;
 		smtp_server_close(&s->smtp, 421, SLICE("4.7.0 Too many refused recipients, closing connection"));
@@ -404,7 +408,7 @@ void talk_event(struct session *s, enum smtp_event_kind kind, const struct smtp_
 		on_starttls(s);
 		return;
 	case SMTP_EV_XCLIENT:
-		arrive_xclient(s, &ev->xclient);
+		again_by_xclient(s, &ev->xclient);
 		return;
 	case SMTP_EV_OFFENCE:
 		on_offence(s, ev);

@@ -1,8 +1,7 @@
 /* server/talk.h - the steps of a session, among the files that make it up
  *
- * For server/arrive.c, session.c, ending.c, talk.c, facts.c, judge.c, act.c, transfer.c, deadline.c, receipt.c,
- * retell.c and journal.c;
- * worker.c takes journal_orphan().
+ * For server/arrive.c, again.c, policy.c, session.c, ending.c, talk.c, facts.c, judge.c, act.c, transfer.c, deadline.c,
+ * receipt.c, retell.c and journal.c; worker.c takes journal_orphan().
  */
 #ifndef SERVER_TALK_H
 #define SERVER_TALK_H
@@ -17,9 +16,27 @@ void arrive_read_proxy(struct session *s);
 /* It will not come, or is none: the connection ends without a word, counted. */
 void arrive_turn_away(struct session *s, struct slice why);
 /* The handshake of a listener with implicit TLS is done: the client is greeted. */
-void arrive_behind_tls(struct session *s);
-void arrive_xclient(struct session *s, const struct smtp_xclient *x);
 void arrive_forget_via(struct session *s);
+/* For again.c and policy.c: what a session begins with. */
+struct smtp_server_config arrive_config(const struct session *s) MUST_USE;
+/* The client is counted in; none: it is, else why not. */
+struct slice arrive_enter(struct worker *w, const struct ip *client, const struct generation *g, bool allowed) MUST_USE;
+/* What is known of the client is looked up, and it is counted as a session. */
+void arrive_get_to_know(struct session *s, bool allowed);
+/* It is judged and greeted. */
+void arrive_welcome(struct session *s);
+/* NULL: no memory. */
+struct via *arrive_via_new(enum via_kind kind, const struct ip *proxy) MUST_USE;
+void arrive_via_free(struct via **v);
+
+/* again.c */
+void again_by_xclient(struct session *s, const struct smtp_xclient *x);
+/* Its client is another one from now on: AGAIN_LET_IN wants arrive_welcome(), AGAIN_BLOCKED again_refuse(). */
+enum again { AGAIN_LET_IN, AGAIN_BLOCKED, AGAIN_FAILED /* no memory: all is as before */ };
+enum again again_for_policy(struct session *s, const struct smtp_xclient *x) MUST_USE;
+void again_refuse(struct session *s, struct slice by, struct slice text);
+/* The client's session ends in journal and counts; the connection stays. */
+void again_leave(struct session *s);
 
 /* session.c */
 /* NULL: no memory; `fd` is closed, its client told. */

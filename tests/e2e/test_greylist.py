@@ -109,6 +109,17 @@ def test_known_good_and_trusted_never_wait(served):
     assert rcpt(g, NETS[0], to="other@example.test", sender="x@quite.different.test").code == 250
 
 
+def test_an_identity_is_known_good_whatever_address_it_uses(served):
+    g, _ = served(known_good={"messages": 1, "over": "0s"})
+    waits(rcpt(g, NETS[0]))
+    time.sleep(DELAY + 0.2)
+    with Client(g.port, NETS[0]) as c:
+        c.ehlo("mx.client.test")
+        assert c.mail(sender="news@big.test", rcpts=("user@example.test",)).code == 250
+    assert rcpt(g, NETS[9], sender="quite-another@big.test", to="other@example.test").code == 250
+    waits(rcpt(g, NETS[9], sender="quite-another@unproven.test", to="third@example.test"))
+
+
 def test_what_waits_eats_no_rate_budget(served):
     g, _ = served(rules=({"name": "rate", "when": "count(recipients by client, 1h) > 2", "do": "reject"}, *RULES))
     for _ in range(6):

@@ -149,3 +149,18 @@ def test_a_client_that_leaves_while_it_is_looked_up(guard, backend, asked):
     with Client(g.port, CLIENT) as c:
         c.ehlo("mx.good.test")
     assert g.journaled("session", 31, client=CLIENT)[-1]["rdns"] == "ok"
+
+
+@pytest.mark.parametrize("how", ["hash", "none"])
+def test_hidden_addresses_are_hidden_in_names_too(guard, backend, asked, how):
+    name = "host-127-9-0-7.good.test"
+    asked.zone = {**ZONE, names.reverse(CLIENT): {"PTR": name}, name: {"A": [CLIENT]}}
+    g = start(guard, backend, asked, log={"addresses": how})
+    with Client(g.port, CLIENT) as c:
+        c.ehlo("mx.good.test")
+        c.envelope("a@good.test", ("user@example.test",))
+        c.cmd("QUIT")
+    g.journaled("session")
+    said = (g.folder / "journal").read_text() + g.ctl("--json", "last").stdout
+    assert "127-9-0-7" not in said and CLIENT not in said
+    assert "pass" in said

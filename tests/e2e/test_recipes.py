@@ -3,6 +3,7 @@ import re
 
 import pytest
 
+from harness import dns as names
 from harness import mails, recipes, settings, wait
 from harness.client import Client
 from harness.guard import elapsed, run_guard
@@ -249,3 +250,39 @@ def test_16_a_heavy_client_is_throttled(play):
     seconds, reply = heavy("127.90.16.1")
     assert reply.code == 250 and seconds > 1.5, seconds
     assert heavy("127.90.16.2")[0] < seconds
+
+
+def looked_up(dns, zone):
+    return {"servers": [f"127.0.0.1:{dns(zone).port}"], "timeout": "1s"}
+
+
+def test_17_who_has_no_name_waits_longer(play, dns):
+    zone = {names.reverse("127.90.17.2"): {"PTR": "mx.good.test"}, "mx.good.test": {"A": "127.90.17.2"},
+            names.reverse("127.90.17.3"): {"PTR": "dsl-127-90-17-3.isp.test"}}
+    g = play(17, change=('"8s"', '"1s"'), dns=looked_up(dns, zone))
+    assert elapsed(lambda: send(g, "127.90.17.2"))[0] < 0.9
+    seconds, code = elapsed(lambda: send(g, "127.90.17.1"))
+    assert seconds >= 0.9 and code == 250
+    assert "no-rdns" in str(g.ctl_json("explain", "--client", "127.90.17.1"))
+    seconds, code = elapsed(lambda: send(g, "127.90.17.3"))
+    assert seconds >= 3.9 and code == 250, "ten points are not doubtful"
+
+
+def test_18_only_the_doubtful_are_greylisted(play, dns):
+    zone = {names.reverse("127.90.18.2"): {"PTR": "mx.good.test"}, "mx.good.test": {"A": "127.90.18.2"}}
+    g = play(18, dns=looked_up(dns, zone), greylist={"delay": "1s"})
+    assert send(g, "127.90.18.2") == 250
+    assert send(g, "127.90.18.1") == 450
+    assert "127.90.18.0/24" in g.ctl("list", "--kind", "greylist").stdout
+    wait.until(lambda: send(g, "127.90.18.1") == 250, 5, "the retry")
+
+
+def test_19_what_spf_refuses(play, dns):
+    zone = {"strict.test": {"TXT": "v=spf1 ip4:127.90.19.1 -all"}, "soft.test": {"TXT": "v=spf1 ~all"},
+            names.reverse("127.90.19.9"): {"PTR": "out.forwarder.test"}, "out.forwarder.test": {"A": "127.90.19.9"},
+            "lost.test": {"do": names.SERVFAIL}}
+    g = play(19, ".forwarder.test\n", dns=looked_up(dns, zone))
+    assert send(g, "127.90.19.1", "a@strict.test") == 250
+    assert send(g, "127.90.19.2", "a@strict.test") == 550
+    assert send(g, "127.90.19.9", "a@strict.test") == 250
+    assert [send(g, "127.90.19.2", f"a@{d}.test") for d in ("soft", "lost", "none")] == [250] * 3
