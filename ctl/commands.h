@@ -107,16 +107,21 @@
  *     "rules": [ { "name", "stage", "after_ms" (since the session began), "action", "points" (that counted),
  *                  "observed": true, "cancelled": true (by an ok above), "times" (recipients),
  *                  "read": [ { "name": "count(messages by client, 1m)", "value": 61.0 } ] } ],
+ *     "lookups": [ { "name": "dnsbl('list.example')", "answer", "ms" } ], "dns_ms" (that was waited for them),
  *     "to": [ { "address", "code", "id" (of a refusal) } ], "to_more" (recipients that are not shown),
  *     "connections" (of a client turned away at the door, which has one record a minute: this and those since) }
  *   A member that has nothing to say is left out.
  *
- * test    args: { "client", "helo", "from", "recipient" }  all but the client may be left out; what needs one that
- *         was left out is not tested. Nothing is counted, charged or changed.
+ * test    args: { "client", "rdns", "helo", "from", "recipient" }  all but the client may be left out; what needs one
+ *         that was left out is not tested. Nothing is counted, charged or changed. "rdns": the client's confirmed name,
+ *         which is not looked up then.
  *   { "stages": [ { "stage": "rcpt", "verdict": "none" | "wait" | "defer" | "reject" | "block", "by": "rule",
  *                   "would": "reject", "would_by": (where observed rules or enforce = false make it another),
- *                   "wait_ms", "code", "reply", "score", "points", "ok": "rule that is in force" } ],
- *     "rules": [ as above ], "hold": HOLD, "notes": [ "client.name is not known in this version" ] }
+ *                   "wait_ms", "code", "reply", "score", "points", "ok": "rule that is in force",
+ *                   "greylist": (where that is the verdict, or would be) { "answer": "first" | "early" | "passed" |
+ *                   "known", "identity" (that is proven), "by": "spf" | "name" | "net" (it passes), "wait_s" } } ],
+ *     "lookups": [ as above ], "rules": [ as above ], "hold": HOLD,
+ *     "notes": [ "rule \"x\": auth is always unknown in this version" ] }
  *
  * list    args: { "kind": "client" | "net" | "sender" | ... | "block" | "greylist", "top": N }  1..10000, default 20;
  *         without kind all records; "block": blocks and allowances; "greylist": who was greylisted
@@ -159,7 +164,8 @@
  *   { "trace": ID, "next": N (the next "from"), "lost": 0 (lines that were pushed out before they were taken),
  *     "more": bool (there are more now),
  *     "lines": [ { "time" (RFC 3339), "session", "kind", "text" (bytes from outside), "cut" (bytes left off) } ] }
- *   kind: "connect", "in" (from the client), "out" (to it), "tls", "rule", "verdict", "backend", "offence", "end".
+ *   kind: "connect", "in" (from the client), "out" (to it), "tls", "dns" (a lookup), "rule", "verdict",
+ *   "backend", "offence", "end".
  *   At most 8 traces at once, 1,024 lines each. AUTH and bodies are never in them.
  *
  * snapshot  args: none

@@ -13,6 +13,12 @@ unsigned dns_rdns_begin(struct dns_rdns *r, const struct ip *ip, struct dns_ques
 	return 1;
 }
 
+bool dns_rdns_given(struct dns_rdns *r, const struct ip *ip, struct slice name)
+{
+	*r = (struct dns_rdns){ .ip = *ip, .asked = true, .n = 1, .leads_back = 1 };
+	return dns_name_is_host(name) && dns_name_parse(name, &r->names[0]);
+}
+
 static bool is_known(const struct dns_rdns *r, const struct dns_name *name)
 {
 	for (unsigned i = 0; i < r->n; i++)

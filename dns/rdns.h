@@ -30,6 +30,8 @@ struct dns_rdns {
 
 /* Returns the number of questions to ask: 1. */
 unsigned dns_rdns_begin(struct dns_rdns *r, const struct ip *ip, struct dns_question q_r[DNS_RDNS_NAMES]);
+/* Instead: nobody is asked, this is the name, and leads back. False: it is no host's name. */
+bool dns_rdns_given(struct dns_rdns *r, const struct ip *ip, struct slice name) MUST_USE;
 /* Takes the answer to one of its questions. Returns the number of further questions. */
 unsigned dns_rdns_answer(struct dns_rdns *r, const struct dns_question *q, const struct dns_answer *a,
 	struct dns_question q_r[DNS_RDNS_NAMES]);

@@ -113,6 +113,8 @@ struct relay_shared;
 
 /* NULL: relay_config_fault() says why, or no memory. */
 struct relay_shared *relay_shared_new(const struct relay_config *c) MUST_USE;
+/* As relay_is_local(), by the settings of now; any thread. */
+bool relay_shared_is_local(struct relay_shared *s, struct slice domain);
 /* New settings. Each worker takes them on in its relay_configure(). False: memory or a fault, the old ones stay. */
 bool relay_shared_configure(struct relay_shared *s, const struct relay_config *c) MUST_USE;
 /* Opens the files that outlive the process: PATH, which says who has which mail already, and PATH.out, which names the

@@ -131,6 +131,14 @@ unsigned relay_probe_slot(const struct relay_shared *s, const struct ip *client)
 	return (unsigned)(hash_bytes(&s->key, slice_of((const char *)client->b, sizeof client->b)) % RELAY_PROBE_SLOTS);
 }
 
+bool relay_shared_is_local(struct relay_shared *s, struct slice domain)
+{
+	struct relay_settings *settings = relay_shared_settings(s);
+	bool local = relay_settings_is_local(settings, domain);
+	relay_settings_unref(&settings);
+	return local;
+}
+
 size_t relay_shared_info(struct relay_shared *s, uint64_t now_ms, struct relay_backend_info *info_r, size_t max)
 {
 	struct relay_settings *settings = relay_shared_settings(s);

@@ -4,7 +4,9 @@
 #include "base/clock.h"
 #include "score/evidence.h"
 #include "score/names.h"
+#include "server/control_look.h"
 #include "server/door.h"
+#include "server/grey.h"
 #include "server/pressure.h"
 
 #include <stdio.h>
@@ -16,6 +18,7 @@ struct trial {
 	struct score_case c;
 	struct score_readings read;
 	uint64_t told[SCORE_RULES_MAX / 64 + 1]; /* a bit for each rule that was told */
+	struct control_look look;
 	struct slice client;
 	struct ctl_json stages, rules;
 };
@@ -86,12 +89,35 @@ static struct slice action_name(enum score_action action)
 	return action == SCORE_NONE ? SLICE("none") : slice_str(score_action_name(action));
 }
 
-static void put_reply(struct trial *t, struct ctl_json at, const struct score_verdict *v)
+/* Nobody's clock is started. Returns how long it would have to wait; 0: it passes. */
+static uint64_t put_greylist(struct trial *t, struct ctl_json at)
+{
+	struct score_store *store = t->app->store;
+	const struct score_grey_limits limits = door_grey_limits(t->g);
+	const struct score_grey_who who = grey_who(store, &t->facts.client, t->look.lookups);
+	const struct score_grey_answer a =
+		score_grey_peek(store, &limits, &who, t->facts.sender, t->facts.recipient, t->look.desk.wall_ms);
+	bool passes = a.verdict == SCORE_GREY_PASSED || a.verdict == SCORE_GREY_KNOWN;
+	struct ctl_json grey = ctl_json_put_object(at, "greylist");
+	ctl_json_put_text(grey, "answer", slice_str(score_grey_verdict_name(a.verdict)));
+	ctl_json_put_text(grey, "identity", lookup_identity(t->look.lookups));
+	if (passes)
+		ctl_json_put_text(grey, "by", slice_str(score_grey_rung_name(a.rung)));
+	else
+		ctl_json_put_count(grey, "wait_s", (a.left_ms + 999) / 1000);
+	return passes ? 0 : a.left_ms;
+}
+
+static void put_reply(struct trial *t, struct ctl_json at, const struct score_verdict *v, uint64_t wait_ms)
 {
 	struct buf words = { 0 };
-	const struct score_reply_values values = {
-		.id = SLICE("00000000"), .client = t->client, .rule = rule_name(t, v->now.rule)
-	};
+	const struct lookup_listing listing = lookup_listing(t->look.lookups, (unsigned)v->now.rule);
+	const struct score_reply_values values = { .id = SLICE("00000000"),
+		.client = t->client,
+		.rule = rule_name(t, v->now.rule),
+		.list = listing.list,
+		.txt = listing.txt,
+		.wait_s = (wait_ms + 999) / 1000 };
 	bool ok = buf_printf(&words, "%u.%u.%u ", v->reply->klass, v->reply->subject, v->reply->detail) &&
 		  score_reply_expand(v->reply, &values, &words);
 	ctl_json_put_count(at, "code", v->reply->code);
@@ -113,8 +139,10 @@ static void put_stage(struct trial *t, enum score_stage stage, const struct scor
 	}
 	if (v->wait_ms)
 		ctl_json_put_count(at, "wait_ms", v->wait_ms);
-	if (v->reply)
-		put_reply(t, at, v);
+	bool greylisted = v->now.action == SCORE_GREYLIST;
+	uint64_t left_ms = greylisted || v->would.action == SCORE_GREYLIST ? put_greylist(t, at) : 0;
+	if (v->reply && (!greylisted || left_ms))
+		put_reply(t, at, v, left_ms);
 	if (v->ok_rule != SCORE_NO_RULE)
 		ctl_json_put_text(at, "ok", rule_name(t, v->ok_rule));
 	ctl_json_put_double(at, "score", v->score);
@@ -125,6 +153,7 @@ static bool judge(struct trial *t, enum score_stage stage)
 {
 	struct score_verdict v;
 	t->read.n = 0;
+	control_look_stage(&t->look, stage, &t->c, &t->facts);
 	TRY(score_rules_eval(t->g->rules, stage, &t->facts, &t->c, t->app->store, clock_wall_ms(), &v));
 	put_stage(t, stage, &v);
 	put_rules(t, stage, v.ok_rule);
@@ -138,6 +167,11 @@ static struct slice without_brackets(struct slice s)
 	return s.n >= 2 && s.p[0] == '<' && s.p[s.n - 1] == '>' ? slice_of(s.p + 1, s.n - 2) : s;
 }
 
+static bool is_local(const struct trial *t, struct slice domain)
+{
+	return domain.n && relay_shared_is_local(t->app->relay, domain);
+}
+
 static bool play(struct trial *t, struct ctl_json args)
 {
 	struct slice helo = ctl_json_text(args, "helo"), from = ctl_json_text(args, "from");
@@ -145,10 +179,12 @@ static bool play(struct trial *t, struct ctl_json args)
 	TRY(judge(t, SCORE_CONNECT) && judge(t, SCORE_GREET));
 	if (helo.n) {
 		score_facts_helo(&t->facts, helo);
+		score_facts_helo_ours(&t->facts, slice_ieq(helo, t->g->hostname) || is_local(t, helo));
 		TRY(judge(t, SCORE_HELO));
 	}
 	if (from.n || rcpt.n) { /* a recipient without a sender: the null sender's */
 		score_facts_sender(&t->facts, without_brackets(from));
+		score_facts_sender_local(&t->facts, is_local(t, t->facts.sender_domain));
 		TRY(judge(t, SCORE_MAIL));
 	}
 	if (rcpt.n) {
@@ -187,25 +223,38 @@ static void put_hold(struct trial *t, const struct ip *client, struct ctl_json a
 		control_put_hold(root, &hold);
 }
 
+/* With all its lookups, which are told at the end. */
+static bool run(
+	struct trial *t, const struct ip *client, struct ctl_json args, struct ctl_json root, struct buf *error_r)
+{
+	struct slice name = ctl_json_text(args, "rdns");
+	if (!control_look_open(&t->look, t->app, t->g, client))
+		return control_refuse(error_r, "out of memory or descriptors");
+	if (name.n && !lookup_say_name(&t->look.lookups, &t->look.client, name))
+		return control_refuse(error_r, "--rdns takes the name of a host, as in --rdns mx.example.org");
+	t->stages = ctl_json_put_array(root, "stages");
+	t->rules = ctl_json_put_array(root, "rules");
+	take_session(t, client);
+	put_hold(t, client, args, root);
+	if (!play(t, args))
+		return control_refuse(error_r, "out of memory");
+	control_look_put(&t->look, root);
+	put_notes(t, root);
+	return true;
+}
+
 bool control_test(void *arg, struct ctl_json args, struct ctl_json_doc *data_r, struct buf *error_r)
 {
 	struct trial t = { .app = arg, .client = ctl_json_text(args, "client"), .c.dry = true };
 	struct ip client;
 	if (!ip_parse(t.client, &client))
 		return control_refuse(error_r, "test wants a client's address, as in --client 192.0.2.7");
-	if (ctl_json_text(args, "rdns").n)
-		return control_refuse(error_r, "client names are not looked up in this version: leave --rdns away");
 	struct generation *g = control_generation(t.app, NULL);
-	struct ctl_json root = ctl_json_root_object(data_r);
 	t.g = g;
 	t.c.readings = &t.read;
-	t.stages = ctl_json_put_array(root, "stages");
-	t.rules = ctl_json_put_array(root, "rules");
-	take_session(&t, &client);
-	put_hold(&t, &client, args, root);
-	bool ok = play(&t, args);
-	put_notes(&t, root);
+	bool ok = run(&t, &client, args, ctl_json_root_object(data_r), error_r);
 	score_case_free(&t.c);
+	control_look_close(&t.look);
 	generation_unref(&g);
-	return ok || control_refuse(error_r, "out of memory");
+	return ok;
 }

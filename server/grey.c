@@ -6,30 +6,29 @@
 
 /* ---- known good by who it is ---- */
 
-static bool identity_key(const struct session *s, struct score_key *key_r)
+bool grey_knows(const struct app *app, const struct generation *g, struct slice identity)
 {
-	struct slice who = lookup_identity(s->lookups);
-	if (who.n)
-		*key_r = score_key_text(s->worker->app->store, SCORE_KEY_IDENTITY, who);
-	return who.n > 0;
+	struct score_known known;
+	struct score_known_limits limits = door_limits(g);
+	if (!identity.n)
+		return false;
+	struct score_key key = score_key_text(app->store, SCORE_KEY_IDENTITY, identity);
+	score_known_get(app->store, &key, &limits, &known);
+	return known.good;
 }
 
 void grey_meet(struct session *s)
 {
-	struct score_key key;
-	struct score_known known;
-	struct score_known_limits limits = door_limits(s->generation);
-	if (!identity_key(s, &key))
-		return;
-	score_known_get(s->worker->app->store, &key, &limits, &known);
-	s->mail->known_good = known.good;
+	s->mail->known_good = grey_knows(s->worker->app, s->generation, lookup_identity(s->lookups));
 }
 
 void grey_remember(struct session *s, enum deed deed)
 {
-	struct score_key key;
-	if (s->mail && identity_key(s, &key))
-		s->mail->known_good = act_note_deed(s, &key, deed);
+	struct slice who = lookup_identity(s->lookups);
+	if (!s->mail || !who.n)
+		return;
+	struct score_key key = score_key_text(s->worker->app->store, SCORE_KEY_IDENTITY, who);
+	s->mail->known_good = act_note_deed(s, &key, deed);
 }
 
 /* ---- trying ---- */
@@ -59,9 +58,13 @@ static uint64_t try_all(struct session *s, const struct score_grey_who *who)
 	return most;
 }
 
+struct score_grey_who grey_who(const struct score_store *store, const struct ip *client, const struct lookups *l)
+{
+	return score_grey_who(store, client, lookup_proven(l), lookup_organisation(l));
+}
+
 uint64_t grey_left_ms(struct session *s)
 {
-	struct score_grey_who who = score_grey_who(
-		s->worker->app->store, &s->peer.ip, lookup_proven(s->lookups), lookup_organisation(s->lookups));
+	struct score_grey_who who = grey_who(s->worker->app->store, &s->peer.ip, s->lookups);
 	return s->asked == ASKED_RCPT ? try(s, &who, mail_last_rcpt(s->mail)->address) : try_all(s, &who);
 }

@@ -289,6 +289,16 @@ void lookup_names(struct lookups **p, const struct lookup_client *client)
 		start(l, &f, (struct score_wants){ .facts = SCORE_HAS_PTR | SCORE_HAS_NAME });
 }
 
+bool lookup_say_name(struct lookups **p, const struct lookup_client *client, struct slice name)
+{
+	struct lookups *l = lookups_of(p, client);
+	TRY(l && dns_rdns_given(&l->rdns, &client->ip, name));
+	l->tried.facts |= SCORE_HAS_PTR | SCORE_HAS_NAME;
+	l->open.facts |= SCORE_HAS_PTR | SCORE_HAS_NAME;
+	close_rdns(l, true);
+	return true;
+}
+
 void lookup_answer(struct lookups *l, const struct dns_result *result)
 {
 	unsigned job = result->what & ((1u << JOB_BITS) - 1);
@@ -318,6 +328,12 @@ uint32_t lookup_take_learned(struct lookups *l)
 bool lookup_is_open(const struct lookups *l)
 {
 	return l && ((l->awaited.facts & l->open.facts) || (l->awaited.lookups & l->open.lookups));
+}
+
+void lookup_await_rest(struct lookups *l)
+{
+	if (l)
+		l->awaited = l->open;
 }
 
 void lookup_give_up(struct lookups *l)

@@ -10,7 +10,7 @@
  * comes for an earlier mail finds nobody.
  *
  * Sessions have one each, on their worker (stage.c), and so has a session that is made up (control_test.c). NULL is one
- * that has asked nothing, and owns no memory: all but lookup_begin() and lookup_names() take it.
+ * that has asked nothing, and owns no memory: all but those that are given the client take it.
  */
 #ifndef SERVER_LOOKUP_H
 #define SERVER_LOOKUP_H
@@ -38,11 +38,16 @@ bool lookup_begin(struct lookups **l, const struct lookup_client *client, enum s
 	const struct score_facts *f, const struct score_case *c) MUST_USE;
 /* Starts the client's names, which Received: and the backend are told, whatever the rules want. */
 void lookup_names(struct lookups **l, const struct lookup_client *client);
+/* Somebody says that this is the client's confirmed name: nothing is asked for it. False: it is no host's name, or
+ * memory is out. */
+bool lookup_say_name(struct lookups **l, const struct lookup_client *client, struct slice name) MUST_USE;
 /* An answer to its ticket. */
 void lookup_answer(struct lookups *l, const struct dns_result *result);
 /* The evaluation for this mail is done. */
 void lookup_spf_done(struct lookups *l);
 bool lookup_is_open(const struct lookups *l);
+/* From here on all that is open is awaited, not only what the stage wanted. */
+void lookup_await_rest(struct lookups *l);
 /* The stage's time is over: what is still open stays unknown. */
 void lookup_give_up(struct lookups *l);
 /* SCORE_HAS_NAME, SCORE_HAS_IDENTITY: what has become known since this was asked last. */
@@ -83,6 +88,9 @@ struct lookup_told {
 };
 /* Walks them; *at begins at 0. False at the end. */
 bool lookup_next(const struct lookups *l, unsigned *at, struct lookup_told *told_r);
+
+/* The next that is done and was not told by this before; `open_too`: or that is still open. False: none. */
+bool lookup_next_untold(struct lookups *l, bool open_too, struct lookup_told *told_r);
 
 /* A new HELO, the end of the mail: what was asked for it is forgotten. */
 void lookup_end_hello(struct lookups *l);

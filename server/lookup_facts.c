@@ -160,24 +160,27 @@ static bool is_open(const struct lookups *l, unsigned job)
 	return job == JOB_SPF ? l->spf && !spf_is_done(l->spf) : l->jobs[job].open > 0;
 }
 
-bool lookup_next(const struct lookups *l, unsigned *at, struct lookup_told *told_r)
+static unsigned jobs_of(const struct lookups *l)
+{
+	return l ? JOB_LIST + score_lookups_count(l->client.generation->rules) : 0;
+}
+
+static enum dns_list_fault fault_of(const struct lookups *l, unsigned job)
+{
+	const struct dns_lists *lists = &l->client.generation->dns_lists;
+	return job < JOB_LIST ? DNS_LIST_FINE : dns_list_fault_of(&lists->items[job - JOB_LIST]);
+}
+
+static void tell(const struct lookups *l, unsigned job, struct lookup_told *told_r)
 {
 	static const char *const names[JOB_LIST] = {
 		[JOB_RDNS] = "client.name", [JOB_HELO] = "helo.resolves", [JOB_MX] = "sender.mx", [JOB_SPF] = "spf"
 	};
-	unsigned n = l ? JOB_LIST + score_lookups_count(l->client.generation->rules) : 0;
-	while (*at < n && l->jobs[*at].epoch == 0)
-		++*at;
-	if (*at >= n)
-		return false;
-	unsigned job = (*at)++;
+	const struct score_ruleset *rules = l->client.generation->rules;
 	const struct job *j = &l->jobs[job];
 	bool open = is_open(l, job);
-	told_r->name =
-		job < JOB_LIST ? names[job] : score_lookup_about(l->client.generation->rules, job - JOB_LIST)->name;
-	enum dns_list_fault fault = job < JOB_LIST
-					    ? DNS_LIST_FINE
-					    : dns_list_fault_of(&l->client.generation->dns_lists.items[job - JOB_LIST]);
+	told_r->name = job < JOB_LIST ? names[job] : score_lookup_about(rules, job - JOB_LIST)->name;
+	enum dns_list_fault fault = fault_of(l, job);
 	if (fault != DNS_LIST_FINE)
 		told_r->answer = out_of_play(fault, told_r->words);
 	else if (is_known(l, job))
@@ -185,5 +188,29 @@ bool lookup_next(const struct lookups *l, unsigned *at, struct lookup_told *told
 	else
 		told_r->answer = open ? SLICE("unknown: not answered yet") : unknown(j, told_r->words);
 	told_r->ms = open ? (uint32_t)(l->client.desk->now_ms - j->began_ms) : j->took_ms;
+}
+
+bool lookup_next(const struct lookups *l, unsigned *at, struct lookup_told *told_r)
+{
+	unsigned n = jobs_of(l);
+	while (*at < n && l->jobs[*at].epoch == 0)
+		++*at;
+	if (*at >= n)
+		return false;
+	tell(l, (*at)++, told_r);
 	return true;
+}
+
+bool lookup_next_untold(struct lookups *l, bool open_too, struct lookup_told *told_r)
+{
+	for (unsigned job = 0; job < jobs_of(l); job++) {
+		struct job *j = &l->jobs[job];
+		uint8_t now = is_known(l, job) ? 2 : 1;
+		if (j->epoch == 0 || j->told >= now || (is_open(l, job) && !open_too))
+			continue;
+		j->told = now;
+		tell(l, job, told_r);
+		return true;
+	}
+	return false;
 }

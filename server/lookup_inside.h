@@ -15,6 +15,7 @@ struct job {
 	uint32_t epoch;	 /* that its questions carry; 0: it has none in this scope */
 	uint16_t open;	 /* questions that are not answered */
 	uint8_t failure; /* enum dns_failure of the last one that failed */
+	uint8_t told;	 /* to a trace: 1: that it is unknown (yet), 2: its answer */
 	uint32_t took_ms;
 	uint64_t began_ms;
 };

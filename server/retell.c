@@ -1,6 +1,7 @@
 /* What a session says and hears, for a trace of its client; called only while some trace is on. Two things are never
  * told: what belongs to AUTH, and bodies. */
 #include "score/names.h"
+#include "server/lookup.h"
 #include "server/talk.h"
 #include "smtp/command.h"
 
@@ -149,6 +150,15 @@ void retell_tls(struct session *s, const char *error)
 		say(s, TRANSCRIPT_TLS, "handshake failed: %s", error);
 	else
 		say(s, TRANSCRIPT_TLS, "%s with %s", net_tls_version(s->conn.tls), net_tls_cipher(s->conn.tls));
+}
+
+void retell_lookup(struct session *s, const struct lookup_told *told)
+{
+	struct buf text = { 0 };
+	if (buf_puts(&text, slice_str(told->name), SLICE(": "), told->answer) &&
+		buf_printf(&text, " (%u ms)", told->ms))
+		put(s, TRANSCRIPT_LOOKUP, buf_slice(&text));
+	buf_release(&text);
 }
 
 void retell_fires(struct session *s, enum score_stage stage, const struct score_fires *fires)

@@ -50,6 +50,13 @@ static void take_learned(struct session *s)
 	judge_learned(s, SCORE_EV_MESSAGES, SCORE_KEY_IDENTITY);
 }
 
+static void retell(struct session *s, bool open_too)
+{
+	struct lookup_told told;
+	while (retell_wanted(s->worker) && lookup_next_untold(s->lookups, open_too, &told))
+		retell_lookup(s, &told);
+}
+
 void stage_arrive(struct session *s)
 {
 	const struct lookup_client client = client_of(s);
@@ -66,14 +73,15 @@ static bool look_up(struct session *s)
 		return false;
 	const struct lookup_client client = client_of(s);
 	const struct score_facts f = facts_of(s);
-	bool wait = lookup_begin(&s->lookups, &client, stage, &f, &s->judgement);
-	take_learned(s);
-	return wait;
+	return lookup_begin(&s->lookups, &client, stage, &f, &s->judgement);
 }
 
 void stage_begin(struct session *s)
 {
-	if (!look_up(s)) {
+	bool wait = look_up(s);
+	take_learned(s);
+	retell(s, false);
+	if (!wait) {
 		judge(s);
 		return;
 	}
@@ -98,6 +106,7 @@ static void go_on(struct session *s)
 static void look(struct session *s)
 {
 	take_learned(s);
+	retell(s, false);
 	if (s->awaiting == AWAIT_DNS && !lookup_is_open(s->lookups))
 		go_on(s);
 }
@@ -116,6 +125,7 @@ void stage_on_spf(struct session *s)
 
 void stage_give_up(struct session *s)
 {
+	retell(s, true);
 	lookup_give_up(s->lookups);
 	go_on(s);
 }

@@ -9,6 +9,7 @@
 #include "server/session.h"
 
 struct dns_result;
+struct lookup_told;
 
 /* arrive.c */
 /* The PROXY header that is awaited, or a part of it, has come. */
@@ -229,6 +230,7 @@ void retell_in(
 void retell_out(struct session *s);
 /* After a handshake; `error` NULL: it went well. */
 void retell_tls(struct session *s, const char *error);
+void retell_lookup(struct session *s, const struct lookup_told *told);
 void retell_fires(struct session *s, enum score_stage stage, const struct score_fires *fires);
 /* `acted`: the client was refused or made to wait now. */
 void retell_verdict(struct session *s, enum score_stage stage, const struct score_verdict *v, bool acted);

@@ -7,6 +7,7 @@ const char *const transcript_kind_names[TRANSCRIPT_KINDS] = {
 	[TRANSCRIPT_IN] = "in",
 	[TRANSCRIPT_OUT] = "out",
 	[TRANSCRIPT_TLS] = "tls",
+	[TRANSCRIPT_LOOKUP] = "dns",
 	[TRANSCRIPT_RULE] = "rule",
 	[TRANSCRIPT_VERDICT] = "verdict",
 	[TRANSCRIPT_BACKEND] = "backend",

@@ -28,6 +28,7 @@ enum transcript_kind {
 	TRANSCRIPT_IN,	/* a line of the client */
 	TRANSCRIPT_OUT, /* a line to it */
 	TRANSCRIPT_TLS,
+	TRANSCRIPT_LOOKUP, /* what the DNS has said */
 	TRANSCRIPT_RULE,
 	TRANSCRIPT_VERDICT, /* of a stage */
 	TRANSCRIPT_BACKEND, /* its reply */

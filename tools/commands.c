@@ -47,7 +47,8 @@ static bool parse_last(int argc, char **argv, struct ctl_json_doc *args_r, struc
 
 static bool parse_test(int argc, char **argv, struct ctl_json_doc *args_r, struct buf *error_r)
 {
-	return READ("test takes --client IP, and may take --helo H, --from A (\"<>\" for the null sender), --rcpt A",
+	return READ("test takes --client IP, and may take --rdns NAME, --helo H, --from A (\"<>\" for the null "
+		    "sender), --rcpt A",
 		{ "--client", "client", TOOLS_ARG_TEXT, 0, true }, { "--rdns", "rdns", TOOLS_ARG_TEXT, 0, false },
 		{ "--helo", "helo", TOOLS_ARG_TEXT, 0, false }, { "--from", "from", TOOLS_ARG_TEXT, 0, false },
 		{ "--rcpt", "recipient", TOOLS_ARG_TEXT, 0, false });
@@ -173,14 +174,16 @@ const struct tools_command tools_commands[] = {
 		parse_top, tools_show_stats, NULL, NULL, NULL, tools_top },
 	{ "trace", "CLIENT [--for 5m] [--max N]", "what the sessions of a client say and hear, live",
 		"CLIENT is an address or a prefix. Each line has its time and its session: C: what the client\n"
-		"says, S: what it hears, -- the rest: connect, TLS, rules that fired, verdicts, the backend's\n"
+		"says, S: what it hears, -- the rest: connect, TLS, DNS, rules that fired, verdicts, the backend's\n"
 		"replies, the end. Sessions that are open already are joined. What belongs to AUTH, and bodies,\n"
 		"are left out; within TLS the plain text is shown. Ends with Ctrl-C, after --for, or after N lines.\n"
 		"With --json one object a line. Nothing is written anywhere.\n",
 		parse_trace, tools_show_trace, NULL, NULL, NULL, tools_trace },
 	{ "test", "--client IP [--helo H] [--from A] [--rcpt A]", "which rules would fire; changes nothing",
 		"Judges as the server would now, with the records and counters as they are. Nothing is counted,\n"
-		"charged or blocked. What is not given is not known to the rules.\n",
+		"charged, blocked or greylisted. What the rules want to know of the DNS is looked up, and shown with\n"
+		"its answer and time: dns.timeout at most for each stage. With --rdns NAME that is the client's\n"
+		"confirmed name, and not looked up. Stages for which something is not given are left out.\n",
 		parse_test, tools_show_test, NULL, NULL, NULL, NULL },
 	{ "list", "[--kind K] [--top N]", "the records with the most points; blocks with --kind block",
 		"K: client, net, sender, sender.domain, recipient, recipient.domain, auth.user, identity,\n"

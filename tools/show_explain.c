@@ -279,6 +279,17 @@ void tools_show_last(struct ctl_json data, struct tools_out *o)
 
 /* ---- test ---- */
 
+static void show_greylist(struct ctl_json g, struct tools_out *o)
+{
+	if (!g.node)
+		return;
+	named_value(o, "; greylisting: ", ctl_json_text(g, "answer"), "");
+	named_value(o, " by ", ctl_json_text(g, "by"), "");
+	named_value(o, " as ", ctl_json_text(g, "identity"), "");
+	if (ctl_json_int(g, "wait_s", 0))
+		tools_print(o, ", to be tried again in %" PRId64 " s", ctl_json_int(g, "wait_s", 0));
+}
+
 static void show_stage(struct ctl_json s, struct tools_out *o)
 {
 	struct slice verdict = ctl_json_text(s, "verdict");
@@ -293,6 +304,7 @@ static void show_stage(struct ctl_json s, struct tools_out *o)
 	if (ctl_json_int(s, "code", 0))
 		tools_print(o, ", %" PRId64, ctl_json_int(s, "code", 0));
 	named_value(o, " ", ctl_json_text(s, "reply"), "");
+	show_greylist(ctl_json_get(s, "greylist"), o);
 	named_value(o, "; would be ", ctl_json_text(s, "would"), "");
 	named_value(o, " by ", ctl_json_text(s, "would_by"), "");
 	named_value(o, "; ok by ", ctl_json_text(s, "ok"), "");

@@ -141,6 +141,20 @@ static void a_failure_is_unknown(void **state)
 	assert_int_equal(dns_rdns_name(&v.r, &v.name), DNS_UNKNOWN);
 }
 
+static void a_name_that_is_given_is_the_clients(void **state)
+{
+	(void)state;
+	struct reverse v;
+	struct ip ip;
+	assert_true(ip_parse(SLICE("192.0.2.7"), &ip));
+	assert_true(dns_rdns_given(&v.r, &ip, SLICE("MX.Example")));
+	assert_int_equal(dns_rdns_ptr(&v.r, &v.name), DNS_SOME);
+	assert_int_equal(dns_rdns_name(&v.r, &v.name), DNS_SOME);
+	assert_true(slice_ieq(v.name, SLICE("mx.example")));
+	assert_false(dns_rdns_given(&v.r, &ip, SLICE("no host")));
+	assert_false(dns_rdns_given(&v.r, &ip, SLICE("a..b")));
+}
+
 static void a_name_that_is_no_host_is_none(void **state)
 {
 	(void)state;
@@ -260,6 +274,7 @@ int main(void)
 		cmocka_unit_test(the_first_of_several_that_leads_back),
 		cmocka_unit_test(no_name_and_no_way_back_are_known),
 		cmocka_unit_test(a_failure_is_unknown),
+		cmocka_unit_test(a_name_that_is_given_is_the_clients),
 		cmocka_unit_test(a_name_that_is_no_host_is_none),
 		cmocka_unit_test(an_answer_twice_changes_nothing),
 		cmocka_unit_test(a_domain_takes_mail_by_mx_or_address),

@@ -4,6 +4,7 @@ import time
 import pytest
 from harness import dns as names
 from harness.client import Client
+from test_trace import Trace
 
 TIMEOUT = 1.0
 CLIENT = "127.9.0.7"
@@ -149,6 +150,95 @@ def test_a_client_that_leaves_while_it_is_looked_up(guard, backend, asked):
     with Client(g.port, CLIENT) as c:
         c.ehlo("mx.good.test")
     assert g.journaled("session", 31, client=CLIENT)[-1]["rdns"] == "ok"
+
+
+def looked_up(g, *words):
+    told = g.ctl_json("test", *words)
+    return told, {x["name"]: x for x in told.get("lookups", [])}, {r["name"] for r in told["rules"]}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_made_up_session_is_looked_up_as_a_real_one(guard, backend, asked, case):
+    client, helo, sender, expected = CASES[case]
+    g = start(guard, backend, asked)
+    told = looked_up(g, "--client", client, "--helo", helo, "--from", sender or "<>", "--rcpt", "user@example.test")
+    # where it would have connected to is not known
+    assert told[2] == set(expected.split()) - ({"helo-ours"} if case == "our literal" else set())
+    assert g.ctl_json("stats")["sessions"]["total"] == 0 and g.ctl_json("stats")["dns"]["asked"] == 0
+
+
+def test_a_made_up_session_shows_each_lookup(guard, backend, asked):
+    asked.zone["good.test"]["do"] = names.Slow(0.2)
+    g = start(guard, backend, asked)
+    words = ("--client", CLIENT, "--helo", "mx.good.test", "--from", "a@good.test", "--rcpt", "user@example.test")
+    _, shown, _ = looked_up(g, *words)
+    assert shown["client.name"]["answer"] == "mx.good.test" and shown["client.name"]["ms"] < 150
+    assert shown["dnsbl('bl.test')"]["answer"] == "127.0.0.2"
+    assert shown["spf"]["answer"] == "pass by ip4:127.9.0.7 of good.test" and 150 < shown["spf"]["ms"] < 900
+    text = g.ctl("test", *words).stdout
+    assert "client.name: mx.good.test" in text and "spf: pass by" in text and "(2" in text
+
+
+def test_a_made_up_session_waits_one_timeout_a_stage(guard, backend, asked):
+    g = start(guard, backend, asked)
+    asked.down = True
+    begun = time.monotonic()
+    _, shown, rules = looked_up(g, "--client", "127.9.0.66", "--helo", "lost.test", "--from", "a@lost.test",
+                                "--rcpt", "user@example.test")
+    assert 3 * TIMEOUT * 0.9 <= time.monotonic() - begun < 3 * TIMEOUT + 1
+    assert {x["answer"] for x in shown.values()} == {"unknown: timeout", "temperror: the lookup of the record failed"}
+    assert {"rdns-unknown", "list-unknown", "mx-unknown", "spf-unknown"} <= rules
+
+
+def test_the_name_of_a_made_up_session_may_be_given(guard, backend, asked):
+    g = start(guard, backend, asked)
+    _, shown, rules = looked_up(g, "--client", "127.9.0.8", "--rdns", "mx.good.test", "--from", "a@nospf.test")
+    assert {"rdns-ok", "named", "ptr"} <= rules and "client.name" not in shown
+    assert not [q for q in asked.asked if q.type == "PTR"]
+
+
+def test_what_greylisting_would_say(guard, backend, asked):
+    g = start(guard, backend, asked, rules=({"name": "grey", "when": "client.ip in 127.9.0.0/16", "do": "greylist"},),
+              greylist={"delay": "1s"})
+    words = ("--client", CLIENT, "--helo", "mx.good.test", "--from", "a@good.test", "--rcpt", "user@example.test")
+
+    def said():
+        return looked_up(g, *words)[0]["stages"][-1]
+
+    for _ in range(2):  # nobody's clock is started
+        stage = said()
+        assert stage["verdict"] == "greylist" and stage["code"] == 450, stage
+        assert stage["greylist"] == {"answer": "first", "identity": "good.test", "wait_s": 1}
+    assert "first as good.test, to be tried again in 1 s" in g.ctl("test", *words).stdout
+
+    def tried():
+        with Client(g.port, CLIENT) as c:
+            c.ehlo("mx.good.test")
+            c.cmd("MAIL FROM:<a@good.test>")
+            return c.cmd("RCPT TO:<user@example.test>").code
+
+    assert tried() == 450
+    assert said()["greylist"]["answer"] == "early"
+    time.sleep(1.2)
+    assert said()["greylist"] == {"answer": "passed", "identity": "good.test", "by": "spf"}
+    assert tried() == 250
+    assert "code" not in said() and said()["greylist"]["answer"] == "known"
+
+
+def test_a_trace_shows_each_lookup_once_with_its_answer_and_time(guard, backend, asked):
+    asked.zone["good.test"]["TXT"] = b"v=spf1 exists:\x1b[2J.test ip4:127.9.0.7 -all"
+    asked.zone["slow.test"] = {"A": CLIENT, "do": names.Slow(TIMEOUT * 2)}
+    g = start(guard, backend, asked)
+    trace = Trace(g, "127.9.0.0/16")
+    fired(g)
+    fired(g, "127.9.0.9", "slow.test", "a@lost.test")
+    text = trace.wait_for("end by client, 1 mails") and trace.end()
+    assert "\x1b" not in text
+    for line in ("client.name: mx.good.test (", "dnsbl('bl.test'): 127.0.0.2 (", "spf: ", "sender.mx: yes (",
+                 "client.name: none (", "helo.resolves: unknown: "):
+        assert text.count("-- dns " + line) >= 1, (line, text)
+    assert text.count("client.name: mx.good.test (") == 1 and text.count("helo.resolves: unknown: ") == 1
+    assert text.index("client.name: mx.good.test") < text.index("220 ")
 
 
 @pytest.mark.parametrize("how", ["hash", "none"])

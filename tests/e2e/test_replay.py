@@ -8,6 +8,7 @@ import stat
 
 import pytest
 
+from harness import dns as names
 from harness import mails, wait
 from harness.client import Client, Closed
 from harness.guard import run, run_guard
@@ -180,6 +181,38 @@ def test_other_rules_decide_otherwise(traced):
     assert "127.56.0.9" not in clients and clients <= {"127.56.0.3", "127.56.0.4", "127.56.0.5", "127.56.0.2"}
     crowd = [e for e in report["new_expressions"] if e["expression"] == "count(connections by client, 1h)"]
     assert crowd and crowd[0]["reads"] > 0
+
+
+def test_what_was_looked_up_is_replayed(traced, dns):
+    """Names, a list, SPF and greylisting, some of it unknown: nobody is asked again."""
+    asked = dns({names.reverse("127.56.0.1"): {"PTR": "mx.good.test"}, "mx.good.test": {"A": "127.56.0.1"},
+                 names.reverse("127.56.0.2"): {"PTR": "mx.good.test"},
+                 names.listed("127.56.0.2", "bl.test"): {"A": "127.0.0.2"},
+                 names.listed("127.56.0.3", "bl.test"): {"do": names.LOST},
+                 "good.test": {"TXT": "v=spf1 ip4:127.56.0.1 -all"}})
+
+    def rules(threshold):
+        return ({"name": "mismatch", "when": "client.rdns == 'mismatch'", "points": 5},
+                {"name": "nameless", "when": "client.rdns is none", "points": 3},
+                {"name": "list", "when": "dnsbl('bl.test') == '127.0.0.2'", "points": 10},
+                {"name": "spf", "when": "spf == 'fail'", "points": 4},
+                {"name": "unlisted", "when": "not (dnsbl('bl.test') is unknown) and client.name is none",
+                 "do": "greylist"},
+                {"name": "enough", "when": f"score >= {threshold}", "do": "reject"})
+
+    g, path = traced(rules=rules(15), dns={"servers": [asked.server], "timeout": "500ms"})
+    codes = [mails.send(g.port, "x", source=f"127.56.0.{n}", sender="a@good.test").code for n in (1, 2, 3, 4)]
+    assert codes == [250, 550, 250, 450]
+    lines = settled(g, path)
+    asked.down = True
+    report = replay(g, rules(15), path)
+    assert_whole(report)
+    assert report["tests"] == report["same"] == sum(l["kind"] == "test" for l in lines) > 12, report
+    # 127.56.0.3 and .4 have no name, and SPF fails for them
+    report = replay(g, rules(7), path)
+    assert_whole(report)
+    assert {r["key"] for r in report["by_rule"]} == {"enough", "unlisted"} and report["changed"] > 0
+    assert {c["key"] for c in report["by_client"]} == {"127.56.0.3", "127.56.0.4"}
 
 
 def test_rotation_and_new_rules(traced):
