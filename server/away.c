@@ -25,7 +25,8 @@ static void say(struct worker *w, int fd, const struct peer *peer, uint64_t id, 
 {
 	struct buf line = { 0 };
 	struct slice words = buf_slice(&w->words);
-	bool clear = app_listener(w->app, peer->listener)->tls != SETTINGS_TLS_IMPLICIT;
+	const struct settings_listener *l = app_listener(w->app, peer->listener);
+	bool clear = l->tls != SETTINGS_TLS_IMPLICIT && l->protocol == SETTINGS_PROTOCOL_SMTP;
 	if (clear && buf_printf(&line, "%u %.*s\r\n", code, SLICE_ARG(words))) {
 		ssize_t told = send(fd, line.data, buf_len(&line), MSG_NOSIGNAL | MSG_DONTWAIT);
 		(void)told; /* a fresh socket takes a line; if not, the client is told by the close */
