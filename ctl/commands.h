@@ -18,6 +18,7 @@
  *     "cache":      { "hits", "misses", "entries" },           what those checks found
  *     "dns":        { "asked", "hits", "merged", "queries", "failed", "timeouts", "busy", "over_budget", "tcp",
  *                     "milliseconds" (of all queries), "open", "entries", "bytes" },
+ *     "dns_lists":  [ LIST ],                                  see lists
  *     "records":    { "entries", "evicted" },                  what clients have earned
  *     "tables":     { "records" | "distinct" | "usual" | "known" | "blocks": { "entries", "evicted" (for new ones
  *                     before their time), "turned_away" (new ones that were not kept), "limit_bytes" } },
@@ -141,7 +142,11 @@
  *   { "key", "kind", "until" }
  *
  * lists   args: none
- *   { "lists": [ { "name", "file", "entries", "faults", "memory_bytes" } ] }
+ *   { "lists": [ { "name", "file", "entries", "faults", "memory_bytes" } ],
+ *     "dns_lists": [ LIST ] }
+ *   LIST: { "name" (the zone, or its `text` in dns_lists), "of": "clients" | "domains", "state": "in play" | "out",
+ *           "reason" (of out), "since", "asked", "listed", "failed", "usual_share" (0..1), "latency_ms",
+ *           "next_test_ms" }
  *
  * rules   args: { "top": N }  1..1000: the N that fired most, the most first; without it all, in the settings' order
  *   { "total": 14, "enforce": true,

@@ -5,10 +5,16 @@ static bool starts_with(const struct ip *ip, unsigned n, const uint8_t *bytes)
 	return ip_is_v4(ip) && memcmp(ip->b + 12, bytes, n) == 0;
 }
 
+static bool is_refusal(const struct ip *ip)
+{
+	static const uint8_t refusal[] = { 127, 255, 255 };
+	return starts_with(ip, sizeof refusal, refusal);
+}
+
 static bool is_error(const struct ip *ip)
 {
-	static const uint8_t loopback[] = { 127 }, refusal[] = { 127, 255, 255 };
-	return !starts_with(ip, sizeof loopback, loopback) || starts_with(ip, sizeof refusal, refusal);
+	static const uint8_t loopback[] = { 127 };
+	return !starts_with(ip, sizeof loopback, loopback) || is_refusal(ip);
 }
 
 static bool counts(const struct ip *ip, const struct dns_list_range *ranges, size_t n)
@@ -37,6 +43,21 @@ enum dns_known dns_list_read(const struct dns_answer *a, const struct dns_list_r
 			*ip_r = record.ip;
 			found = true;
 		}
+	}
+	return found ? DNS_SOME : DNS_NONE;
+}
+
+enum dns_known dns_list_read_decoy(const struct dns_answer *a)
+{
+	struct dns_record record;
+	size_t at = 0;
+	bool found = false;
+	if (a->status == DNS_FAILED)
+		return DNS_UNKNOWN;
+	while (dns_answer_next(a, DNS_A, &at, &record)) {
+		if (is_refusal(&record.ip))
+			return DNS_UNKNOWN;
+		found = true;
 	}
 	return found ? DNS_SOME : DNS_NONE;
 }

@@ -18,5 +18,7 @@ struct dns_list_range {
  * the list. Answers of 127.0.0.0/8 that do not count are no listing. `n` 0: 127.0.0.0/24 counts. */
 enum dns_known dns_list_read(
 	const struct dns_answer *a, const struct dns_list_range *ranges, size_t n, struct ip *ip_r) MUST_USE;
+/* What is said of a name that nobody can list (dns/list_health.h). DNS_SOME: it is listed, whatever the address. */
+enum dns_known dns_list_read_decoy(const struct dns_answer *a) MUST_USE;
 
 #endif

@@ -2,13 +2,12 @@
 
 #include <stdio.h>
 
-/* Listed known-good clients: so many in a window, and this share of those asked about. */
-enum { GOOD_LISTED_MIN = 3 };
+/* Known-good clients that are listed, of those asked about. */
 static const double GOOD_SHARE = 0.05;
 /* A share that is so much above the usual one, in factor and in difference. */
 static const double SHARE_FACTOR = 3, SHARE_ABOVE = 0.25;
-/* Weight of a new window in the usual share. */
-static const double USUAL_WEIGHT = 0.1;
+/* Weight of a new window in the usual share, of a new answer in the latency. */
+static const double USUAL_WEIGHT = 0.1, LATENCY_WEIGHT = 0.1;
 
 const char *dns_list_fault_name(enum dns_list_fault f)
 {
@@ -26,13 +25,27 @@ const char *dns_list_fault_name(enum dns_list_fault f)
 
 void dns_list_health_init(struct dns_list_health *h, uint64_t patience_ms, uint64_t retest_ms)
 {
-	*h = (struct dns_list_health){ .patience_ms = patience_ms, .retest_ms = retest_ms, .usual = -1 };
+	*h = (struct dns_list_health){
+		.patience_ms = patience_ms, .retest_ms = retest_ms, .usual = -1, .latency_ms = -1
+	};
 }
 
-static void forget_window(struct dns_list_health *h)
+/* Until the next test: one that is fine is asked less often. */
+static uint64_t test_after_ms(const struct dns_list_health *h)
 {
-	h->seen = h->wrong = 0;
-	h->seen_n = 0;
+	return dns_list_is_out(h) ? h->retest_ms : h->retest_ms * DNS_HEALTH_FINE_TESTS;
+}
+
+void dns_list_health_configure(struct dns_list_health *h, uint64_t patience_ms, uint64_t retest_ms)
+{
+	if (h->retest_ms != retest_ms)
+		h->next_test_ms = 0;
+	h->patience_ms = patience_ms;
+	h->retest_ms = retest_ms;
+}
+
+static void forget_share(struct dns_list_health *h)
+{
 	h->asked = h->listed = h->good_asked = h->good_listed = 0;
 }
 
@@ -43,66 +56,108 @@ static bool go(struct dns_list_health *h, enum dns_list_fault fault, uint64_t no
 	h->fault = fault;
 	h->since_ms = now_ms;
 	h->tests_passed = 0;
-	h->next_test_ms = now_ms + h->retest_ms;
-	forget_window(h);
+	h->next_test_ms = now_ms + test_after_ms(h);
+	h->seen = h->wrong = 0;
+	h->seen_n = 0;
+	forget_share(h);
 	return true;
+}
+
+/* ---- how it answers ---- */
+
+static void see(struct dns_list_health *h, bool fine, bool wrong)
+{
+	h->seen = h->seen << 1 | fine;
+	h->wrong = h->wrong << 1 | wrong;
+	h->seen_n = (uint8_t)(h->seen_n + (h->seen_n < DNS_HEALTH_WINDOW));
+}
+
+/* Of the last n: half of them, or all. */
+static unsigned bits_of(uint32_t bits, unsigned n)
+{
+	return (unsigned)__builtin_popcount(bits & ((1u << n) - 1));
+}
+
+static enum dns_list_fault judge_last(const struct dns_list_health *h, unsigned n, unsigned bad)
+{
+	if (h->seen_n < n || n - bits_of(h->seen, n) < bad)
+		return DNS_LIST_FINE;
+	return bits_of(h->wrong, n) * 2 >= bad ? DNS_LIST_ERRORS : DNS_LIST_SILENT;
+}
+
+static enum dns_list_fault judge_answers(const struct dns_list_health *h)
+{
+	enum dns_list_fault run = judge_last(h, DNS_HEALTH_RUN, DNS_HEALTH_RUN);
+	return run != DNS_LIST_FINE ? run : judge_last(h, DNS_HEALTH_WINDOW, DNS_HEALTH_WINDOW / 2);
 }
 
 /* ---- what it says of clients ---- */
 
-enum { WINDOW_BITS = (1 << DNS_HEALTH_WINDOW) - 1 };
-
-static enum dns_list_fault judge_answers(const struct dns_list_health *h)
-{
-	int fine = __builtin_popcount(h->seen & WINDOW_BITS), wrong = __builtin_popcount(h->wrong & WINDOW_BITS);
-	if (h->seen_n < DNS_HEALTH_WINDOW / 2)
-		return DNS_LIST_FINE;
-	if (wrong * 2 >= h->seen_n)
-		return DNS_LIST_ERRORS;
-	return fine * 2 <= h->seen_n ? DNS_LIST_SILENT : DNS_LIST_FINE;
-}
-
+/* A share that stays as it is becomes the usual one, also while the list is out for it. */
 static enum dns_list_fault judge_share(struct dns_list_health *h)
 {
 	double share = (double)h->listed / h->asked, usual = h->usual;
 	bool sudden = usual >= 0 && share > usual * SHARE_FACTOR && share > usual + SHARE_ABOVE;
-	if (!sudden)
+	if (!sudden || dns_list_is_out(h))
 		h->usual = usual < 0 ? share : usual + (share - usual) * USUAL_WEIGHT;
-	h->asked = h->listed = h->good_asked = h->good_listed = 0;
+	forget_share(h);
 	return sudden ? DNS_LIST_SHARE : DNS_LIST_FINE;
 }
 
 static enum dns_list_fault judge_evidence(struct dns_list_health *h)
 {
-	if (h->good_listed >= GOOD_LISTED_MIN && h->good_listed > GOOD_SHARE * h->good_asked)
-		return DNS_LIST_KNOWN_GOOD;
-	return h->asked < DNS_HEALTH_SHARE_WINDOW ? DNS_LIST_FINE : judge_share(h);
+	bool good = h->good_listed >= DNS_HEALTH_GOOD_LISTED && h->good_listed > GOOD_SHARE * h->good_asked;
+	enum dns_list_fault share = h->asked < DNS_HEALTH_SHARE_WINDOW ? DNS_LIST_FINE : judge_share(h);
+	return good ? DNS_LIST_KNOWN_GOOD : share;
 }
 
-static void count(struct dns_list_health *h, enum dns_known outcome, bool error, bool known_good, bool in_time)
+static bool is_new_witness(struct dns_list_health *h, uint64_t who)
 {
-	bool answered = outcome != DNS_UNKNOWN, listed = outcome == DNS_SOME;
-	h->seen = h->seen << 1 | (answered && in_time);
-	h->wrong = h->wrong << 1 | (!answered && error);
-	h->seen_n = (uint8_t)(h->seen_n + (h->seen_n < DNS_HEALTH_WINDOW));
+	uint32_t n = h->good_listed < DNS_HEALTH_GOOD_LISTED ? h->good_listed : DNS_HEALTH_GOOD_LISTED;
+	for (uint32_t i = 0; i < n; i++)
+		if (h->good[i] == who)
+			return false;
+	if (n < DNS_HEALTH_GOOD_LISTED)
+		h->good[n] = who;
+	return true;
+}
+
+static void count(struct dns_list_health *h, const struct dns_list_word *w)
+{
+	bool answered = w->outcome != DNS_UNKNOWN, listed = w->outcome == DNS_SOME;
+	see(h, answered && w->took_ms <= h->patience_ms, w->error);
+	if (answered)
+		h->latency_ms =
+			h->latency_ms < 0 ? w->took_ms : h->latency_ms + (w->took_ms - h->latency_ms) * LATENCY_WEIGHT;
 	h->asked += answered;
 	h->listed += listed;
-	h->good_asked += answered && known_good;
-	h->good_listed += listed && known_good;
+	h->good_asked += answered && w->known_good;
+	h->good_listed += listed && w->known_good && is_new_witness(h, w->who);
+	h->in_use = true;
 	h->total_asked++;
 	h->total_listed += listed;
 	h->total_failed += !answered;
 }
 
-bool dns_list_heard(struct dns_list_health *h, enum dns_known outcome, bool error, bool known_good, uint32_t took_ms,
-	uint64_t now_ms)
+/* A failure is looked into at once, but not more often than an outage is. */
+static void look_into(struct dns_list_health *h, uint64_t now_ms)
 {
-	count(h, outcome, error, known_good, took_ms <= h->patience_ms);
+	uint64_t last_ms = h->next_test_ms < test_after_ms(h) ? 0 : h->next_test_ms - test_after_ms(h);
+	if (!dns_list_is_out(h) && h->next_test_ms > now_ms && now_ms - last_ms >= h->retest_ms)
+		h->next_test_ms = now_ms;
+}
+
+bool dns_list_heard(struct dns_list_health *h, const struct dns_list_word *word, uint64_t now_ms)
+{
+	if (h->total_asked == 0)
+		h->next_test_ms = now_ms;
+	count(h, word);
+	if (word->outcome == DNS_UNKNOWN)
+		look_into(h, now_ms);
+	enum dns_list_fault answers = judge_answers(h), evidence = judge_evidence(h);
+	enum dns_list_fault fault = answers != DNS_LIST_FINE ? answers : evidence;
 	if (dns_list_is_out(h)) /* tests decide when it comes back */
 		return false;
-	enum dns_list_fault fault = judge_answers(h);
-	if (fault == DNS_LIST_FINE)
-		fault = judge_evidence(h);
 	return fault != DNS_LIST_FINE && go(h, fault, now_ms);
 }
 
@@ -112,8 +167,10 @@ bool dns_list_test_due(struct dns_list_health *h, uint64_t now_ms)
 {
 	if (now_ms < h->next_test_ms)
 		return false;
-	h->next_test_ms = now_ms + h->retest_ms;
-	return true;
+	bool due = h->in_use || dns_list_is_out(h);
+	h->next_test_ms = now_ms + test_after_ms(h);
+	h->in_use = false;
+	return due;
 }
 
 bool dns_list_test_point(struct slice zone, bool domain, struct dns_name *name_r)
@@ -137,35 +194,39 @@ bool dns_list_decoy(struct slice zone, bool domain, uint64_t random, struct dns_
 		      : dns_name_listed_ip(&ip, zone, name_r);
 }
 
-static enum dns_list_fault judge_test(const struct dns_list_health *h, enum dns_known point, enum dns_known decoy)
+static enum dns_list_fault judge_test(struct dns_list_health *h, const struct dns_list_test *t)
 {
-	if (decoy == DNS_SOME)
+	bool late = t->took_ms > h->patience_ms, failed = t->point == DNS_UNKNOWN || t->decoy == DNS_UNKNOWN;
+	if (t->decoy == DNS_SOME)
 		return DNS_LIST_LISTS_ALL;
-	if (point == DNS_NONE)
+	h->has_point |= t->point == DNS_SOME;
+	if (t->point == DNS_NONE && h->has_point)
 		return DNS_LIST_LISTS_NOTHING;
-	if (point == DNS_UNKNOWN || decoy == DNS_UNKNOWN) /* clients' questions tell which of the two it is */
-		return dns_list_is_out(h) ? h->fault : DNS_LIST_FINE;
-	return DNS_LIST_FINE;
+	if (dns_list_is_out(h)) /* it must answer well before it is believed again; by what it fails may have changed */
+		return !failed && !late ? DNS_LIST_FINE : t->error ? DNS_LIST_ERRORS : DNS_LIST_SILENT;
+	see(h, !failed && !late, t->error);
+	return judge_answers(h);
 }
 
 /* What its listings say against it is not shown by tests: only time heals it. */
-static bool is_time(const struct dns_list_health *h, uint64_t now_ms)
+static bool is_evidence(enum dns_list_fault f)
 {
-	bool evidence = h->fault == DNS_LIST_KNOWN_GOOD || h->fault == DNS_LIST_SHARE;
-	return !evidence || now_ms - h->since_ms >= DNS_HEALTH_EVIDENCE_MS;
+	return f == DNS_LIST_KNOWN_GOOD || f == DNS_LIST_SHARE;
 }
 
-bool dns_list_tested(struct dns_list_health *h, enum dns_known point, enum dns_known decoy, uint64_t now_ms)
+bool dns_list_tested(struct dns_list_health *h, const struct dns_list_test *t, uint64_t now_ms)
 {
-	enum dns_list_fault fault = judge_test(h, point, decoy);
+	enum dns_list_fault fault = judge_test(h, t);
 	if (fault != DNS_LIST_FINE) {
 		h->tests_passed = 0;
-		return go(h, fault, now_ms);
+		return !is_evidence(h->fault) && go(h, fault, now_ms);
 	}
 	if (!dns_list_is_out(h))
 		return false;
 	h->tests_passed = (uint8_t)(h->tests_passed + (h->tests_passed < DNS_HEALTH_TESTS));
-	if (h->tests_passed < DNS_HEALTH_TESTS || !is_time(h, now_ms))
+	if (h->tests_passed < DNS_HEALTH_TESTS)
+		return false;
+	if (is_evidence(h->fault) && now_ms - h->since_ms < DNS_HEALTH_EVIDENCE_MS)
 		return false;
 	return go(h, DNS_LIST_FINE, now_ms);
 }

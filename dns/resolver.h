@@ -54,6 +54,7 @@ struct dns_asker {
 	uint32_t what;
 	uint64_t due_ms;	   /* answered by then, one way or the other */
 	struct dns_budget *budget; /* NULL: none */
+	bool fresh;		   /* our cache is not asked; what it learns it keeps */
 };
 
 enum dns_asked {

@@ -69,8 +69,7 @@ bool rulebook_read_lists(struct rulebook_lists *lists, const struct settings *s,
 	for (size_t i = 0; i < from->count; i++) {
 		const struct score_list *l = read_list(&from->items[i], key, faults);
 		if (l)
-			lists->items[lists->n++] =
-				(struct score_named_list){ .name = from->items[i].name, .list = l };
+			lists->items[lists->n++] = (struct score_named_list){ .name = from->items[i].name, .list = l };
 	}
 	return lists->n == from->count;
 }
@@ -207,6 +206,14 @@ static void note_unknowns(
 	}
 }
 
+static struct score_zone_text *zone_texts(const struct settings_dns_lists *from)
+{
+	struct score_zone_text *texts = mem_zalloc((from->count + 1) * sizeof *texts);
+	for (size_t i = 0; texts && i < from->count; i++)
+		texts[i] = (struct score_zone_text){ slice_str(from->items[i].zone), slice_str(from->items[i].text) };
+	return texts;
+}
+
 struct score_ruleset *rulebook_compile(const struct settings *s, const struct rulebook_lists *lists,
 	const struct hash_key *key, struct settings_faults *faults)
 {
@@ -216,11 +223,18 @@ struct score_ruleset *rulebook_compile(const struct settings *s, const struct ru
 		return NULL;
 	for (size_t i = 0; i < from->count; i++)
 		sources[i] = rule_source(&from->items[i]);
+	struct score_zone_text *zones = zone_texts(&s->dns_lists);
+	if (!zones) {
+		mem_free(&sources);
+		return NULL;
+	}
 	struct score_rules_config c = {
 		.rules = sources,
 		.n = from->count,
 		.lists = lists->items,
 		.lists_n = lists->n,
+		.zones = zones,
+		.zones_n = s->dns_lists.count,
 		.key = *key,
 		.half_life_ms = s->score.half_life_ms,
 		.spike_ms = s->score.spike_window_ms,
@@ -231,6 +245,7 @@ struct score_ruleset *rulebook_compile(const struct settings *s, const struct ru
 	tell_rule_faults(from, &texts, faults);
 	note_unknowns(from, rules, faults);
 	buf_release(&texts);
+	mem_free(&zones);
 	mem_free(&sources);
 	return rules;
 }

@@ -15,10 +15,22 @@ static bool same(const struct score_lookup *l, const struct score_call *c, struc
 	return l->domain == domain && (!domain || l->attr == c->attr) && slice_ieq(l->zone, zone);
 }
 
-static const char *lookup_name(struct score_ruleset *set, const struct score_node *call)
+static struct slice shown_zone(const struct score_ruleset *set, struct slice zone)
 {
+	for (size_t i = 0; i < set->zones_n; i++)
+		if (slice_ieq(set->zones[i].zone, zone) && set->zones[i].text.n)
+			return set->zones[i].text;
+	return zone;
+}
+
+static const char *lookup_name(struct score_ruleset *set, const struct score_node *call, struct slice shown)
+{
+	struct score_call c = *call->call;
+	struct score_node shown_call = *call;
 	struct buf text = { 0 };
-	const char *name = score_print(call, &text) ? arena_str(&set->arena, buf_slice(&text)) : NULL;
+	c.text = shown;
+	shown_call.call = &c;
+	const char *name = score_print(&shown_call, &text) ? arena_str(&set->arena, buf_slice(&text)) : NULL;
 	buf_release(&text);
 	return name;
 }
@@ -37,9 +49,10 @@ static bool fill(struct score_ruleset *set, const struct score_node *call, struc
 	l->domain = c->function == SCORE_FN_DNSBL_DOMAIN;
 	l->attr = c->attr;
 	l->scope = l->domain ? score_attrs[c->attr].reads.scope : SCORE_OF_SESSION;
-	l->name = lookup_name(set, call);
 	l->zone = lower_copy(set, zone);
-	return l->name && l->zone.p;
+	l->shown = arena_copy(&set->arena, shown_zone(set, l->zone));
+	l->name = lookup_name(set, call, l->shown);
+	return l->name && l->zone.p && l->shown.p;
 }
 
 int score_lookup_add(struct score_ruleset *set, const struct score_node *call, struct score_fault *fault_r)
@@ -63,6 +76,31 @@ int score_lookup_add(struct score_ruleset *set, const struct score_node *call, s
 		return -1;
 	}
 	return (int)set->lookups_n++;
+}
+
+void score_lookup_note_texts(struct score_ruleset *set)
+{
+	for (unsigned i = 0; i < set->n; i++) {
+		const struct score_rule *r = &set->rules[i];
+		bool wants = score_reply_wants_txt(&r->reply) || score_reply_wants_txt(&r->soft);
+		if (r->observed || r->stages == 0 || !wants)
+			continue;
+		for (uint64_t bits = r->program->lookups; bits; bits &= bits - 1)
+			set->lookups[__builtin_ctzll(bits)].wants_txt = true;
+	}
+}
+
+uint64_t score_lookups_used(const struct score_ruleset *set)
+{
+	uint64_t used = 0;
+	for (unsigned i = 0; i < SCORE_STAGES; i++)
+		used |= set->stages[i].lookups;
+	return used;
+}
+
+uint64_t score_rule_lookups(const struct score_ruleset *set, unsigned rule)
+{
+	return set->rules[rule].program->lookups;
 }
 
 unsigned score_lookups_count(const struct score_ruleset *set)

@@ -16,11 +16,13 @@
 enum { SCORE_LOOKUPS_MAX = 64 };
 
 struct score_lookup {
-	const char *name;	/* "dnsbl('zen.example')": as written, for people */
+	const char *name;	/* "dnsbl('zen.example')", for people: with `shown` instead of the zone */
+	struct slice shown;	/* the zone, or what dns_lists says to show instead */
 	struct slice zone;	/* lower case, without a dot at the end */
 	bool domain;		/* dnsbl_domain(): about a name; else about the client's address */
 	enum score_attr attr;	/* of dnsbl_domain() */
 	enum score_scope scope; /* how long its answer holds: that of what is asked about */
+	bool wants_txt;		/* a rule in force that reads it has {txt} in its reply or header */
 };
 
 unsigned score_lookups_count(const struct score_ruleset *set);
@@ -32,6 +34,9 @@ unsigned score_lookup_find(const struct score_ruleset *set, struct slice name);
  * not known. */
 bool score_lookup_subject(const struct score_lookup *l, const struct score_facts *f, struct slice *subject_r) MUST_USE;
 
+/* Those that rules read which are not off; those that this rule reads: 1 << number. */
+uint64_t score_lookups_used(const struct score_ruleset *set);
+uint64_t score_rule_lookups(const struct score_ruleset *set, unsigned rule);
 /* May this stage want anything at all? Cheap. */
 bool score_lookup_any(const struct score_ruleset *set, enum score_stage stage);
 

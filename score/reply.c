@@ -4,7 +4,7 @@
 
 /* "450 4.7.1 " at its longest: three digits, 1.3.3 digits and two blanks */
 enum { CODES_LENGTH = 14, TEXT_ROOM = SCORE_REPLY_LINE - CODES_LENGTH };
-enum { VALUE_MAX = 80 }; /* of a placeholder: an address, an id, a rule's name */
+enum { VALUE_MAX = 80, TXT_MAX = 160 }; /* of a placeholder: an address, an id, a rule's name; what a list says */
 
 static bool digits(struct slice s, unsigned max_digits, uint64_t max, uint16_t *value_r)
 {
@@ -32,9 +32,19 @@ static bool is_printable(struct slice s)
 	return true;
 }
 
-enum placeholder { NO_PLACEHOLDER, PLACEHOLDER_ID, PLACEHOLDER_CLIENT, PLACEHOLDER_RULE, PLACEHOLDER_WAIT };
+#define PLACEHOLDERS "known in braces are only {id}, {client}, {rule}, {list}"
+
+enum placeholder {
+	NO_PLACEHOLDER,
+	PLACEHOLDER_ID,
+	PLACEHOLDER_CLIENT,
+	PLACEHOLDER_RULE,
+	PLACEHOLDER_LIST,
+	PLACEHOLDER_TXT,
+	PLACEHOLDER_WAIT
+};
 static const struct slice placeholders[] = { SLICE_INIT(""), SLICE_INIT("{id}"), SLICE_INIT("{client}"),
-	SLICE_INIT("{rule}"), SLICE_INIT("{wait}") };
+	SLICE_INIT("{rule}"), SLICE_INIT("{list}"), SLICE_INIT("{txt}"), SLICE_INIT("{wait}") };
 
 static enum placeholder placeholder_at(struct slice s)
 {
@@ -93,14 +103,13 @@ static const char *parse_reply(
 	if (!is_printable(s))
 		return "a reply holds only printable ASCII";
 	if (!placeholders_known(s, last, &has_id))
-		return last == PLACEHOLDER_WAIT ? "known in braces are only {id}, {client}, {rule} and {wait}"
-						: "known in braces are only {id}, {client} and {rule}";
+		return last == PLACEHOLDER_WAIT ? PLACEHOLDERS ", {txt} and {wait}" : PLACEHOLDERS " and {txt}";
 	return keep_text(a, s, has_id, r);
 }
 
 const char *score_reply_parse(struct arena *a, struct slice source, unsigned klass, struct score_reply *r)
 {
-	return parse_reply(a, source, klass, PLACEHOLDER_RULE, r);
+	return parse_reply(a, source, klass, PLACEHOLDER_TXT, r);
 }
 
 const char *score_reply_parse_greylist(struct arena *a, struct slice source, struct score_reply *r)
@@ -144,22 +153,16 @@ const char *score_tag_parse(struct arena *a, struct slice source, struct score_r
 		return "a header is written Name: value";
 	if (value.n == 0 || source.n > SCORE_REPLY_TEXT || !is_printable(source))
 		return "a header needs a value, printable ASCII, at most 300 bytes in all";
-	if (!placeholders_known(source, PLACEHOLDER_RULE, &has_id))
-		return "known in braces are only {id}, {client} and {rule}";
+	if (!placeholders_known(source, PLACEHOLDER_TXT, &has_id))
+		return PLACEHOLDERS " and {txt}";
 	return keep_text(a, source, true, r);
 }
 
-bool score_reply_expand(
-	const struct score_reply *r, struct slice id, struct slice client, struct slice rule, struct buf *out)
+bool score_reply_expand(const struct score_reply *r, const struct score_reply_values *v, struct buf *out)
 {
-	return score_reply_expand_wait(r, id, client, rule, 0, out);
-}
-
-bool score_reply_expand_wait(const struct score_reply *r, struct slice id, struct slice client, struct slice rule,
-	uint64_t wait_s, struct buf *out)
-{
-	char digits_of_wait[SLICE_DIGITS];
-	const struct slice values[] = { slice_of(NULL, 0), id, client, rule, slice_number(wait_s, digits_of_wait) };
+	char wait[SLICE_DIGITS];
+	const struct slice values[] = { slice_of(NULL, 0), v->id, v->client, v->rule, v->list, v->txt,
+		slice_number(v->wait_s, wait) };
 	struct slice s = r->text;
 	size_t before = buf_len(out);
 	while (s.n) {
@@ -168,10 +171,18 @@ bool score_reply_expand_wait(const struct score_reply *r, struct slice id, struc
 		s = slice_skip(s, plain);
 		enum placeholder p = placeholder_at(s);
 		if (p != NO_PLACEHOLDER)
-			TRY(escape_plain(out, values[p], VALUE_MAX));
+			TRY(escape_plain(out, values[p], p == PLACEHOLDER_TXT ? TXT_MAX : VALUE_MAX));
 		s = slice_skip(s, p == NO_PLACEHOLDER ? 1 : placeholders[p].n);
 	}
 	if (buf_len(out) - before > TEXT_ROOM)
 		out->end = out->start + (uint32_t)(before + TEXT_ROOM);
 	return true;
+}
+
+bool score_reply_wants_txt(const struct score_reply *r)
+{
+	for (struct slice s = r->text; s.n; s = slice_skip(s, 1))
+		if (placeholder_at(s) == PLACEHOLDER_TXT)
+			return true;
+	return false;
 }

@@ -2,7 +2,8 @@
  *
  * A rule's reply is "CODE [ENHANCED] TEXT" (RFC 5321 4.2, RFC 3463), for example "450 4.7.1 Too many
  * unknown recipients from {client}, try later (id {id})". {id} is the decision id, {client} the client's
- * address, {rule} the rule's name. Every refusal explains itself: a text without {id} gets " (id {id})".
+ * address, {rule} the rule's name, {list} the DNS list that lists it and {txt} what that list says of it. Every refusal
+ * explains itself: a text without {id} gets " (id {id})".
  */
 #ifndef SCORE_REPLY_H
 #define SCORE_REPLY_H
@@ -34,9 +35,13 @@ const char *score_tag_parse(struct arena *a, struct slice source, struct score_r
 
 /* Appends the text (without codes) with its placeholders filled, escaped to printable ASCII and cut so that code,
  * enhanced code and text fit a reply line. */
-bool score_reply_expand(
-	const struct score_reply *r, struct slice id, struct slice client, struct slice rule, struct buf *out) MUST_USE;
-bool score_reply_expand_wait(const struct score_reply *r, struct slice id, struct slice client, struct slice rule,
-	uint64_t wait_s, struct buf *out) MUST_USE;
+struct score_reply_values {
+	struct slice id, client, rule;
+	struct slice list, txt; /* of a rule that reads DNS lists; empty: none lists it, or says why */
+	uint64_t wait_s;	/* of one that greylists */
+};
+bool score_reply_expand(const struct score_reply *r, const struct score_reply_values *values, struct buf *out) MUST_USE;
+/* Has it {txt}? */
+bool score_reply_wants_txt(const struct score_reply *r);
 
 #endif

@@ -98,11 +98,18 @@ struct score_named_list {
 	const struct score_list *list;
 };
 
+/* What people are shown instead of a DNS list's zone, which may hold a key. */
+struct score_zone_text {
+	struct slice zone, text;
+};
+
 struct score_rules_config {
 	const struct score_rule_source *rules;
 	size_t n;
 	const struct score_named_list *lists; /* borrowed: must outlive the rule set */
 	size_t lists_n;
+	const struct score_zone_text *zones;
+	size_t zones_n;
 	struct hash_key key;   /* the store's: which clients are among the `percent`; keep it over reloads */
 	uint64_t half_life_ms; /* score.half_life */
 	uint64_t spike_ms;     /* score.spike_window; 0: five minutes */

@@ -294,6 +294,7 @@ static bool compile_all(struct compiler *c)
 			set->heads[i] = score_program_head(set->rules[i].program);
 		arena_release(&c->scratch);
 	}
+	score_lookup_note_texts(set);
 	return c->faults_n == 0 && index_stages(set);
 }
 
@@ -313,6 +314,8 @@ struct score_ruleset *score_rules_compile(const struct score_rules_config *confi
 	set->half_life_ms = config->half_life_ms;
 	set->spike_ms = config->spike_ms ? config->spike_ms : SPIKE_MS;
 	set->enforce = config->enforce;
+	set->zones = config->zones;
+	set->zones_n = config->zones_n;
 	if (!compile_all(&c) || !score_rules_digest(config, set, &set->hash))
 		score_rules_free(&set);
 	return set;

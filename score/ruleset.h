@@ -54,7 +54,7 @@ enum score_op_code {
 	SCORE_OP_PROBE,
 	SCORE_OP_HEADER,
 	SCORE_OP_ANSWER, /* of a lookup */
-	SCORE_OP_LATER, /* never known in this version */
+	SCORE_OP_LATER,	 /* never known in this version */
 	SCORE_OP_NUMBER,
 	SCORE_OP_STRING,
 	SCORE_OP_ADDRESS,
@@ -157,6 +157,8 @@ struct score_ruleset {
 	uint16_t record_probe[SCORE_KEYSPECS_MAX]; /* of each keyspec, or SCORE_NO_PROBE */
 	struct score_lookup lookups[SCORE_LOOKUPS_MAX];
 	unsigned lookups_n;
+	const struct score_zone_text *zones; /* while it is compiled */
+	size_t zones_n;
 	struct score_program *programs;
 	unsigned programs_n;
 	uint32_t actions;		      /* that some rule has: 1 << enum score_action */
@@ -187,6 +189,8 @@ int score_probe_add(struct score_ruleset *set, const struct score_node *call, st
 
 /* The number of this question in the set's table. -1: *fault_r says why. */
 int score_lookup_add(struct score_ruleset *set, const struct score_node *call, struct score_fault *fault_r) MUST_USE;
+/* Once all rules are compiled: which of them want their list's text. */
+void score_lookup_note_texts(struct score_ruleset *set);
 
 /* --- look.c --- */
 

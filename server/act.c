@@ -1,5 +1,6 @@
 #include "base/log.h"
 #include "score/evidence.h"
+#include "server/lookup.h"
 #include "server/talk.h"
 
 #include <stdio.h>
@@ -53,31 +54,49 @@ static bool write_key(const struct session *s, const struct score_facts *f, unsi
 	return ok;
 }
 
-static void send_alert(struct session *s, const struct alert *a)
+/* False: it was told not long ago, or too much was. */
+static bool may_tell(struct worker *w, const struct generation *g, const struct alert *a)
 {
-	struct worker *w = s->worker;
-	const struct settings_alerts *to = &s->generation->settings->alerts;
-	switch (alerts_ask(w->app->alerts, a->rule, a->key, to->every_ms, w->now_ms)) {
+	switch (alerts_ask(w->app->alerts, a->rule, a->key, g->settings->alerts.every_ms, w->now_ms)) {
+	case ALERT_TELL:
+		return true;
 	case ALERT_TOLD:
 	case ALERT_FULL:
-		return;
+		return false;
 	case ALERT_FULL_NOW:
 		log_warn("alerts: %d were told within alerts.every, further ones are left out", ALERTS_MAX);
-		return;
-	case ALERT_TELL:
-		break;
+		return false;
 	}
+	return false;
+}
+
+static void mail(struct worker *w, const struct generation *g, const struct alert *a)
+{
+	const struct settings_alerts *to = &g->settings->alerts;
+	if (!to->to.count)
+		return;
+	stat_add(&w->stats, STAT_ALERTS, 1);
+	if (!alert_desk_send(&w->alert_desk, w->relay, a, to, g->hostname, w->now_ms)) {
+		log_warn("alerts: too many are under way, this one was not mailed");
+		alerts_forget(w->app->alerts, a->rule, a->key);
+	}
+}
+
+void act_alert(struct worker *w, const struct generation *g, const struct alert *a)
+{
+	if (may_tell(w, g, a))
+		mail(w, g, a);
+}
+
+static void send_alert(struct session *s, const struct alert *a)
+{
+	if (!may_tell(s->worker, s->generation, a))
+		return;
 	struct slice key = shown(s, a->key), client = shown(s, a->client);
 	log_warn("alert: rule %.*s, %.*s, client %.*s, score %.0f, id %.*s%s", SLICE_ARG(a->rule), SLICE_ARG(key),
 		SLICE_ARG(client), a->score, SLICE_ARG(a->id),
 		a->action.n ? "; a known-good client was spared a refusal" : "");
-	if (!to->to.count)
-		return;
-	stat_add(&w->stats, STAT_ALERTS, 1);
-	if (!alert_desk_send(&w->alert_desk, w->relay, a, to, s->generation->hostname, w->now_ms)) {
-		log_warn("alerts: too many are under way, this one was not mailed");
-		alerts_forget(w->app->alerts, a->rule, a->key);
-	}
+	mail(s->worker, s->generation, a);
 }
 
 /* `alarm`: the rule would have refused or blocked a client that is known good. */
@@ -180,7 +199,11 @@ bool act_write_tags(const struct session *s, struct slice id, struct buf *out)
 	ip_format(&s->peer.ip, ip);
 	while ((tag = score_case_tag(set, &s->judgement, &at))) {
 		struct slice rule = slice_str(score_rule_name(set, at - 1));
-		TRY(score_reply_expand(tag, id, slice_str(ip), rule, out) && buf_put(out, SLICE("\r\n")));
+		const struct lookup_listing listing = lookup_listing(s->lookups, at - 1);
+		const struct score_reply_values values = {
+			.id = id, .client = slice_str(ip), .rule = rule, .list = listing.list, .txt = listing.txt
+		};
+		TRY(score_reply_expand(tag, &values, out) && buf_put(out, SLICE("\r\n")));
 	}
 	return true;
 }

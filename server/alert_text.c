@@ -20,7 +20,8 @@ static bool put_head(const struct alert *a, const struct settings_alerts *to, st
 	char date[CLOCK_RFC5322];
 	struct slice when = slice_of(date, clock_rfc5322(a->wall_ms, date));
 	TRY(buf_puts(out, SLICE("From: SmtpGuard <"), slice_str(to->from), SLICE(">\r\n")) && put_to(&to->to, out));
-	TRY(buf_put(out, SLICE("Subject: SmtpGuard: rule ")) && escape_plain(out, a->rule, SUBJECT_MAX));
+	TRY(buf_puts(out, SLICE("Subject: SmtpGuard: "), a->sentence.n ? SLICE("") : SLICE("rule ")) &&
+		escape_plain(out, a->rule, SUBJECT_MAX));
 	TRY(buf_put(out, SLICE(": ")) && escape_plain(out, a->key, SUBJECT_MAX));
 	TRY(buf_puts(out, SLICE("\r\nDate: "), when, SLICE("\r\nMessage-ID: <"), a->id));
 	TRY(buf_printf(out, ".%llu.alert@", (unsigned long long)a->wall_ms) && buf_puts(out, hostname, SLICE(">\r\n")));
@@ -48,6 +49,17 @@ static bool put_why(const struct alert *a, struct buf *out)
 		      "Please look why the rule hits it.\r\n\r\n"));
 }
 
+/* "DNS list zen.example: it answers with errors. ..." */
+static bool put_event(const struct alert *a, struct buf *out)
+{
+	char date[CLOCK_RFC3339];
+	TRY(buf_puts(out, a->rule, SLICE(" ")) && escape_plain(out, a->key, VALUE_MAX));
+	TRY(buf_puts(out, SLICE(":\r\n"), a->sentence, SLICE("\r\n\r\n")));
+	TRY(put_line(out, "time:", slice_of(date, clock_rfc3339(a->wall_ms, date))));
+	return buf_put(out, SLICE("\r\nAll lists: smtpguardctl lists\r\n"
+				  "This is told once for each list in alerts.every.\r\n"));
+}
+
 static bool put_evidence(const struct alert *a, struct buf *out)
 {
 	char date[CLOCK_RFC3339];
@@ -61,7 +73,10 @@ static bool put_evidence(const struct alert *a, struct buf *out)
 
 bool alert_write(const struct alert *a, const struct settings_alerts *to, struct slice hostname, struct buf *out)
 {
-	TRY(put_head(a, to, hostname, out) && put_why(a, out) && put_evidence(a, out));
+	TRY(put_head(a, to, hostname, out));
+	if (a->sentence.n)
+		return put_event(a, out);
+	TRY(put_why(a, out) && put_evidence(a, out));
 	TRY(buf_puts(out, SLICE("\r\nAll of it: smtpguardctl explain "), a->id, SLICE("\r\n")));
 	return buf_put(out, SLICE("This is told once for each rule and key in alerts.every.\r\n"));
 }

@@ -41,9 +41,10 @@ void alerts_forget(struct alerts *a, struct slice rule, struct slice key);
 
 /* Evidence. Values may be hostile: they are escaped. Empty ones are left out. */
 struct alert {
-	struct slice rule;
-	struct slice key;    /* what it is about: "client 192.0.2.7" */
-	struct slice action; /* empty: the rule only tells; "reject": what a known-good client was spared */
+	struct slice rule;     /* or what else tells: "DNS list" */
+	struct slice sentence; /* of what is no rule: what has happened; of rules empty */
+	struct slice key;      /* what it is about: "client 192.0.2.7" */
+	struct slice action;   /* empty: the rule only tells; "reject": what a known-good client was spared */
 	struct slice client, helo, sender, recipient;
 	struct slice fired; /* "harvest:20 tell:0" */
 	struct slice id;    /* of the decision */

@@ -75,7 +75,8 @@ static bool word_reply(
 	char ip[IP_TEXT];
 	ip_format(&peer->ip, ip);
 	TRY(buf_printf(out, "%u.%u.%u ", r->klass, r->subject, r->detail));
-	return score_reply_expand(r, id, slice_str(ip), rule, out);
+	const struct score_reply_values values = { .id = id, .client = slice_str(ip), .rule = rule };
+	return score_reply_expand(r, &values, out);
 }
 
 void away_blocked(struct worker *w, int fd, const struct peer *peer, const struct score_hold *hold)

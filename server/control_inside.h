@@ -29,6 +29,9 @@ void control_put_time(struct ctl_json at, const char *key, uint64_t wall_ms);
 /* "name", "fired", "observed", "decided", "charged" of a rule. */
 void control_put_counts(struct ctl_json at, const struct generation *g, unsigned rule);
 
+/* "dns_lists": of each list that rules read, and how it is. */
+void control_put_dns_lists(struct ctl_json at, const struct generation *g);
+
 struct score_hold;
 /* "hold": {...}; nothing when its kind is NONE. */
 void control_put_hold(struct ctl_json at, const struct score_hold *h);

@@ -171,6 +171,7 @@ bool control_stats(void *arg, struct ctl_json args, struct ctl_json_doc *data_r,
 	PUT_FIELDS(ctl_json_put_object(root, "bytes"), app, BYTES);
 	put_relay(root, app);
 	put_dns(root, app);
+	control_put_dns_lists(root, g);
 	put_store(root, app);
 	put_snapshot(root, app);
 	PUT_FIELDS(ctl_json_put_object(root, "blocks"), app, BLOCKS);

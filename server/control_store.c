@@ -219,11 +219,41 @@ static const char *file_of(const struct settings *s, const char *name)
 	return "";
 }
 
+static void put_dns_list(struct ctl_json list, const struct dns_list_use *u)
+{
+	const struct dns_list_health h = dns_list_look(u);
+	uint64_t now_ms = clock_mono_ms(), wall_ms = clock_wall_ms();
+	struct ctl_json at = ctl_json_put_object(list, NULL);
+	ctl_json_put_text(at, "name", u->about->shown);
+	ctl_json_put_text(at, "of", u->about->domain ? SLICE("domains") : SLICE("clients"));
+	ctl_json_put_text(at, "state", dns_list_is_out(&h) ? SLICE("out") : SLICE("in play"));
+	if (dns_list_is_out(&h))
+		ctl_json_put_text(at, "reason", slice_str(dns_list_fault_name(h.fault)));
+	if (h.since_ms)
+		control_put_time(at, "since", wall_ms - (now_ms - h.since_ms));
+	ctl_json_put_count(at, "asked", h.total_asked);
+	ctl_json_put_count(at, "listed", h.total_listed);
+	ctl_json_put_count(at, "failed", h.total_failed);
+	if (h.usual >= 0)
+		ctl_json_put_double(at, "usual_share", h.usual);
+	if (h.latency_ms >= 0)
+		ctl_json_put_count(at, "latency_ms", (uint64_t)(h.latency_ms + 0.5));
+	ctl_json_put_count(at, "next_test_ms", h.next_test_ms > now_ms ? h.next_test_ms - now_ms : 0);
+}
+
+void control_put_dns_lists(struct ctl_json at, const struct generation *g)
+{
+	struct ctl_json list = ctl_json_put_array(at, "dns_lists");
+	for (unsigned i = 0; i < g->dns_lists.n; i++)
+		if (g->dns_lists.items[i].first)
+			put_dns_list(list, &g->dns_lists.items[i]);
+}
+
 bool control_lists(void *arg, struct ctl_json args, struct ctl_json_doc *data_r, struct buf *error_r)
 {
 	(void)args, (void)error_r;
 	struct generation *g = control_generation(arg, NULL);
-	struct ctl_json list = ctl_json_put_array(ctl_json_root_object(data_r), "lists");
+	struct ctl_json root = ctl_json_root_object(data_r), list = ctl_json_put_array(root, "lists");
 	for (size_t i = 0; i < g->lists.n; i++) {
 		struct ctl_json at = ctl_json_put_object(list, NULL);
 		ctl_json_put_text(at, "name", slice_str(g->lists.items[i].name));
@@ -232,6 +262,7 @@ bool control_lists(void *arg, struct ctl_json args, struct ctl_json_doc *data_r,
 		ctl_json_put_count(at, "faults", score_list_faults(g->lists.items[i].list));
 		ctl_json_put_count(at, "memory_bytes", score_list_memory(g->lists.items[i].list));
 	}
+	control_put_dns_lists(root, g);
 	generation_unref(&g);
 	return true;
 }

@@ -111,9 +111,15 @@ static uint64_t put_greylist(struct trial *t, struct ctl_json at)
 static void put_reply(struct trial *t, struct ctl_json at, const struct score_verdict *v, uint64_t wait_ms)
 {
 	struct buf words = { 0 };
+	const struct lookup_listing listing = lookup_listing(t->look.lookups, (unsigned)v->now.rule);
+	const struct score_reply_values values = { .id = SLICE("00000000"),
+		.client = t->client,
+		.rule = rule_name(t, v->now.rule),
+		.list = listing.list,
+		.txt = listing.txt,
+		.wait_s = (wait_ms + 999) / 1000 };
 	bool ok = buf_printf(&words, "%u.%u.%u ", v->reply->klass, v->reply->subject, v->reply->detail) &&
-		  score_reply_expand_wait(v->reply, SLICE("00000000"), t->client, rule_name(t, v->now.rule),
-			  (wait_ms + 999) / 1000, &words);
+		  score_reply_expand(v->reply, &values, &words);
 	ctl_json_put_count(at, "code", v->reply->code);
 	if (ok)
 		ctl_json_put_text(at, "reply", buf_slice(&words));

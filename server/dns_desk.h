@@ -5,6 +5,7 @@
 #define SERVER_DNS_DESK_H
 
 #include "dns/resolver.h"
+#include "server/list_desk.h"
 #include "server/spf_desk.h"
 
 struct app;
@@ -13,6 +14,7 @@ struct dns_desk {
 	struct app *app;
 	struct dns_resolver *resolver;
 	struct spf_desk spf;
+	struct list_desk lists;
 	uint64_t now_ms, wall_ms; /* of the thread's turn */
 };
 

@@ -10,8 +10,8 @@
 
 /* ---- recipients ---- */
 
-static bool resolve_recipients(struct generation *g, const struct generation *old, const char *path,
-	struct settings_faults *faults)
+static bool resolve_recipients(
+	struct generation *g, const struct generation *old, const char *path, struct settings_faults *faults)
 {
 	const struct settings_recipients *steps = &g->settings->relay.recipients;
 	g->recipients = arena_alloc(&g->arena, steps->count * sizeof *g->recipients);
@@ -235,6 +235,7 @@ static bool fill(struct generation *g, const char *path, const struct generation
 	g->rules = rulebook_compile(g->settings, &g->lists, &needs->score_key, faults);
 	g->rules_hash = g->rules ? score_rules_hash(g->rules) : 0;
 	ok &= g->rules && take_counts(g, old);
+	ok &= g->rules && dns_lists_open(&g->dns_lists, g->rules, g->settings, old ? &old->dns_lists : NULL, &g->arena);
 	ok &= open_certificate(g, old, path, faults);
 	g->words = naming_read_words(g->settings->dns.end_user_words, faults);
 	ok &= g->words != NULL;
@@ -269,6 +270,7 @@ void generation_unref(struct generation **p)
 	if (!g || atomic_fetch_sub_explicit(&g->refs, 1, memory_order_acq_rel) != 1)
 		return;
 	drop_counts(g);
+	dns_lists_release(&g->dns_lists);
 	sources_release(g);
 	rule_counts_unref(&g->recipients_told);
 	score_rules_free(&g->rules);

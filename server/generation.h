@@ -15,6 +15,7 @@
 #include "rcpt/source.h"
 #include "relay/relay.h"
 #include "rulebook/rulebook.h"
+#include "server/dns_lists.h"
 #include "server/naming.h"
 #include "server/rule_counts.h"
 
@@ -32,6 +33,7 @@ struct generation {
 	size_t recipients_n;
 	struct rule_counts *recipients_told; /* that their patterns took too many steps */
 	struct net_tls_ctx *tls;	     /* NULL: STARTTLS is not announced */
+	struct dns_lists dns_lists;	     /* that the rules read */
 	struct dns_words *words;	     /* dns.end_user_words */
 	struct dns_settings dns;	     /* its cache is that of all workers */
 	struct relay_config relay;	     /* points into `arena` and the settings */

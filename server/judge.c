@@ -3,6 +3,7 @@
 #include "server/grey.h"
 #include "server/policy.h"
 #include "server/replay_log.h"
+#include "server/lookup.h"
 #include "server/talk.h"
 
 #include <stdio.h>
@@ -225,7 +226,14 @@ static bool word_refusal(struct session *s, const struct score_verdict *v, uint6
 	ip_format(&s->peer.ip, ip);
 	buf_clear(words);
 	TRY(buf_printf(words, "%u.%u.%u ", v->reply->klass, v->reply->subject, v->reply->detail));
-	TRY(score_reply_expand_wait(v->reply, decision_id(s, id), slice_str(ip), rule, wait_s, words));
+	const struct lookup_listing listing = lookup_listing(s->lookups, (unsigned)v->now.rule);
+	const struct score_reply_values values = { .id = decision_id(s, id),
+		.client = slice_str(ip),
+		.rule = rule,
+		.list = listing.list,
+		.txt = listing.txt,
+		.wait_s = wait_s };
+	TRY(score_reply_expand(v->reply, &values, words));
 	*refusal_r = (struct refusal){ .code = v->reply->code, .text = buf_slice(words), .by = rule };
 	return true;
 }

@@ -1,5 +1,4 @@
 #include "base/mem.h"
-#include "dns/list.h"
 #include "server/lookup_inside.h"
 
 /* Questions of one session, all its mails together: a client that names hostile domains in mail after mail makes us ask
@@ -30,8 +29,9 @@ static struct lookups *lookups_of(struct lookups **p, const struct lookup_client
 	l->budget.left = SESSION_QUERIES;
 	l->arena.limit = SESSION_ANSWERS;
 	l->answers = arena_alloc(&l->arena, lists_of(l) * sizeof *l->answers + 1);
+	l->texts = arena_alloc(&l->arena, lists_of(l) * sizeof *l->texts + 1);
 	l->jobs = arena_alloc(&l->arena, (JOB_LIST + lists_of(l)) * sizeof *l->jobs);
-	if (!l->answers || !l->jobs)
+	if (!l->answers || !l->texts || !l->jobs)
 		lookup_release(p);
 	return *p;
 }
@@ -77,20 +77,6 @@ static void close_rdns(struct lookups *l, bool last)
 	l->learned |= l->known.facts & ~before & SCORE_HAS_NAME;
 }
 
-static void close_list(struct lookups *l, unsigned lookup, const struct dns_answer *a)
-{
-	struct ip ip;
-	char text[IP_TEXT];
-	uint64_t bit = (uint64_t)1 << lookup;
-	enum dns_known outcome = dns_list_read(a, NULL, 0, &ip);
-	l->open.lookups &= ~bit;
-	l->answers[lookup] = slice_of(NULL, 0);
-	if (outcome == DNS_SOME)
-		l->answers[lookup] = arena_copy(&l->arena, slice_of(text, ip_format(&ip, text)));
-	if (outcome == DNS_NONE || l->answers[lookup].p)
-		l->known.lookups |= bit;
-}
-
 /* Who is proven to send is known when both ways to prove it are through. */
 static void close_identity(struct lookups *l)
 {
@@ -111,9 +97,9 @@ static void close_spf(struct lookups *l)
 	close_identity(l);
 }
 
-/* Returns the number of further questions. */
+/* Returns the number of further questions. `took_ms` may be LOOKUP_FROM_CACHE. */
 static unsigned take_answer(struct lookups *l, unsigned job, const struct dns_question *q, const struct dns_answer *a,
-	struct dns_question more_r[QUESTIONS_MAX])
+	uint32_t took_ms, struct dns_question more_r[QUESTIONS_MAX])
 {
 	if (a->status == DNS_FAILED)
 		l->jobs[job].failure = (uint8_t)a->failure;
@@ -125,8 +111,7 @@ static unsigned take_answer(struct lookups *l, unsigned job, const struct dns_qu
 	case JOB_MX:
 		return dns_reach_answer(&l->mx, q, a, more_r);
 	default:
-		close_list(l, job - JOB_LIST, a);
-		return 0;
+		return lookup_take_list(l, job - JOB_LIST, q, a, took_ms, more_r);
 	}
 }
 
@@ -139,6 +124,8 @@ static void look_at_job(struct lookups *l, unsigned job)
 		close_rdns(l, last);
 		close_identity(l);
 	}
+	if (job >= JOB_LIST && last)
+		l->open.lookups &= ~((uint64_t)1 << (job - JOB_LIST));
 	if (job == JOB_HELO && last)
 		close_facts(l, SCORE_HAS_HELO_RESOLVES, dns_reach_outcome(&l->helo));
 	else if (job == JOB_MX && last)
@@ -162,7 +149,8 @@ static void ask(struct lookups *l, unsigned job, const struct dns_question *q, u
 		if (dns_resolver_ask(d->resolver, &q[i], &asker, d->now_ms, &answer) == DNS_ASKED)
 			continue;
 		j->open--;
-		ask(l, job, more, take_answer(l, job, &q[i], &answer, more)); /* at most one level deeper */
+		/* at most one level deeper */
+		ask(l, job, more, take_answer(l, job, &q[i], &answer, LOOKUP_FROM_CACHE, more));
 	}
 }
 
@@ -179,24 +167,6 @@ static unsigned begin_reach(struct dns_reach *r, bool mail, struct slice name, s
 	return mail ? dns_reach_mail(r, name, q_r) : dns_reach_host(r, name, q_r);
 }
 
-static unsigned begin_list(
-	struct lookups *l, unsigned lookup, const struct score_facts *f, struct dns_question q_r[QUESTIONS_MAX])
-{
-	const struct score_lookup *about = score_lookup_about(rules_of(l), lookup);
-	static const struct dns_answer nobody = { .status = DNS_NXDOMAIN };
-	struct dns_answer unasked = nobody;
-	struct slice subject = slice_of(NULL, 0);
-	bool known = !about->domain || score_lookup_subject(about, f, &subject);
-	q_r[0].type = DNS_A;
-	if (!about->domain ? dns_name_listed_ip(&l->client.ip, about->zone, &q_r[0].name)
-			   : subject.p && dns_name_listed_domain(subject, about->zone, &q_r[0].name))
-		return 1;
-	if (!known)
-		unasked = dns_answer_failed(DNS_NO_FAILURE);
-	close_list(l, lookup, &unasked);
-	return 0;
-}
-
 static unsigned begin_job(
 	struct lookups *l, unsigned job, const struct score_facts *f, struct dns_question q_r[QUESTIONS_MAX])
 {
@@ -209,7 +179,7 @@ static unsigned begin_job(
 		l->mx = (struct dns_reach){ .yes = true };
 		return f->sender.n ? begin_reach(&l->mx, true, f->sender_domain, q_r) : 0;
 	default:
-		return begin_list(l, job - JOB_LIST, f, q_r);
+		return lookup_begin_list(l, job - JOB_LIST, f, q_r);
 	}
 }
 
@@ -303,9 +273,11 @@ bool lookup_begin(struct lookups **p, const struct lookup_client *client, enum s
 	struct lookups *l = lookups_of(p, client);
 	if (!l)
 		return false; /* out of memory: unknown */
+	l->known_good = f->known_good;
 	start(l, f, wants);
 	start(l, f, next);
 	l->awaited = f->known_good ? wants_of(l, client, stage, f, c, true) : wants;
+	l->awaited.lookups &= ~lookup_lists_out(l);
 	return lookup_is_open(l);
 }
 
@@ -335,7 +307,7 @@ void lookup_answer(struct lookups *l, const struct dns_result *result)
 		return;
 	struct dns_question q = *result->question; /* the resolver's memory is its own at the next call */
 	l->jobs[job].open--;
-	ask(l, job, more, take_answer(l, job, &q, &result->answer, more));
+	ask(l, job, more, take_answer(l, job, &q, &result->answer, result->took_ms, more));
 	look_at_job(l, job);
 }
 

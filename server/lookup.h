@@ -70,6 +70,13 @@ struct slice lookup_organisation(const struct lookups *l);
 /* Who is proven to send this mail: the domain that SPF passed, else the organisation; p NULL: nobody. */
 struct slice lookup_identity(const struct lookups *l);
 
+/* The DNS list that this rule finds the client (or its sender ...) on, as people are shown it, and what it says of it;
+ * empty: there is none. */
+struct lookup_listing {
+	struct slice list, txt;
+};
+struct lookup_listing lookup_listing(const struct lookups *l, unsigned rule);
+
 /* What was looked up about this client and mail, for people. */
 enum { LOOKUP_WORDS = 200 };
 struct lookup_told {

@@ -31,7 +31,7 @@ void lookup_put_facts(const struct lookups *l, struct score_facts *f)
 	if (l->known.facts & SCORE_HAS_IDENTITY)
 		score_facts_identity(f, lookup_identity(l));
 	f->answers = l->answers;
-	f->answered = l->known.lookups;
+	f->answered = l->known.lookups & ~lookup_lists_out(l);
 }
 
 struct slice lookup_rdns(const struct lookups *l)
@@ -123,6 +123,12 @@ static struct slice unknown(const struct job *j, char words_r[LOOKUP_WORDS])
 	return slice_of(words_r, (size_t)n);
 }
 
+static struct slice out_of_play(enum dns_list_fault why, char words_r[LOOKUP_WORDS])
+{
+	int n = snprintf(words_r, LOOKUP_WORDS, "unknown: out of play, it %s", dns_list_fault_name(why));
+	return slice_of(words_r, (size_t)n);
+}
+
 static bool is_known(const struct lookups *l, unsigned job)
 {
 	static const uint32_t facts[JOB_LIST] = {
@@ -159,6 +165,12 @@ static unsigned jobs_of(const struct lookups *l)
 	return l ? JOB_LIST + score_lookups_count(l->client.generation->rules) : 0;
 }
 
+static enum dns_list_fault fault_of(const struct lookups *l, unsigned job)
+{
+	const struct dns_lists *lists = &l->client.generation->dns_lists;
+	return job < JOB_LIST ? DNS_LIST_FINE : dns_list_fault_of(&lists->items[job - JOB_LIST]);
+}
+
 static void tell(const struct lookups *l, unsigned job, struct lookup_told *told_r)
 {
 	static const char *const names[JOB_LIST] = {
@@ -168,7 +180,10 @@ static void tell(const struct lookups *l, unsigned job, struct lookup_told *told
 	const struct job *j = &l->jobs[job];
 	bool open = is_open(l, job);
 	told_r->name = job < JOB_LIST ? names[job] : score_lookup_about(rules, job - JOB_LIST)->name;
-	if (is_known(l, job))
+	enum dns_list_fault fault = fault_of(l, job);
+	if (fault != DNS_LIST_FINE)
+		told_r->answer = out_of_play(fault, told_r->words);
+	else if (is_known(l, job))
 		told_r->answer = known_told(l, job, told_r->words);
 	else
 		told_r->answer = open ? SLICE("unknown: not answered yet") : unknown(j, told_r->words);

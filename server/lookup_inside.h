@@ -28,12 +28,25 @@ struct lookups {
 	struct score_wants known, awaited; /* answered well; what the stage waits for */
 	struct dns_rdns rdns;
 	uint32_t learned; /* since lookup_take_learned() */
+	bool known_good;  /* is the client, by the last facts */
 	bool dynamic;	  /* its name looks like an end-user line */
 	struct dns_reach helo, mx;
 	struct spf_run *spf;   /* of this mail; NULL: not begun */
 	struct slice *answers; /* of DNS lists, by the lookup's number */
+	struct slice *texts;   /* ... and what they say of it */
+	uint64_t hits;	       /* of those: not confirmed yet */
 	struct job *jobs;
 	struct arena arena;
 };
+
+/* lookup_list.c */
+enum { LOOKUP_LIST_QUESTIONS = 2 };
+#define LOOKUP_FROM_CACHE UINT32_MAX /* instead of the time that an answer took */
+unsigned lookup_begin_list(struct lookups *l, unsigned lookup, const struct score_facts *f,
+	struct dns_question q_r[LOOKUP_LIST_QUESTIONS]);
+unsigned lookup_take_list(struct lookups *l, unsigned lookup, const struct dns_question *q, const struct dns_answer *a,
+	uint32_t took_ms, struct dns_question more_r[LOOKUP_LIST_QUESTIONS]);
+/* Those that are out of play now: what they say is not known. */
+uint64_t lookup_lists_out(const struct lookups *l);
 
 #endif

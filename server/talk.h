@@ -148,6 +148,8 @@ void judge_release(struct session *s);
 
 /* act.c */
 /* What a verdict does beside the reply: log lines, alerts, the rate of throttled input. */
+/* One that no rule makes. */
+void act_alert(struct worker *w, const struct generation *g, const struct alert *a);
 void act_on(struct session *s, const struct score_facts *f, const struct score_verdict *v);
 /* The log lines and alerts alone. */
 void act_tell(struct session *s, const struct score_facts *f, const struct score_verdict *v);

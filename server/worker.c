@@ -264,6 +264,7 @@ static void take_on(struct worker *w, struct generation *g)
 	relay_configure(w->relay, w->now_ms);
 	const struct dns_settings dns = dns_share(w, g);
 	dns_resolver_configure(w->dns.resolver, &dns, w->now_ms);
+	list_desk_configure(w);
 }
 
 static void for_each_session(struct worker *w, void (*act)(struct session *))
@@ -362,7 +363,12 @@ static struct session *session_of(const struct worker *w, uint64_t ticket)
 static void deliver_names(struct worker *w)
 {
 	struct dns_result result;
+	list_desk_share(&w->dns.lists, true);
 	while (dns_resolver_pop(w->dns.resolver, &result)) {
+		if (list_is_ticket(result.ticket)) {
+			list_desk_answer(w, &result);
+			continue;
+		}
 		bool of_spf = spf_is_ticket(result.ticket);
 		uint64_t ticket = result.ticket;
 		if (of_spf && !spf_answer(&w->dns, &result, &ticket))
@@ -373,6 +379,7 @@ static void deliver_names(struct worker *w)
 		else if (s)
 			stage_on_dns(s, &result);
 	}
+	list_desk_share(&w->dns.lists, false);
 }
 
 static void deliver_answers(struct worker *w)
@@ -414,6 +421,7 @@ static int sleep_ms(const struct worker *w)
 		return 0;
 	int ms = sooner(net_wheel_sleep_ms(&w->wheel, w->now_ms), relay_sleep_ms(w->relay, w->now_ms));
 	ms = sooner(ms, dns_resolver_sleep_ms(w->dns.resolver, w->now_ms));
+	ms = sooner(ms, list_desk_sleep_ms(&w->dns.lists, w->now_ms));
 	ms = sooner(ms, rcpt_desk_sleep_ms(w->rcpt, w->now_ms));
 	return pressure_is_high(w->app) ? sooner(ms, PRESS_EVERY_MS) : ms;
 }
@@ -436,6 +444,7 @@ bool worker_turn(struct worker *w, int most_ms)
 		dispatch(w, io, events);
 	w->more_at_the_door = accept_rest(w);
 	run_timers(w);
+	list_desk_on_time(w);
 	dns_resolver_on_time(w->dns.resolver, w->now_ms);
 	deliver_names(w);
 	relay_on_time(w->relay, w->now_ms);
@@ -465,6 +474,7 @@ bool worker_connect(struct worker *w)
 	w->relay = relay_new(w->app->relay, w->loop, &w->wake, w->number, w->now_ms);
 	const struct dns_settings dns = dns_share(w, w->generation);
 	w->dns.resolver = dns_resolver_new(&dns, w->loop, w->now_ms);
+	w->dns.lists.worker = w;
 	w->rcpt = rcpt_desk_new(&w->wake, w->now_ms);
 	return w->relay && w->dns.resolver && w->rcpt;
 }

@@ -134,6 +134,17 @@ static const struct rule_metric {
 	{ "smtpguard_rule_charged_total", "charged", "Charges that the rule gave to a record." },
 };
 
+static const struct list_metric {
+	const char *name, *key, *help; /* NULL: 1 while it is in play */
+	enum type type;
+} list_metrics[] = {
+	{ "smtpguard_dns_list_in_play", NULL, "1: the DNS list is believed; 0: it is out of play.", GAUGE },
+	{ "smtpguard_dns_list_asked_total", "asked", "Questions that the DNS list had to answer.", COUNTER },
+	{ "smtpguard_dns_list_listed_total", "listed", "Of these: listed.", COUNTER },
+	{ "smtpguard_dns_list_failed_total", "failed", "Of these: no answer, or an error.", COUNTER },
+	{ "smtpguard_dns_list_latency_milliseconds", "latency_ms", "How long the DNS list takes, lately.", GAUGE },
+};
+
 static void show_rule_metric(const struct rule_metric *m, struct ctl_json rules, struct tools_out *o)
 {
 	tools_print(o, "# HELP %s %s\n# TYPE %s counter\n", m->name, m->help, m->name);
@@ -142,6 +153,39 @@ static void show_rule_metric(const struct rule_metric *m, struct ctl_json rules,
 		tools_print(o, "%s{rule=\"", m->name);
 		tools_print_value(o, ctl_json_text(r, "name"), 64);
 		tools_print(o, "\"} %" PRId64 "\n", ctl_json_int(r, m->key, 0));
+	}
+}
+
+/* A quote or backslash of a name would end its label: it is left out. */
+static void print_label(struct tools_out *o, struct slice name)
+{
+	for (size_t i = 0; i < name.n; i++)
+		if (name.p[i] != '"' && name.p[i] != '\\')
+			tools_print_value(o, slice_of(name.p + i, 1), 1);
+}
+
+/* And for each DNS list. */
+static void show_list_labels(const char *name, struct ctl_json l, struct tools_out *o)
+{
+	tools_print(o, "%s{list=\"", name);
+	print_label(o, ctl_json_text(l, "name"));
+	tools_print(o, "\",of=\"");
+	tools_print_value(o, ctl_json_text(l, "of"), 16);
+	tools_print(o, "\"}");
+}
+
+static void show_lists(struct ctl_json lists, struct tools_out *o)
+{
+	for (size_t i = 0; i < sizeof(list_metrics) / sizeof(*list_metrics); i++) {
+		const struct list_metric *m = &list_metrics[i];
+		tools_print(o, "# HELP %s %s\n# TYPE %s %s\n", m->name, m->help, m->name,
+			m->type == COUNTER ? "counter" : "gauge");
+		for (size_t k = 0; k < ctl_json_len(lists); k++) {
+			struct ctl_json l = ctl_json_item(lists, k);
+			bool in_play = slice_eq(ctl_json_text(l, "state"), SLICE("in play"));
+			show_list_labels(m->name, l, o);
+			tools_print(o, " %" PRId64 "\n", m->key ? ctl_json_int(l, m->key, 0) : in_play);
+		}
 	}
 }
 
@@ -163,4 +207,5 @@ void tools_show_prometheus(struct ctl_json data, struct tools_out *o)
 	}
 	for (size_t i = 0; i < sizeof(rule_metrics) / sizeof(*rule_metrics); i++)
 		show_rule_metric(&rule_metrics[i], ctl_json_get(data, "rules"), o);
+	show_lists(ctl_json_get(data, "dns_lists"), o);
 }

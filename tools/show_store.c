@@ -192,6 +192,38 @@ void tools_show_allow(struct ctl_json data, struct tools_out *o)
 
 enum { LISTS = 5, ENTRIES = 1, FAULTS = 2, MEMORY = 3 };
 
+static void dns_list_row(struct tools_table *t, struct ctl_json l)
+{
+	char text[TOOLS_UNIT_TEXT];
+	double usual = ctl_json_double(l, "usual_share", -1);
+	int64_t latency = ctl_json_int(l, "latency_ms", -1);
+	cell(t, ctl_json_text(l, "name"));
+	cell(t, ctl_json_text(l, "of"));
+	cell(t, ctl_json_text(l, "state"));
+	cell(t, ctl_json_text(l, "since"));
+	tools_table_print(t, "%" PRId64, ctl_json_int(l, "asked", 0));
+	tools_table_print(t, "%" PRId64, ctl_json_int(l, "listed", 0));
+	tools_table_print(t, "%" PRId64, ctl_json_int(l, "failed", 0));
+	tools_table_print(t, usual < 0 ? "" : "%.0f %%", usual * 100);
+	tools_table_print(t, "%s", latency < 0 ? "" : tools_duration(latency, text));
+	tools_table_print(t, "%s", tools_duration(ctl_json_int(l, "next_test_ms", 0), text));
+	cell(t, ctl_json_text(l, "reason"));
+}
+
+static void show_dns_lists(struct ctl_json lists, struct tools_out *o)
+{
+	static const char *const HEADS[] = { "DNS LIST", "OF", "STATE", "SINCE", "ASKED", "LISTED", "FAILED", "USUAL",
+		"TAKES", "NEXT TEST", "REASON" };
+	enum { COLUMNS = sizeof HEADS / sizeof *HEADS, NUMBERS = 0x3f0 };
+	struct tools_table t = { .columns = COLUMNS, .right = NUMBERS };
+	size_t n = ctl_json_len(lists);
+	for (size_t i = 0; n && i < COLUMNS; i++)
+		tools_table_print(&t, "%s", HEADS[i]);
+	for (size_t i = 0; i < n; i++)
+		dns_list_row(&t, ctl_json_item(lists, i));
+	tools_table_write(&t, "", o);
+}
+
 void tools_show_lists(struct ctl_json data, struct tools_out *o)
 {
 	static const char *const HEADS[LISTS] = { "NAME", "ENTRIES", "FAULTS", "MEMORY", "FILE" };
@@ -212,6 +244,7 @@ void tools_show_lists(struct ctl_json data, struct tools_out *o)
 	tools_table_write(&t, "", o);
 	if (n == 0)
 		tools_print(o, "no list is set\n");
+	show_dns_lists(ctl_json_get(data, "dns_lists"), o);
 }
 
 void tools_show_snapshot(struct ctl_json data, struct tools_out *o)

@@ -114,7 +114,6 @@ static void test_rest(void **state)
 	assert_fault_in(QUIET "dns = { servers = [\"192.0.2.1\", \"192.0.2.2\", \"192.0.2.3\", \"192.0.2.4\", "
 			      "\"192.0.2.5\", \"192.0.2.6\", \"192.0.2.7\", \"192.0.2.8\", \"192.0.2.9\"]; };",
 			"dns.servers has 9 name servers: leave at most 8");
-	assert_faults(QUIET "dns_lists = ();", "t.cfg:2: note: dns_lists has no effect in this version\n");
 }
 
 static void test_what_is_allowed_together(void **state)

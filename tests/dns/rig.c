@@ -54,7 +54,7 @@ enum dns_asked ask_as(
 {
 	struct dns_question q = question(type, name);
 	uint64_t now_ms = clock_mono_ms();
-	struct dns_asker asker = { ticket, 1, now_ms + within_ms, budget };
+	const struct dns_asker asker = { .ticket = ticket, .what = 1, .due_ms = now_ms + within_ms, .budget = budget };
 	return dns_resolver_ask(resolver, &q, &asker, now_ms, answer_r);
 }
 

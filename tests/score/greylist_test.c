@@ -126,7 +126,10 @@ static void its_reply_says_how_long(void **state)
 	world_open(&w, rules);
 	at_helo(&w, "x"), at_mail(&w, "a@b.example"), at_rcpt(&w, "c@d.example"), is_told(&w, true);
 	assert_int_equal(w.v.reply->code, 451);
-	assert_true(score_reply_expand_wait(w.v.reply, SLICE("ID"), SLICE("192.0.2.7"), SLICE("g"), 58, &out));
+	const struct score_reply_values values = {
+		.id = SLICE("ID"), .client = SLICE("192.0.2.7"), .rule = SLICE("g"), .wait_s = 58
+	};
+	assert_true(score_reply_expand(w.v.reply, &values, &out));
 	assert_true(slice_eq(buf_slice(&out), SLICE("Wait 58 s (id ID)")));
 	buf_release(&out);
 	world_close(&w);

@@ -17,7 +17,12 @@ static void text_of(const char *source, unsigned klass, const char *wanted)
 	if (why)
 		fail_msg("%s: %s", source, why);
 	assert_true(buf_printf(&out, "%u %u.%u.%u ", r.code, r.klass, r.subject, r.detail));
-	assert_true(score_reply_expand(&r, SLICE("7F3K9QZ2"), SLICE("192.0.2.7"), SLICE("grey"), &out));
+	const struct score_reply_values values = { .id = SLICE("7F3K9QZ2"),
+		.client = SLICE("192.0.2.7"),
+		.rule = SLICE("grey"),
+		.list = SLICE("zen.example"),
+		.txt = SLICE("see https://zen.example/?192.0.2.7 \r\n250 ok") };
+	assert_true(score_reply_expand(&r, &values, &out));
 	assert_true(buf_put(&out, slice_of("", 1)));
 	assert_string_equal(out.data, wanted);
 	buf_release(&out);
@@ -83,7 +88,10 @@ static void a_reply_fits_its_line(void **state)
 	assert_null(score_reply_parse(&a, slice_str(source), 4, &r));
 	memset(bytes, '\r', sizeof bytes); /* a foreign value cannot break the line */
 	assert_true(buf_put(&out, SLICE("before")));
-	assert_true(score_reply_expand(&r, SLICE("x"), slice_of(bytes, sizeof bytes), SLICE("r"), &out));
+	const struct score_reply_values values = {
+		.id = SLICE("x"), .client = slice_of(bytes, sizeof bytes), .rule = SLICE("r")
+	};
+	assert_true(score_reply_expand(&r, &values, &out));
 	assert_true(buf_len(&out) <= 6 + SCORE_REPLY_LINE - 14);
 	assert_null(memchr(out.data, '\r', buf_len(&out)));
 	memset(source + 4, 'x', sizeof source - 5);

@@ -101,12 +101,12 @@ class Question:
 
 
 class Dns:
-    """dns = Dns(zone); dns.port; dns.stop(). `zone`, `down` (says nothing at all) and `delay` (of every answer) may be
-    changed at any time."""
+    """dns = Dns(zone); dns.port; dns.stop(). `zone`, `down` (says nothing at all), `mute` (nothing to questions of this
+    type) and `delay` (of every answer) may be changed at any time."""
 
     def __init__(self, zone, address="127.0.0.1"):
         self.zone, self.address = zone, address
-        self.down, self.delay = False, 0
+        self.down, self.delay, self.mute = False, 0, None
         self.asked, self.times = [], {}
         self.later, self.number = [], 0
         self.selector = selectors.DefaultSelector()
@@ -236,7 +236,7 @@ class Dns:
 
     def _answer(self, question, send):
         self.asked.append(question)
-        if self.down:
+        if self.down or question.type == self.mute:
             return
         what = self._what(question, self._entry(question.name))
         delay = self.delay
