@@ -2,8 +2,8 @@
  *
  * control.c (the table), control_stats.c (stats, health), control_sessions.c, control_run.c (config, reload, drain,
  * snapshot), control_backend.c (backend, forget), control_trial.c (backend test), control_store.c (list, show, delete,
- * block, allow, lists), control_explain.c (explain, last), control_test.c, control_rules.c, control_trace.c. All on the
- * control thread.
+ * block, allow, lists), control_explain.c (explain, last), control_test.c and control_look.c (test, and
+ * what it looks up), control_rules.c, control_trace.c. All on the control thread.
  */
 #ifndef SERVER_CONTROL_INSIDE_H
 #define SERVER_CONTROL_INSIDE_H
