@@ -31,7 +31,7 @@ help:
 	echo "make soak TIME=1200    good, bad and broken clients, restarts, reloads; SANITIZE=asan or tsan at a lower rate"
 	echo "make kill COUNT=300    kill -9 at random moments under load: nothing lost, nothing twice without a word"
 	echo "make coverage          every test once more, and which lines and branches they reach"
-	echo "make bench             SmtpGuard beside HAProxy, on this machine; bench/stores tells what the stores cost"
+	echo "make bench             SmtpGuard beside HAProxy and postscreen, on this machine; bench/stores: the stores"
 	echo "make install           into PREFIX=/usr/local (below DESTDIR); settings to /etc/smtpguard"
 	echo "make deb               a Debian package, in build/deb"
 	echo "make release           build all, tests included; also: debug, asan, tsan"
@@ -111,6 +111,7 @@ bench:
 	$(INSTALL_PACKAGES) build bench
 	$(MAKE) --no-print-directory programs
 	bench/run --smtpguardd build/release/server/smtpguardd
+	test $$(id -u) -ne 0 || bench/door --smtpguardd build/release/server/smtpguardd
 
 install:
 	test -e build/release/server/smtpguardd || $(MAKE) --no-print-directory programs

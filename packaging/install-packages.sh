@@ -20,7 +20,7 @@ packages() {
 		echo libcrypt1 libdb5.3 libevent-2.1-7 libgnutls-dane0 libgnutls30 libidn12 libidn2-0 libnsl2 libpam0g \
 			libpcre2-8-0 libssl3 zlib1g ;;
 	fuzz) echo clang libclang-rt-14-dev llvm ;;
-	bench) echo python3 postfix haproxy ;;
+	bench) echo python3 postfix haproxy nsd iproute2 ;;
 	*)
 		echo "usage: $0 build|run|deb|test|fuzz|bench..." >&2
 		exit 2

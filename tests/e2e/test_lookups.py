@@ -254,3 +254,18 @@ def test_hidden_addresses_are_hidden_in_names_too(guard, backend, asked, how):
     said = (g.folder / "journal").read_text() + g.ctl("--json", "last").stdout
     assert "127-9-0-7" not in said and CLIENT not in said
     assert "pass" in said
+
+
+def test_a_slow_list_holds_back_only_who_needs_it(guard, backend, asked):
+    asked.zone["*.slow.test"] = {"do": names.LOST}
+    g = start(guard, backend, asked, server={"workers": 1}, rules=(
+        {"name": "slow", "when": "client.ip == 127.9.0.8 and dnsbl('slow.test') == '127.0.0.2'", "do": "reject"},
+        {"name": "quick", "when": "dnsbl('bl.test') == '127.0.0.3'", "do": "reject"}))
+    held = Client(g.port, "127.9.0.8", greet=False)
+    begun = time.monotonic()
+    for n in range(20):
+        with Client(g.port, f"127.9.1.{n + 1}") as c:
+            c.cmd("QUIT")
+    assert time.monotonic() - begun < TIMEOUT * 0.8
+    assert held.reply().code == 220 and time.monotonic() - begun >= TIMEOUT * 0.9
+    held.close()
