@@ -163,6 +163,9 @@ def test_what_cannot_be_judged_passes(served, what):
         p.send(BAD[what])
         assert p.action() == "DUNNO"
         assert p.ask(sender="no@client.test").startswith("550")
+    broken = what in ("no value", "control byte", "CR", "long sender")  # the others are no question about a client
+    assert g.ctl_json("stats")["policy_unjudged"] == broken
+    assert f"smtpguard_policy_unjudged_total {int(broken)}" in g.ctl("stats", "--prometheus").stdout
 
 
 NOISE = {"a line": b"x" * 3000, "lines": b"a=b\n" * 200}

@@ -144,7 +144,7 @@ static void a_reply_that_rejects_is_a_fault(void **state)
 	struct buf faults = { 0 };
 	assert_null(score_rules_compile(&c, &faults));
 	assert_non_null(memmem(buf_slice(&faults).p, buf_slice(&faults).n, "4xx", 3));
-	assert_non_null(memmem(buf_slice(&faults).p, buf_slice(&faults).n, "{rule}\n", 7));
+	assert_non_null(memmem(buf_slice(&faults).p, buf_slice(&faults).n, "{txt}\n", 6));
 	buf_release(&faults);
 }
 

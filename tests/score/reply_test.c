@@ -43,6 +43,8 @@ static void placeholders_are_filled(void **state)
 {
 	(void)state;
 	text_of("450 4.7.1 From {client} by {rule} (id {id})", 4, "450 4.7.1 From 192.0.2.7 by grey (id 7F3K9QZ2)");
+	text_of("550 On {list}: {txt} (id {id})", 5,
+		"550 5.7.1 On zen.example: see https://zen.example/?192.0.2.7 \\x0d\\x0a250 ok (id 7F3K9QZ2)");
 }
 
 static void every_refusal_has_its_id(void **state)
