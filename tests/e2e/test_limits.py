@@ -199,6 +199,7 @@ def test_waiting_sessions_are_capped(guard, backend):
     g = guard(backend(), limits={"waiting": 2}, server={"drain": "1s"}, rules=rules)
     held = [Client(g.port, f"127.9.0.{n + 1}", greet=False) for n in range(2)]
     wait.until(lambda: g.ctl_json("stats") and True, 10, "an answer of the server")
+    assert all(c.line() == "220-mx.example.test" for c in held)
     assert all(c.silent(0.3) for c in held)
     with Client(g.port, "127.9.0.9", greet=False) as extra:
         seconds, reply = elapsed(lambda: extra.reply())
