@@ -133,12 +133,12 @@ bool relay_memory_undecided(struct relay_memory *m, const struct relay_state_rec
 /* Entries lie in a ring in the order of their making; those with the same `about` modulo a power of two are chained
  * by their places. Place 0 is never used, so that zeroed memory is an empty table. */
 
-struct relay_memory *relay_memory_new(size_t entries)
+struct relay_memory *relay_memory_new(uint32_t entries)
 {
 	struct relay_memory *m = mem_zalloc(sizeof *m);
 	if (!m)
 		return NULL;
-	m->places = (uint32_t)(entries < UINT32_MAX / 2 ? entries + 1 : UINT32_MAX / 2);
+	m->places = entries + 1;
 	for (m->chains = 16; m->chains < m->places; m->chains *= 2)
 		;
 	m->entries = mem_pages(m->places * sizeof *m->entries);

@@ -27,6 +27,7 @@
 
 #include <pthread.h>
 
+enum { RELAY_MEMORY_MAX = 100000000 }; /* the setting's own bound */
 enum { RELAY_MEMORY_DAYS = 5 }; /* longer than any sender tries one mail (RFC 5321 4.5.4.1: 4 to 5 days) */
 
 /* Where a worker's saves wait when they are on the disk. */
@@ -57,8 +58,8 @@ struct relay_save *relay_save_new(size_t n) MUST_USE;
 
 struct relay_memory;
 
-/* At most `entries` (1 or more). NULL: memory. */
-struct relay_memory *relay_memory_new(size_t entries) MUST_USE;
+/* At most `entries` (1 to RELAY_MEMORY_MAX). NULL: memory. */
+struct relay_memory *relay_memory_new(uint32_t entries) MUST_USE;
 /* Writes what still waits, and ends the thread. */
 void relay_memory_free(struct relay_memory **m);
 /* Reads the file, or makes it, and starts the thread. Once, before there are workers. False: there is no file, why_r

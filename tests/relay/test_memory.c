@@ -45,7 +45,7 @@ static struct relay_state_record rec(uint64_t n)
 	return (struct relay_state_record){ RELAY_STATE_HAS, NOW + 100, n, { n * 7, n * 11 } };
 }
 
-static struct relay_memory *opened(size_t entries, const char *want)
+static struct relay_memory *opened(uint32_t entries, const char *want)
 {
 	char why[256];
 	struct relay_memory *m = relay_memory_new(entries);
