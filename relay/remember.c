@@ -111,8 +111,7 @@ static bool any_undecided(struct relay_memory *memory, const struct relay_job *j
 {
 	const struct relay_mail *m = job->mail;
 	for (size_t i = 0; i < m->rcpts_n; i++) {
-		struct relay_state_record rec =
-			record_of(relay_memory_keys(memory), m, job->content, m->rcpts[i], 0);
+		struct relay_state_record rec = record_of(relay_memory_keys(memory), m, job->content, m->rcpts[i], 0);
 		if (relay_memory_undecided(memory, &rec, job->turn))
 			return true;
 	}
@@ -222,8 +221,7 @@ bool relay_remember_prepare(struct relay *r, struct relay_job *job)
 {
 	struct relay_memory *memory = r->shared->memory;
 	uint64_t until_s = now_s() + RELAY_MEMORY_DAYS * 24 * 3600;
-	if (!memory || job->save)
-		return job->save != NULL;
+	TRY(memory);
 	const struct relay_state_head *keys = relay_memory_keys(memory);
 	/* one that is over has forgotten the others already */
 	bool over = job->state == RELAY_JOB_DONE;
@@ -271,7 +269,7 @@ void relay_reply_lost(struct relay *r, const struct relay_mail *m, struct relay_
 	bool ready = relay_remember_prepare(r, &job);
 	if (undo_r)
 		*undo_r = ready ? undo_of(job.save) : NULL;
-	if (!ready || !relay_remember(r, &job, NULL, false))
+	if (!relay_remember(r, &job, NULL, false))
 		log_warn("a mail was taken and its client did not hear that; it is not remembered and may come twice");
 }
 
