@@ -94,15 +94,10 @@ static struct relay_state_record record_of(const struct relay_state_head *keys, 
 
 /* ---- the retry ---- */
 
-static bool is_known_about(struct relay_memory *memory, uint64_t about, uint64_t turn)
-{
-	return relay_memory_about(memory, about, now_s()) || relay_memory_undecided_about(memory, about, turn);
-}
-
 static bool any_about(struct relay_memory *memory, const struct relay_mail *m, uint64_t turn)
 {
 	for (size_t i = 0; i < m->rcpts_n; i++)
-		if (is_known_about(memory, about(relay_memory_keys(memory), m, m->rcpts[i]), turn))
+		if (relay_memory_about(memory, about(relay_memory_keys(memory), m, m->rcpts[i]), turn, now_s()))
 			return true;
 	return false;
 }
@@ -284,12 +279,9 @@ bool relay_remember(struct relay *r, struct relay_job *job, const bool *took, bo
 {
 	struct relay_save *s = job->save;
 	TRY(s);
-	uint32_t n = 0;
-	for (uint32_t i = 0; i < s->n; i++)
-		if (!took || took[i])
-			s->records[n++] = s->records[i];
-	s->n = n;
-	for (uint32_t i = 0; i < n && !took; i++)
+	if (took)
+		relay_memory_narrow(r->shared->memory, s, took);
+	for (uint32_t i = 0; i < s->n && !took; i++)
 		s->records[i].kind = RELAY_STATE_UNHEARD;
 	job->save = NULL;
 	if (wait) {

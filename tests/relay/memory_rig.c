@@ -76,7 +76,7 @@ void memory_keep(struct relay_memory *m, uint64_t n, enum relay_state_kind kind)
 bool memory_has(struct relay_memory *m, uint64_t n)
 {
 	struct relay_state_record r = memory_record(n);
-	bool about = relay_memory_about(m, n, MEMORY_NOW), it = relay_memory_has(m, &r, MEMORY_NOW);
+	bool about = relay_memory_about(m, n, 0, MEMORY_NOW), it = relay_memory_has(m, &r, MEMORY_NOW);
 	assert_int_equal(about, it);
 	return it;
 }

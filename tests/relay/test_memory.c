@@ -64,7 +64,7 @@ static void it_outlives_the_process(void **state)
 		    memory_has(again, 5));
 	struct relay_state_record r = memory_record(1);
 	assert_false(relay_memory_has(again, &r, MEMORY_NOW + 100)); /* its time is over */
-	assert_false(relay_memory_about(again, 1, MEMORY_NOW + 100));
+	assert_false(relay_memory_about(again, 1, 0, MEMORY_NOW + 100));
 	relay_memory_free(&again);
 	relay_memory_free(&m);
 	char why[256];
@@ -340,7 +340,7 @@ static void no_memory_for_it(void **state)
 		assert_true(open || !m || strstr(why, "memory"));
 		if (m) {
 			memory_keep(m, 1, RELAY_STATE_HAS);
-			assert_true(relay_memory_about(m, 1, MEMORY_NOW));
+			assert_true(relay_memory_about(m, 1, 0, MEMORY_NOW));
 		}
 		whole = open && !why[0];
 		relay_memory_free(&m);

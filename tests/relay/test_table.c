@@ -5,6 +5,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 /* cmocka.h needs the above */
 #include <cmocka.h>
 
@@ -45,9 +46,9 @@ static void every_part_of_a_digest_counts(void **state)
 	assert_false(has(m, rec(5, 8, 7)));
 	assert_false(has(m, rec(5 + 64, 6, 7)));
 	assert_false(relay_memory_has(m, &(struct relay_state_record){ 0, 0, 5, { 6, 7 } }, NOW + 100));
-	assert_true(relay_memory_about(m, 5, NOW));
-	assert_false(relay_memory_about(m, 5, NOW + 100));
-	assert_false(relay_memory_about(m, 5 + 64, NOW));
+	assert_true(relay_memory_about(m, 5, 0, NOW));
+	assert_false(relay_memory_about(m, 5, 0, NOW + 100));
+	assert_false(relay_memory_about(m, 5 + 64, 0, NOW));
 	relay_memory_free(&m);
 }
 
@@ -70,8 +71,8 @@ static void what_is_undecided_is_only_for_later_ones(void **state)
 	assert_false(undecided(m, rec(5, 60, 70), second));
 	assert_true(undecided(m, rec(5, 60, 70), third));
 	assert_false(undecided(m, rec(5, 6, 70), third));
-	assert_true(relay_memory_undecided_about(m, 50, second));
-	assert_false(relay_memory_undecided_about(m, 51, second));
+	assert_true(relay_memory_about(m, 50, second, NOW));
+	assert_false(relay_memory_about(m, 51, second, NOW));
 	relay_save_free(&a); /* the last of the list */
 	assert_false(undecided(m, rec(5, 6, 7), third));
 	relay_memory_submit(m, b); /* its fate: it was taken */
@@ -83,11 +84,68 @@ static void what_is_undecided_is_only_for_later_ones(void **state)
 	relay_memory_free(&m);
 }
 
+/* ---- while it is decided ---- */
+
+enum { ROUNDS = 100, RECORDS = 64 };
+
+struct onlooker {
+	struct relay_memory *m;
+	atomic_bool looks, over;
+	bool missed;
+};
+
+/* A retry of the last recipient, again and again. */
+static void *look(void *arg)
+{
+	struct onlooker *o = arg;
+	struct relay_state_record r = rec(RECORDS, 1, 1);
+	for (bool over = false; !over && !o->missed;) {
+		over = atomic_load(&o->over);
+		o->missed = relay_memory_is_empty(o->m) || !relay_memory_about(o->m, r.about, 1, NOW) ||
+			    (!relay_memory_undecided(o->m, &r, 1) && !relay_memory_has(o->m, &r, NOW));
+		atomic_store(&o->looks, true);
+	}
+	return NULL;
+}
+
+static bool is_missed(void)
+{
+	struct onlooker o = { .m = relay_memory_new(RECORDS) };
+	struct relay_save *s = relay_save_new(RECORDS);
+	bool took[RECORDS];
+	pthread_t thread;
+	for (unsigned i = 0; i < RECORDS; i++) {
+		took[i] = i % 2;
+		s->records[i] = rec(i + 1, 1, 1);
+	}
+	relay_memory_leave_undecided(o.m, s, 0);
+	assert_int_equal(pthread_create(&thread, NULL, look, &o), 0);
+	while (!atomic_load(&o.looks))
+		;
+	relay_memory_narrow(o.m, s, took);
+	assert_false(undecided(o.m, rec(1, 1, 1), 1));
+	assert_true(undecided(o.m, rec(2, 1, 1), 1));
+	relay_memory_submit(o.m, s);
+	atomic_store(&o.over, true);
+	pthread_join(thread, NULL);
+	assert_int_equal(relay_memory_count(o.m), RECORDS / 2);
+	relay_memory_free(&o.m);
+	return o.missed;
+}
+
+static void a_retry_in_the_moment_of_its_fate_sees_it(void **state)
+{
+	(void)state;
+	for (int i = 0; i < ROUNDS; i++)
+		assert_false(is_missed());
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_part_of_a_digest_counts),
 		cmocka_unit_test(what_is_undecided_is_only_for_later_ones),
+		cmocka_unit_test(a_retry_in_the_moment_of_its_fate_sees_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
