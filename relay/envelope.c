@@ -127,7 +127,7 @@ static void probe_over(struct relay *r, struct relay_link *l, uint64_t now_ms)
 	if (l->env.mail_refused || l->env.refused)
 		relay_finish_refusal(r, job, now_ms);
 	else
-		relay_finish_reply(r, job, job->done.code, slice_of(job->done.text, job->done.text_n), now_ms);
+		relay_finish_exists(r, job, now_ms);
 	relay_link_release(r, l, false, now_ms);
 }
 

@@ -8,9 +8,10 @@
  * restart all of them are stale. */
 enum { STALE_MAX = 3 };
 
+/* Of a job that has a connection, as all have but those of a Maildir. */
 static struct relay_backend *backend_of(const struct relay_job *job)
 {
-	return job->link ? job->link->pool->backend : NULL;
+	return job->link->pool->backend;
 }
 
 static void count(atomic_ullong *n)
@@ -90,15 +91,11 @@ static void finish_us(struct relay *r, struct relay_job *job, const char *text, 
 	finish(r, job, false, now_ms);
 }
 
-/* Remembers what may be remembered about a recipient; true: it may also be told to others. */
-static bool learn(struct relay *r, struct relay_job *job)
+/* Remembers a refusal when it may be remembered; true: it may also be told to others. */
+static bool learn_refusal(struct relay *r, struct relay_job *job)
 {
 	struct relay_done *d = &job->done;
 	struct slice text = slice_of(d->text, d->text_n);
-	if (d->code >= 200 && d->code < 300) {
-		relay_known_ok(r, job->group, job->own_rcpt);
-		return true;
-	}
 	d->bad_recipient = relay_is_unknown_user(r->settings, d->code, text);
 	if (d->bad_recipient)
 		relay_known_bad(r, job->group, job->own_rcpt, d->code, text);
@@ -128,43 +125,42 @@ static bool taken(struct relay *r, struct relay_job *job)
 void relay_finish_reply(struct relay *r, struct relay_job *job, unsigned code, struct slice text, uint64_t now_ms)
 {
 	relay_answer(&job->done, RELAY_FROM_BACKEND, code, text);
-	struct relay_backend *b = backend_of(job);
-	bool probe = job->done.question == RELAY_RCPT;
-	if (b && probe)
-		count(&b->n.probed);
-	else if (b)
-		count(code < 300 ? &b->n.delivered : &b->n.refused);
-	if (!probe && code < 300 && taken(r, job)) {
+	if (job->link)
+		count(code < 300 ? &backend_of(job)->n.delivered : &backend_of(job)->n.refused);
+	if (code < 300 && taken(r, job))
 		await_disk(r, job, now_ms);
-		return;
-	}
-	finish(r, job, probe && learn(r, job), now_ms);
+	else
+		finish(r, job, false, now_ms);
+}
+
+void relay_finish_exists(struct relay *r, struct relay_job *job, uint64_t now_ms)
+{
+	if (job->link)
+		count(&backend_of(job)->n.probed);
+	relay_known_ok(r, job->group, job->own_rcpt);
+	finish(r, job, true, now_ms);
 }
 
 void relay_finish_refusal(struct relay *r, struct relay_job *job, uint64_t now_ms)
 {
-	struct relay_backend *b = backend_of(job);
+	struct relay_counters *n = &backend_of(job)->n;
 	bool of_rcpt = job->done.failed_rcpt != UINT16_MAX;
 	if (job->done.question == RELAY_DELIVER) {
 		struct slice text = slice_of(job->done.text, job->done.text_n);
 		job->done.bad_recipient = of_rcpt && relay_is_unknown_user(r->settings, job->done.code, text);
-		if (b)
-			count(&b->n.refused);
+		count(&n->refused);
 		finish(r, job, false, now_ms);
 		return;
 	}
 	job->done.failed_rcpt = UINT16_MAX;
-	if (b)
-		count(&b->n.probed);
+	count(&n->probed);
 	/* a refused MAIL speaks of the sender or the client, whatever its code */
-	finish(r, job, of_rcpt && learn(r, job), now_ms);
+	finish(r, job, of_rcpt && learn_refusal(r, job), now_ms);
 }
 
 void relay_finish_partly(struct relay *r, struct relay_job *job, uint64_t now_ms)
 {
-	struct relay_backend *b = backend_of(job);
-	if (b)
-		count(&b->n.refused);
+	count(&backend_of(job)->n.refused);
 	finish_us(r, job, "4.3.0 Not all recipients can be reached now, nothing was delivered, try again", now_ms);
 }
 
@@ -174,11 +170,10 @@ static void doubt(struct relay_job *job)
 {
 	struct relay_backend *b = backend_of(job);
 	job->done.doubtful = true;
-	if (b)
-		count(&b->n.doubtful);
+	count(&b->n.doubtful);
 	log_warn("backend %s: no reply to a mail that was sent whole; its client is asked to try again and it may come "
 		 "twice",
-		b ? b->name : "");
+		b->name);
 }
 
 void relay_finish_saved(struct relay *r, struct relay_job *job, bool written, uint64_t now_ms)
@@ -200,9 +195,7 @@ void relay_finish_not_saved(struct relay *r, struct relay_job *job, uint64_t now
 void relay_finish_partly_taken(
 	struct relay *r, struct relay_job *job, const bool *took, bool doubt_too, uint64_t now_ms)
 {
-	struct relay_backend *b = backend_of(job);
-	if (b)
-		count(&b->n.refused);
+	count(&backend_of(job)->n.refused);
 	if (doubt_too)
 		doubt(job);
 	relay_answer_us(&job->done, 451, "4.3.0 Delivered to some recipients, try again for the others");

@@ -9,8 +9,10 @@
 #include "relay/internal.h"
 #include "relay/link.h"
 
-/* The backend's reply is the answer. */
+/* The backend's reply to a delivery is the answer. */
 void relay_finish_reply(struct relay *r, struct relay_job *job, unsigned code, struct slice text, uint64_t now_ms);
+/* The recipient that was asked for exists: the 2xx kept in job->done is the answer. */
+void relay_finish_exists(struct relay *r, struct relay_job *job, uint64_t now_ms);
 /* The refusal kept in job->done is the answer. */
 void relay_finish_refusal(struct relay *r, struct relay_job *job, uint64_t now_ms);
 /* Some recipients were taken and some refused; nothing has been delivered. */

@@ -95,7 +95,8 @@ void relay_local_start(struct relay *r, struct relay_pool *p, struct relay_job *
 	job->began_ms = now_ms;
 	if (job->done.question == RELAY_RCPT) {
 		/* domains were checked by the guard; a Maildir has everybody in them */
-		relay_finish_reply(r, job, 250, SLICE("2.1.5 Ok"), now_ms);
+		relay_answer(&job->done, RELAY_FROM_BACKEND, 250, SLICE("2.1.5 Ok"));
+		relay_finish_exists(r, job, now_ms);
 		return;
 	}
 	struct relay_maildir *m = maildir_of(r, b, now_ms);

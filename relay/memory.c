@@ -106,26 +106,32 @@ static bool has_digest(const struct relay_save *s, uint64_t about, const uint64_
 	return false;
 }
 
-static bool is_undecided(struct relay_memory *m, uint64_t about, const uint64_t id[2], uint64_t turn)
+/* Under the lock. */
+static bool is_undecided(const struct relay_memory *m, uint64_t about, const uint64_t id[2], uint64_t turn)
 {
-	if (atomic_load_explicit(&m->undecided_n, memory_order_relaxed) == 0)
-		return false;
-	pthread_mutex_lock(&m->lock);
 	const struct relay_save *s = m->undecided;
 	while (s && (s->turn >= turn || !has_digest(s, about, id)))
 		s = s->undecided_next;
-	pthread_mutex_unlock(&m->lock);
 	return s != NULL;
-}
-
-bool relay_memory_undecided_about(struct relay_memory *m, uint64_t about, uint64_t turn)
-{
-	return is_undecided(m, about, NULL, turn);
 }
 
 bool relay_memory_undecided(struct relay_memory *m, const struct relay_state_record *rec, uint64_t turn)
 {
-	return is_undecided(m, rec->about, rec->id, turn);
+	pthread_mutex_lock(&m->lock);
+	bool undecided = is_undecided(m, rec->about, rec->id, turn);
+	pthread_mutex_unlock(&m->lock);
+	return undecided;
+}
+
+void relay_memory_narrow(struct relay_memory *m, struct relay_save *s, const bool *took)
+{
+	uint32_t n = 0;
+	pthread_mutex_lock(&m->lock);
+	for (uint32_t i = 0; i < s->n; i++)
+		if (took[i])
+			s->records[n++] = s->records[i];
+	s->n = n;
+	pthread_mutex_unlock(&m->lock);
 }
 
 /* ---- the table ---- */
@@ -133,12 +139,12 @@ bool relay_memory_undecided(struct relay_memory *m, const struct relay_state_rec
 /* Entries lie in a ring in the order of their making; those with the same `about` modulo a power of two are chained
  * by their places. Place 0 is never used, so that zeroed memory is an empty table. */
 
-struct relay_memory *relay_memory_new(size_t entries)
+struct relay_memory *relay_memory_new(uint32_t entries)
 {
 	struct relay_memory *m = mem_zalloc(sizeof *m);
 	if (!m)
 		return NULL;
-	m->places = (uint32_t)(entries < UINT32_MAX / 2 ? entries + 1 : UINT32_MAX / 2);
+	m->places = entries + 1;
 	for (m->chains = 16; m->chains < m->places; m->chains *= 2)
 		;
 	m->entries = mem_pages(m->places * sizeof *m->entries);
@@ -306,8 +312,9 @@ const struct relay_state_head *relay_memory_keys(const struct relay_memory *m)
 
 bool relay_memory_is_empty(const struct relay_memory *m)
 {
-	return atomic_load_explicit(&m->count, memory_order_relaxed) == 0 &&
-	       atomic_load_explicit(&m->undecided_n, memory_order_relaxed) == 0;
+	/* in the order in which a save goes from one to the other */
+	return atomic_load_explicit(&m->undecided_n, memory_order_acquire) == 0 &&
+	       atomic_load_explicit(&m->count, memory_order_relaxed) == 0;
 }
 
 size_t relay_memory_count(const struct relay_memory *m)
@@ -315,14 +322,15 @@ size_t relay_memory_count(const struct relay_memory *m)
 	return atomic_load(&m->count);
 }
 
-bool relay_memory_about(struct relay_memory *m, uint64_t about, uint64_t now_s)
+bool relay_memory_about(struct relay_memory *m, uint64_t about, uint64_t turn, uint64_t now_s)
 {
 	pthread_mutex_lock(&m->lock);
 	uint32_t at = *chain_of(m, about);
 	while (at && (m->entries[at].about != about || m->entries[at].until_s <= now_s))
 		at = m->entries[at].next;
+	bool known = at || is_undecided(m, about, NULL, turn);
 	pthread_mutex_unlock(&m->lock);
-	return at != 0;
+	return known;
 }
 
 bool relay_memory_has(struct relay_memory *m, const struct relay_state_record *rec, uint64_t now_s)

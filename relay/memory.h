@@ -27,6 +27,7 @@
 
 #include <pthread.h>
 
+enum { RELAY_MEMORY_MAX = 100000000 }; /* the setting's own bound */
 enum { RELAY_MEMORY_DAYS = 5 }; /* longer than any sender tries one mail (RFC 5321 4.5.4.1: 4 to 5 days) */
 
 /* Where a worker's saves wait when they are on the disk. */
@@ -57,8 +58,8 @@ struct relay_save *relay_save_new(size_t n) MUST_USE;
 
 struct relay_memory;
 
-/* At most `entries` (1 or more). NULL: memory. */
-struct relay_memory *relay_memory_new(size_t entries) MUST_USE;
+/* At most `entries` (1 to RELAY_MEMORY_MAX). NULL: memory. */
+struct relay_memory *relay_memory_new(uint32_t entries) MUST_USE;
 /* Writes what still waits, and ends the thread. */
 void relay_memory_free(struct relay_memory **m);
 /* Reads the file, or makes it, and starts the thread. Once, before there are workers. False: there is no file, why_r
@@ -69,8 +70,9 @@ bool relay_memory_open(struct relay_memory *m, const char *path, uint64_t now_s,
 const struct relay_state_head *relay_memory_keys(const struct relay_memory *m);
 /* Is anything remembered or undecided at all? Cheap. */
 bool relay_memory_is_empty(const struct relay_memory *m);
-/* May this recipient have such a mail already? Then its id tells. */
-bool relay_memory_about(struct relay_memory *m, uint64_t about, uint64_t now_s);
+/* May this recipient have such a mail already, or may it be undecided because of one who came before `turn`? Then its
+ * id tells. */
+bool relay_memory_about(struct relay_memory *m, uint64_t about, uint64_t turn, uint64_t now_s);
 bool relay_memory_has(struct relay_memory *m, const struct relay_state_record *rec, uint64_t now_s);
 /* Into the table at once and to the writer; see relay_save. It must stay untouched until it is collected. */
 void relay_memory_submit(struct relay_memory *m, struct relay_save *s);
@@ -78,8 +80,10 @@ void relay_memory_submit(struct relay_memory *m, struct relay_save *s);
 uint64_t relay_memory_turn(struct relay_memory *m);
 /* What these are about is undecided, until they are submitted or freed. */
 void relay_memory_leave_undecided(struct relay_memory *m, struct relay_save *s, uint64_t turn);
-/* Is it undecided, because of one who came before `turn`? The first by `about` alone. */
-bool relay_memory_undecided_about(struct relay_memory *m, uint64_t about, uint64_t turn);
+/* Only these, took[i] for each record, have it; for the others nothing is undecided any more. */
+void relay_memory_narrow(struct relay_memory *m, struct relay_save *s, const bool *took);
+/* Is it undecided, because of one who came before `turn`? Asked before relay_memory_has(): while it is decided there
+ * is no moment in which both say no. */
 bool relay_memory_undecided(struct relay_memory *m, const struct relay_state_record *rec, uint64_t turn);
 /* Places for the entries of a mail that may be delivered in part. False: there are not so many. */
 bool relay_memory_reserve(struct relay_memory *m, uint32_t n) MUST_USE;

@@ -1,5 +1,4 @@
 /* The file of relay/memory.h and the thread that writes it. */
-#include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -76,9 +75,12 @@ static bool rewrite(struct relay_memory *m, uint64_t now_s)
 		state_file_drop(&f);
 		return false;
 	}
-	TRY(state_file_commit(&f));
+	bool ok = state_file_commit(&f);
+	/* one that has failed may have put the new file in the old one's place all the same */
 	if (m->fd >= 0)
 		close(m->fd);
+	m->fd = -1;
+	TRY(ok);
 	m->fd = open(m->path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
 	TRY(m->fd >= 0);
 	m->records = records;
@@ -88,31 +90,42 @@ static bool rewrite(struct relay_memory *m, uint64_t now_s)
 
 /* ---- appending ---- */
 
-static bool append(struct relay_memory *m, const struct relay_save *list)
+static bool write_list(struct relay_memory *m, const struct relay_save *list)
 {
-	struct buf bytes = { 0 };
-	bool ok = true, awaited = false;
-	uint64_t records = 0;
-	for (const struct relay_save *s = list; s && ok; s = s->next) {
+	char chunk[CHUNK * RELAY_STATE_RECORD];
+	size_t n = 0;
+	uint64_t at = m->size;
+	bool awaited = false;
+	for (const struct relay_save *s = list; s; s = s->next) {
 		awaited |= s->box != NULL;
-		for (uint32_t i = 0; i < s->n && ok; i++, records++) {
-			char out[RELAY_STATE_RECORD];
-			relay_state_write(&m->head, &s->records[i], out);
-			ok = buf_put(&bytes, slice_of(out, sizeof out));
+		for (uint32_t i = 0; i < s->n; i++) {
+			if (n == sizeof chunk) {
+				TRY(write_at(m->fd, slice_of(chunk, n), at));
+				at += n;
+				n = 0;
+			}
+			relay_state_write(&m->head, &s->records[i], chunk + n);
+			n += RELAY_STATE_RECORD;
 		}
 	}
-	if (!ok)
-		errno = ENOMEM;
-	/* always behind what is whole: what a write that failed has left is written over */
-	ok = ok && write_at(m->fd, buf_slice(&bytes), m->size) && (!awaited || fdatasync(m->fd) == 0);
-	if (ok) {
-		m->size += buf_len(&bytes);
-		m->records += records;
-	}
+	TRY(write_at(m->fd, slice_of(chunk, n), at));
+	TRY(!awaited || fdatasync(m->fd) == 0);
+	m->records += (at + n - m->size) / RELAY_STATE_RECORD;
+	m->size = at + n;
+	return true;
+}
+
+/* Always behind what is whole. */
+static bool append(struct relay_memory *m, const struct relay_save *list)
+{
+	if (write_list(m, list))
+		return true;
 	int error = errno;
-	buf_release(&bytes);
+	/* the next ones are written over what it left; a whole record behind them would be taken for a later word */
+	int cut = ftruncate(m->fd, (off_t)m->size);
+	(void)cut; /* not even that: it stays, and is written over in most cases */
 	errno = error;
-	return ok;
+	return false;
 }
 
 static void tell(struct relay_memory *m, int error)
@@ -127,7 +140,7 @@ static void tell(struct relay_memory *m, int error)
 	m->failing = error != 0;
 }
 
-static void write_list(struct relay_memory *m, struct relay_save *list)
+static void serve_list(struct relay_memory *m, struct relay_save *list)
 {
 	bool opened = m->fd >= 0 || rewrite(m, clock_wall_ms() / 1000);
 	int error = opened && append(m, list) ? 0 : errno;
@@ -152,7 +165,7 @@ static void *writer(void *arg)
 		}
 		m->waiting = NULL;
 		pthread_mutex_unlock(&m->lock);
-		write_list(m, list);
+		serve_list(m, list);
 		pthread_mutex_lock(&m->lock);
 	}
 	pthread_mutex_unlock(&m->lock);

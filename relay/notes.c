@@ -7,7 +7,7 @@ enum { DOUBT_MS = 5000 };
 
 void relay_note_dot(struct relay *r, struct relay_job *job, const char *backend)
 {
-	if (job->done.question != RELAY_DELIVER || !r->intents)
+	if (!r->intents)
 		return;
 	if (!job->intent && r->free_intents_n)
 		job->intent = &r->intents[r->free_intents[--r->free_intents_n]];

@@ -94,15 +94,10 @@ static struct relay_state_record record_of(const struct relay_state_head *keys, 
 
 /* ---- the retry ---- */
 
-static bool is_known_about(struct relay_memory *memory, uint64_t about, uint64_t turn)
-{
-	return relay_memory_about(memory, about, now_s()) || relay_memory_undecided_about(memory, about, turn);
-}
-
 static bool any_about(struct relay_memory *memory, const struct relay_mail *m, uint64_t turn)
 {
 	for (size_t i = 0; i < m->rcpts_n; i++)
-		if (is_known_about(memory, about(relay_memory_keys(memory), m, m->rcpts[i]), turn))
+		if (relay_memory_about(memory, about(relay_memory_keys(memory), m, m->rcpts[i]), turn, now_s()))
 			return true;
 	return false;
 }
@@ -111,8 +106,7 @@ static bool any_undecided(struct relay_memory *memory, const struct relay_job *j
 {
 	const struct relay_mail *m = job->mail;
 	for (size_t i = 0; i < m->rcpts_n; i++) {
-		struct relay_state_record rec =
-			record_of(relay_memory_keys(memory), m, job->content, m->rcpts[i], 0);
+		struct relay_state_record rec = record_of(relay_memory_keys(memory), m, job->content, m->rcpts[i], 0);
 		if (relay_memory_undecided(memory, &rec, job->turn))
 			return true;
 	}
@@ -222,8 +216,7 @@ bool relay_remember_prepare(struct relay *r, struct relay_job *job)
 {
 	struct relay_memory *memory = r->shared->memory;
 	uint64_t until_s = now_s() + RELAY_MEMORY_DAYS * 24 * 3600;
-	if (!memory || job->save)
-		return job->save != NULL;
+	TRY(memory);
 	const struct relay_state_head *keys = relay_memory_keys(memory);
 	/* one that is over has forgotten the others already */
 	bool over = job->state == RELAY_JOB_DONE;
@@ -271,7 +264,7 @@ void relay_reply_lost(struct relay *r, const struct relay_mail *m, struct relay_
 	bool ready = relay_remember_prepare(r, &job);
 	if (undo_r)
 		*undo_r = ready ? undo_of(job.save) : NULL;
-	if (!ready || !relay_remember(r, &job, NULL, false))
+	if (!relay_remember(r, &job, NULL, false))
 		log_warn("a mail was taken and its client did not hear that; it is not remembered and may come twice");
 }
 
@@ -286,12 +279,9 @@ bool relay_remember(struct relay *r, struct relay_job *job, const bool *took, bo
 {
 	struct relay_save *s = job->save;
 	TRY(s);
-	uint32_t n = 0;
-	for (uint32_t i = 0; i < s->n; i++)
-		if (!took || took[i])
-			s->records[n++] = s->records[i];
-	s->n = n;
-	for (uint32_t i = 0; i < n && !took; i++)
+	if (took)
+		relay_memory_narrow(r->shared->memory, s, took);
+	for (uint32_t i = 0; i < s->n && !took; i++)
 		s->records[i].kind = RELAY_STATE_UNHEARD;
 	job->save = NULL;
 	if (wait) {

@@ -31,7 +31,7 @@ void relay_recall_over(struct relay *r, struct relay_job *job);
 void relay_recall_forget(struct relay *r);
 
 /* Makes ready, while the mail is there, what will have to be remembered of its recipients (job->rcpts): then
- * relay_remember() needs no mail. False: memory, or the body cannot be read back. Once done it is not done again. */
+ * relay_remember() needs no mail. Once for each job. False: memory, or the body cannot be read back. */
 bool relay_remember_prepare(struct relay *r, struct relay_job *job) MUST_USE;
 /* These have it: took[i] for each of job->rcpts, NULL: all. False: it was not prepared. True: it is known now; `wait`:
  * the job is SAVING and comes back by relay_remember_collect() when it is on the disk. */

@@ -45,8 +45,9 @@ struct relay_shared *relay_shared_new(const struct relay_config *c)
 		return NULL;
 	pthread_mutex_init(&s->lock, NULL);
 	s->key = hash_key_random();
+	uint32_t remember = c->remember < RELAY_MEMORY_MAX ? (uint32_t)c->remember : RELAY_MEMORY_MAX;
 	s->cache = relay_rcpt_cache_new((c->cache_bytes ? c->cache_bytes : CACHE_BYTES) / RELAY_RCPT_CACHE_SLOT + 1);
-	s->memory = c->remember ? relay_memory_new(c->remember) : NULL;
+	s->memory = c->remember ? relay_memory_new(remember) : NULL;
 	if (!s->cache || (c->remember && !s->memory) || !relay_shared_configure(s, c))
 		relay_shared_free(&s);
 	return s;

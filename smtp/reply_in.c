@@ -119,11 +119,17 @@ static void keep_text(struct smtp_reply_in *r, struct slice text)
 	r->kept.end = r->kept.start + r->text_n;
 }
 
+/* A line, or what was kept of one, has been put into the buffer: it is not empty. */
+static struct slice kept_from(const struct smtp_reply_in *r, size_t at)
+{
+	return slice_of(r->kept.data + r->kept.start + at, buf_len(&r->kept) - at);
+}
+
 /* The buffer holds a whole line. NULL, or what is wrong with it. */
 static const char *end_line(struct smtp_reply_in *r, bool *last_r)
 {
 	struct line line;
-	const char *wrong = take_apart(slice_skip(buf_slice(&r->kept), r->text_n), &line);
+	const char *wrong = take_apart(kept_from(r, r->text_n), &line);
 	if (wrong)
 		return wrong;
 	if (r->lines && line.code != r->code)
@@ -176,7 +182,7 @@ enum smtp_reply_result smtp_reply_in_next(struct smtp_reply_in *r, struct slice 
 			return garbage(reply_r, wrong);
 	}
 	r->given = true;
-	*reply_r = (struct smtp_reply){ r->code, r->enhanced, buf_slice(&r->kept) };
+	*reply_r = (struct smtp_reply){ r->code, r->enhanced, kept_from(r, 0) };
 	return SMTP_REPLY_GOT;
 }
 

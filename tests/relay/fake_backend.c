@@ -84,9 +84,10 @@ static void ehlo(struct conn *c)
 		 (c->f->xclient == FAKE_XCLIENT_ONCE && !c->xclient_done))
 		x = "250-XCLIENT NAME ADDR PROTO HELO PORT LOGIN\r\n";
 	snprintf(text, sizeof text,
-		"250-fake\r\n%s%s%s250-XFORWARD NAME ADDR PROTO HELO SOURCE PORT\r\n250-SIZE 1000000\r\n"
+		"250-fake\r\n%s%s%s%s250-XFORWARD NAME ADDR PROTO HELO SOURCE PORT\r\n250-SIZE 1000000\r\n"
 		"250 8BITMIME\r\n",
-		c->f->no_pipelining ? "" : "250-PIPELINING\r\n", x, limits);
+		c->f->no_pipelining ? "" : "250-PIPELINING\r\n", x, limits,
+		c->f->offers ? c->f->offers : "");
 	say(c, text);
 }
 
@@ -120,7 +121,8 @@ static void command(struct conn *c, const char *line)
 		say(c, "452 4.5.3 Error: too many recipients\r\n");
 	} else if (strncmp(line, "RCPT", 4) == 0) {
 		size_t n = strlen(c->mail.rcpts);
-		snprintf(c->mail.rcpts + n, sizeof c->mail.rcpts - n, "%.60s", line + 8);
+		int path = (int)strcspn(line + 8, ">") + 1; /* without its parameters */
+		snprintf(c->mail.rcpts + n, sizeof c->mail.rcpts - n, "%.*s", path < 60 ? path : 60, line + 8);
 		c->accepted++;
 		say(c, "250 2.1.5 Ok\r\n");
 	} else if (strcmp(line, "DATA") == 0) {

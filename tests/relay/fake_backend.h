@@ -38,6 +38,7 @@ struct fake {
 	bool proxy;			/* wants a PROXY header, and notes it: "PROXY 192.0.2.1 ..", "PROXY LOCAL" */
 	bool lmtp;			/* answers each recipient behind the dot: rules for it begin with ".<" */
 	atomic_int max_open, max_rcpts; /* connections, recipients of a mail: beyond it 421, 452; 0: any number */
+	const char *offers; /* further lines of its EHLO: "250-DSN\r\n"; NULL: none */
 	bool says_limits; /* max_rcpts is told by LIMITS (RFC 9422) */
 	bool down;			/* accepts nothing: the port is closed */
 	struct fake_rule rules[8];

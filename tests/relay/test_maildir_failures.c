@@ -1,12 +1,11 @@
 /* Disks that fail: what could not be delivered is told and leaves nothing behind. */
+#include "tests/relay/disk.h"
 #include "tests/relay/maildir_rig.h"
 
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 static void a_body_that_is_cut_short_is_not_delivered(void **state)
@@ -48,26 +47,6 @@ static void a_full_disk_is_told_and_leaves_nothing(void **state)
 	letter_assert(f, &l, LETTER_HEAD "next\n");
 }
 
-/* This program's own fsync() stands in for the C library's: it waits while it is held, and fails once, when so many
- * more have gone well. */
-static atomic_int syncs_left = -1;
-static atomic_bool held, holding;
-
-int fsync(int fd)
-{
-	while (atomic_load(&held)) {
-		atomic_store(&holding, true);
-		usleep(1000);
-	}
-	int left = atomic_load(&syncs_left);
-	if (left >= 0)
-		atomic_store(&syncs_left, left - 1);
-	if (left != 0)
-		return (int)syscall(SYS_fsync, fd);
-	errno = EIO;
-	return -1;
-}
-
 static void assert_failed(struct maildir_rig *f, struct letter *l, const char *step)
 {
 	assert_int_equal(l->job.error, EIO);
@@ -82,7 +61,7 @@ static void a_failed_flush_is_told_and_leaves_nothing(void **state)
 	static const char *const STEPS[] = { "fsync", "fsync of new/" };
 	for (int i = 0; i < 2; i++) {
 		letter_write(f, &l, SLICE("x\r\n"));
-		atomic_store(&syncs_left, i);
+		disk_fail(DISK_FSYNC, i, EIO);
 		letter_deliver(f, &l);
 		assert_failed(f, &l, STEPS[i]);
 		assert_int_equal(maildir_files(f, "new"), 0); /* told to be tried again, so it must not be there */
@@ -97,17 +76,15 @@ static void deliver_batch(struct maildir_rig *f, struct letter l[3], int left)
 {
 	struct letter first;
 	letter_write(f, &first, SLICE("x\r\n"));
-	atomic_store(&holding, false);
-	atomic_store(&held, true);
+	disk_hold(DISK_FSYNC, 10000);
 	assert_true(relay_maildir_submit(f->m, &first.job));
-	while (!atomic_load(&holding))
-		usleep(1000);
+	disk_await_held();
 	for (int i = 0; i < 3; i++) {
 		letter_write(f, &l[i], SLICE("x\r\n"));
 		assert_true(relay_maildir_submit(f->m, &l[i].job));
 	}
-	atomic_store(&syncs_left, left);
-	atomic_store(&held, false);
+	disk_fail(DISK_FSYNC, left, EIO);
+	disk_go_on();
 	assert_ptr_equal(maildir_wait(&f->owner), &first.job);
 	assert_int_equal(first.job.error, 0);
 	for (int i = 0; i < 3; i++)

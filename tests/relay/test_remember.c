@@ -212,10 +212,40 @@ static void a_reply_that_the_server_knows_to_be_lost(void **state)
 	relay_reply_lost(g.relay, m, NULL);
 	mem_fail_after(0);
 	relay_reply_lost(g.relay, m, NULL);
+	mem_fail_after(1);
+	struct relay_save *undo = NULL;
+	relay_reply_lost(g.relay, m, &undo); /* remembered, and cannot be taken back */
 	mem_fail_after(-1);
+	assert_null(undo);
+	relay_reply_heard(g.relay, &undo);
 	assert_true(relay_deliver(g.relay, m, clock_mono_ms()));
 	assert_true(rig_wait(&g, m->ticket).cached);
 	assert_int_equal(fake_mails(g.fake), 1);
+	rig_stop(&g);
+}
+
+static void a_reply_that_is_heard_after_all(void **state)
+{
+	(void)state;
+	begin(false, NO_RULE);
+	struct relay_mail *m = rig_mail(&g, "192.0.2.1", "from@a.test", THREE, "Subject: x\r\n\r\nlate\r\n");
+	struct relay_save *undo = NULL;
+	assert_true(relay_remembers(g.relay));
+	for (int heard = 0; heard < 2; heard++) {
+		assert_true(relay_deliver(g.relay, m, clock_mono_ms()));
+		assert_false(rig_wait(&g, m->ticket).cached);
+		relay_reply_lost(g.relay, m, &undo);
+		assert_non_null(undo);
+		if (heard)
+			relay_reply_heard(g.relay, &undo);
+		relay_save_free(&undo);
+		m->ticket += 5000;
+		assert_true(relay_deliver(g.relay, m, clock_mono_ms()));
+		assert_int_equal(rig_wait(&g, m->ticket).cached, !heard);
+		rig_run(&g, 100);
+		m->ticket += 5000;
+	}
+	assert_int_equal(fake_mails(g.fake), 3);
 	rig_stop(&g);
 }
 
@@ -274,9 +304,7 @@ static void a_body_in_a_file_is_the_same_body(void **state)
 	m->ticket++;
 	int before = fake_mails(g.fake);
 	assert_true(relay_deliver(g.relay, m, clock_mono_ms()));
-	struct relay_done d = rig_wait(&g, m->ticket);
-	assert_int_equal(d.code, 451);
-	assert_int_equal(d.from, RELAY_FROM_US);
+	assert_int_equal(rig_wait(&g, m->ticket).code, 451);
 	assert_int_equal(fake_mails(g.fake), before);
 	fclose(rest);
 	fclose(file);
@@ -354,10 +382,8 @@ static void a_retry_does_not_wait_for_ever(void **state)
 	assert_true(relay_deliver(g.relay, other, clock_mono_ms() + 1000));
 	relay_on_time(g.relay, clock_mono_ms() + RELAY_ANSWER_WITHIN_MS + 100);
 	struct relay_done d;
-	assert_true(relay_pop(g.relay, &d));
-	assert_int_equal(d.ticket, again->ticket);
-	assert_int_equal(d.code, 451);
-	assert_int_equal(d.from, RELAY_FROM_US);
+	assert_true(relay_pop(g.relay, &d) && d.ticket == again->ticket);
+	assert_true(d.code == 451 && d.from == RELAY_FROM_US);
 	assert_false(relay_pop(g.relay, &d));
 	assert_int_equal(fake_seen(g.fake, "MAIL"), 1);
 	rig_stop(&g);
@@ -459,6 +485,7 @@ int main(void)
 		TEST(a_reply_that_nobody_heard),
 		TEST(an_answer_that_was_not_fetched),
 		TEST(a_reply_that_the_server_knows_to_be_lost),
+		TEST(a_reply_that_is_heard_after_all),
 		TEST(only_the_same_mail_is_a_retry),
 		TEST(a_body_in_a_file_is_the_same_body),
 		TEST(the_retry_waits_for_the_first),

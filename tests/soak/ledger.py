@@ -6,6 +6,7 @@ import re
 ID = re.compile(rb"\bid ([0-9A-HJKMNP-TV-Z]{8})\b")
 MARK = re.compile(rb"^Subject: (mark-[0-9a-z-]+)\r$", re.M)
 NAMED = re.compile(r"mail ([0-9A-HJKMNP-TV-Z]{8}): sent whole to")
+UNHEARD = re.compile(r"mail ([0-9A-HJKMNP-TV-Z]{8}): the connection ended before its client had heard")
 BARE = re.compile(rb"\r(?!\n)|(?<!\r)\n|\0")
 
 
@@ -60,8 +61,10 @@ def doubtful(records):
 
 
 def answered_too_late(records):
-    """The ids of mails whose 250 the kernel took, and whose client reset its connection without another word: whether
-    it heard is known to nobody. Few: it takes a reset within microseconds of the reply."""
+    """The ids of mails whose 250 the client's kernel acknowledged, and whose client then reset its connection without
+    another word: whether its program has read it is known to nobody. It is the last mail of a session, so one behind
+    it clears it; and one whose 250 was not acknowledged is remembered, so it must not come twice."""
     cut = {r["session"] for r in records if r.get("event") == "session" and r.get("by") == "connection"}
-    return {r["id"] for r in records if r.get("event") == "mail" and r.get("verdict") == "accepted"
-            and r.get("session") in cut}
+    last = {r["session"]: r for r in records if r.get("event") == "mail" and r.get("session") in cut}
+    remembered = {found[1] for r in records if (found := UNHEARD.search(r.get("msg", "")))}
+    return {r["id"] for r in last.values() if r.get("verdict") == "accepted"} - remembered
