@@ -41,7 +41,7 @@ static const struct stats_line {
 	{ "tls", "tls", { { "handshakes", "handshakes", COUNT }, { "failed", "failed", COUNT } } },
 	{ "proxies", NULL, { { "proxy_refused", "refused", COUNT } } },
 	{ "policy", NULL,
-		{ { "policy_unjudged", "questions not judged", COUNT }, { "policy_refused", "refused", COUNT } } },
+		{ { "policy_unjudged", "unjudged", COUNT }, { "policy_refused", "refused", COUNT } } },
 	{ "memory", "memory",
 		{ { "resident_bytes", "resident", BYTES }, { "sessions_bytes", "in sessions", BYTES },
 			{ "tables_bytes", "in tables", BYTES }, { "tables_limit_bytes", "table limit", BYTES } } },

@@ -89,7 +89,8 @@ static void test_listeners(void **state)
 	assert_fault_in("listeners = ( { address = [\"127.0.0.1:25\", \"127.0.0.1:25\"]; } );", "is given twice");
 	assert_clean("listeners = ( { address = \"127.0.0.1:10040\"; protocol = \"policy\"; } );");
 	assert_fault_in("listeners = ( { protocol = \"policy\"; } );", "protocol = \"policy\" on port 25");
-	assert_fault_in("listeners = ( { address = \"127.0.0.1:10040\"; protocol = \"policy\"; xclient_from = \"::1\"; } );",
+	assert_fault_in("listeners = ( { address = \"127.0.0.1:10040\"; protocol = \"policy\";\n"
+			"xclient_from = \"::1\"; } );",
 			"proxy_protocol_from and xclient_from are for SMTP");
 	assert_fault_in("tls = { certificates = ( { cert = \"a\"; } ); };",
 			"t.cfg:1: tls.certificates[1].key is missing");

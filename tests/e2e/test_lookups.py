@@ -1,4 +1,5 @@
 """What DNS says of a client, its HELO and its sender, in rules; and what happens when it says nothing."""
+import copy
 import time
 
 import pytest
@@ -42,7 +43,7 @@ RULES = tuple({"name": name, "when": when, "points": 1} for name, when in (
 
 @pytest.fixture
 def asked(dns):
-    return dns(ZONE)
+    return dns(copy.deepcopy(ZONE))
 
 
 def start(guard, backend, dns, rules=RULES, **more):
