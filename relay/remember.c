@@ -322,7 +322,7 @@ void relay_remember_release(struct relay *r)
 			continue;
 		}
 		r->saves_out--;
-		if (s->job && !s->job->ticket_link)
+		if (s->job)
 			relay_job_free(&r->jobs, s->job);
 		mem_free(&s);
 	}

@@ -72,7 +72,7 @@ static void a_forsaken_question_is_not_asked_again(void **state)
 	}
 }
 
-static void while_another_waits_for_it_it_is(void **state)
+static void while_others_wait_for_it_it_is_once(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < sizeof ENDS / sizeof ENDS[0]; i++) {
@@ -80,10 +80,15 @@ static void while_another_waits_for_it_it_is(void **state)
 		assert_int_equal(rig_check(&g, "192.0.2.1", "before@example.test").code, 250);
 		int before = fake_seen(g.fake, ENDS[i].said);
 		fake_set_rule(g.fake, 0, RULE(ENDS[i].said, ENDS[i].act, ENDS[i].reply, 1, 100));
-		uint64_t ticket = ask("192.0.2.2"), other = ask("192.0.2.3");
+		uint64_t ticket = ask("192.0.2.2"), second = ask("192.0.2.3"), third = ask("192.0.2.4");
 		await_seen(ENDS[i].said, before + 1);
 		relay_cancel(g.relay, ticket, rig_now(&g));
-		answered(rig_wait(&g, other), 250, "");
+		struct relay_done d;
+		for (int heard = 0; heard < 2; rig_turn(&g, 20))
+			for (; rig_pop(&g, &d); heard++) {
+				assert_true(d.ticket == second || d.ticket == third);
+				answered(d, 250, "");
+			}
 		assert_int_equal(fake_seen(g.fake, ENDS[i].said), before + 2);
 		rig_stop(&g);
 	}
@@ -198,7 +203,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_forsaken_question_is_not_asked_again),
-		cmocka_unit_test(while_another_waits_for_it_it_is),
+		cmocka_unit_test(while_others_wait_for_it_it_is_once),
 		cmocka_unit_test(more_stale_connections_than_cost_nothing),
 		cmocka_unit_test(lost_and_then_unreachable),
 		cmocka_unit_test(no_memory_for_a_second_try),
