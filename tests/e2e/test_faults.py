@@ -138,7 +138,7 @@ def test_each_call_of_a_transaction_fails_once(served, kind, tls):
     assert 0 < n < CALLS_MAX - 1, f"{n} calls of this kind were seen"
     # connections to the backend may be more or fewer; sessions, bodies and the rest are given back
     wait.until(lambda: g.descriptors() <= before + 10, 15, "descriptors given back")
-    assert g.ctl_json("stats")["open_bodies"] == 0
+    wait.until(lambda: g.ctl_json("stats")["open_bodies"] == 0, 15, "bodies given back")
 
 
 @pytest.mark.parametrize("kind", ["open", "pread", "sync", "rename"])
