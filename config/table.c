@@ -79,7 +79,8 @@ static const struct row rows_limits[] = {
 	  .preset = "50", .help = "sessions of one client (IPv4 address, IPv6 /64) at once; 0: no limit" },
 	{ .name = "sessions_per_net", .kind = KIND_COUNT, AT(limits, sessions_per_net), .max = 1000000,
 	  .preset = "1000",
-	  .help = "sessions of one net (IPv4 /24, IPv6 /48) at once, but for clients known good; 0: no limit" },
+	  .help = "sessions of one net (IPv4 /24, IPv6 /48) at once, but for clients known good; 0, or "
+		  "sessions_per_client = 0: no limit" },
 	{ .name = "memory", .kind = KIND_SIZE, AT(limits, memory), .min = 64 * KB, .max = 64 * GB, .preset = "256M",
 	  .help = "envelopes, replies not read and input not used, of all sessions together, beyond 16k of each" },
 	{ .name = "waiting", .kind = KIND_COUNT, AT(limits, waiting), .max = 10000000, .preset = "10000",

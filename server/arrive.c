@@ -156,10 +156,11 @@ static struct slice words_of(enum clients_room room)
 	return SLICE("");
 }
 
-/* Who is known good is not kept out by its neighbours. */
+/* Who is known good is not kept out by its neighbours. Where single clients have no limit their nets have none. */
 struct slice arrive_enter(struct worker *w, const struct ip *client, const struct generation *g, bool allowed)
 {
-	uint32_t each = g->settings->limits.sessions_per_client, net = g->settings->limits.sessions_per_net;
+	uint32_t each = g->settings->limits.sessions_per_client;
+	uint32_t net = each ? g->settings->limits.sessions_per_net : 0;
 	struct clients_limits limits = { each ? each : UINT32_MAX, net ? net : UINT32_MAX };
 	enum clients_room room = clients_enter(w->app->clients, client, &limits);
 	if (room == CLIENTS_NET_FULL && (allowed || door_is_known_good(w->app, g, client))) {

@@ -88,7 +88,7 @@ def test_one_client_cannot_take_the_places_of_others(guard, backend):
 
 def test_one_net_cannot_take_the_places_of_others(guard, backend):
     """limits.sessions_per_net holds for an IPv4 /24; a neighbour known good, or allowed, is not kept out with it."""
-    g = guard(backend(), limits={"sessions_per_net": 4}, known_good=FAST_FRIENDS)
+    g = guard(backend(), limits={"sessions_per_client": 50, "sessions_per_net": 4}, known_good=FAST_FRIENDS)
     befriend(g, "127.67.1.200")
     assert g.ctl("allow", "127.67.1.201", "--for", "1h").returncode == 0
     held = fill(g, 5, "127.67")
