@@ -204,7 +204,10 @@ static void dns_list_row(struct tools_table *t, struct ctl_json l)
 	tools_table_print(t, "%" PRId64, ctl_json_int(l, "asked", 0));
 	tools_table_print(t, "%" PRId64, ctl_json_int(l, "listed", 0));
 	tools_table_print(t, "%" PRId64, ctl_json_int(l, "failed", 0));
-	tools_table_print(t, usual < 0 ? "" : "%.0f %%", usual * 100);
+	if (usual < 0)
+		cell(t, SLICE(""));
+	else
+		tools_table_print(t, "%.0f %%", usual * 100);
 	tools_table_print(t, "%s", latency < 0 ? "" : tools_duration(latency, text));
 	tools_table_print(t, "%s", tools_duration(ctl_json_int(l, "next_test_ms", 0), text));
 	cell(t, ctl_json_text(l, "reason"));
