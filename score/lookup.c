@@ -136,7 +136,20 @@ struct want {
 	const struct score_wants *tried;
 	struct score_wants *wants;
 	bool even_known_good;
+	uint64_t askable; /* lookups that are not known, not tried and can be asked */
 };
+
+/* Those whose subject is known: a name that must be looked up itself is asked about when it has been. */
+static uint64_t askable(const struct score_ruleset *set, const struct score_facts *f)
+{
+	uint64_t mask = 0;
+	for (unsigned i = 0; i < set->lookups_n; i++) {
+		const struct score_lookup *l = &set->lookups[i];
+		bool known = !l->domain || !(score_attrs[l->attr].reads.facts & ~f->known);
+		mask |= (uint64_t)known << i;
+	}
+	return mask;
+}
 
 static struct score_wants missing(const struct want *w, const struct score_rule *r)
 {
@@ -144,7 +157,7 @@ static struct score_wants missing(const struct want *w, const struct score_rule 
 	uint32_t reads = r->reads.facts | (greylists ? SCORE_HAS_IDENTITY : 0);
 	return (struct score_wants){
 		.facts = reads & SCORE_LOOKED_UP & ~w->facts->known & ~w->tried->facts,
-		.lookups = r->program->lookups & ~w->facts->answered & ~w->tried->lookups,
+		.lookups = r->program->lookups & w->askable,
 	};
 }
 
@@ -208,6 +221,7 @@ void score_lookup_wants(const struct score_ruleset *set, enum score_stage stage,
 	struct score_case copy = *c;
 	struct want w = { .facts = f, .tried = tried, .wants = wants_r, .even_known_good = even_known_good };
 	copy.stage = (uint8_t)stage;
+	w.askable = askable(set, f) & ~f->answered & ~tried->lookups;
 	copy.readings = NULL;
 	copy.tape = NULL;
 	judge_begin(&w.j, set, f, &copy, store, now_ms, &unused);

@@ -47,7 +47,8 @@ struct score_wants {
 
 /* What is not known yet, and not in `tried`, but can still change what this stage's rules do: their actions, points and
  * charges. Nothing while a refusal of an earlier stage is held or this stage's is certain, nothing for rules below an
- * `ok`. Changes nothing. `even_known_good`: only what is read by rules that refuse even who is known good. */
+ * `ok`. A list is asked about a name when that is known: who was told to find the name asks again when it has come.
+ * Changes nothing. `even_known_good`: only what is read by rules that refuse even who is known good. */
 void score_lookup_wants(const struct score_ruleset *set, enum score_stage stage, const struct score_facts *f,
 	const struct score_case *c, struct score_store *store, const struct score_wants *tried, bool even_known_good,
 	uint64_t now_ms, struct score_wants *wants_r);

@@ -58,14 +58,17 @@ static void turn(struct control_look *k, uint64_t due_ms)
 		take(k, &result);
 }
 
-static void wait_for_lookups(struct control_look *k)
+/* When a stage that begins now, or what was left open, is waited for no more. */
+static uint64_t due(const struct control_look *k)
 {
 	uint64_t due_ms = k->desk.now_ms + k->client.generation->settings->dns.timeout_ms;
-	if (due_ms > k->end_ms)
-		due_ms = k->end_ms;
+	return due_ms < k->end_ms ? due_ms : k->end_ms;
+}
+
+static void wait_for_lookups(struct control_look *k, uint64_t due_ms)
+{
 	while (lookup_is_open(k->lookups) && k->desk.now_ms < due_ms)
 		turn(k, due_ms);
-	lookup_give_up(k->lookups);
 }
 
 /* ---- a stage ---- */
@@ -76,8 +79,12 @@ void control_look_stage(
 	look_at_clock(k);
 	if (stage == SCORE_CONNECT)
 		lookup_names(&k->lookups, &k->client);
-	if (lookup_begin(&k->lookups, &k->client, stage, f, c))
-		wait_for_lookups(k);
+	uint64_t due_ms = due(k);
+	while (lookup_begin(&k->lookups, &k->client, stage, f, c) && k->desk.now_ms < due_ms) {
+		wait_for_lookups(k, due_ms);
+		lookup_put_facts(k->lookups, f); /* what was found may be what a list is asked about */
+	}
+	lookup_give_up(k->lookups);
 	lookup_put_facts(k->lookups, f);
 	if (lookup_take_learned(k->lookups) & SCORE_HAS_IDENTITY)
 		score_facts_known_good(
@@ -91,7 +98,8 @@ void control_look_put(struct control_look *k, struct ctl_json root)
 	unsigned at = 0;
 	look_at_clock(k);
 	lookup_await_rest(k->lookups);
-	wait_for_lookups(k);
+	wait_for_lookups(k, due(k));
+	lookup_give_up(k->lookups);
 	while (lookup_next(k->lookups, &at, &told)) {
 		list = list.node ? list : ctl_json_put_array(root, "lookups");
 		struct ctl_json one = ctl_json_put_object(list, NULL);

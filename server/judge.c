@@ -1,9 +1,9 @@
 #include "base/log.h"
 #include "server/account.h"
 #include "server/grey.h"
+#include "server/lookup.h"
 #include "server/policy.h"
 #include "server/replay_log.h"
-#include "server/lookup.h"
 #include "server/talk.h"
 
 #include <stdio.h>
@@ -381,6 +381,7 @@ void judge_tell(struct session *s, enum score_scope scope)
 
 void judge_recipient_done(struct session *s, bool accepted)
 {
+	lookup_end_recipient(s->lookups);
 	score_case_recipient_done(s->generation->rules, &s->judgement, accepted);
 	struct replay_record *r = replay_call(s, REPLAY_RECIPIENT_DONE, NULL);
 	if (!r)

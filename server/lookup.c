@@ -371,9 +371,8 @@ static void forget(struct score_wants *w, uint32_t facts, uint64_t lookups)
 }
 
 /* An answer that is still under way finds another epoch. */
-static void end_scope(struct lookups *l, unsigned job, uint32_t facts, uint64_t lookups)
+static void end_scope(struct lookups *l, uint32_t facts, uint64_t lookups)
 {
-	l->jobs[job].epoch = 0;
 	for (uint64_t bits = lookups; bits; bits &= bits - 1)
 		l->jobs[JOB_LIST + (unsigned)__builtin_ctzll(bits)].epoch = 0;
 	forget(&l->tried, facts, lookups);
@@ -382,17 +381,26 @@ static void end_scope(struct lookups *l, unsigned job, uint32_t facts, uint64_t 
 	l->awaited = (struct score_wants){ 0 };
 }
 
+void lookup_end_recipient(struct lookups *l)
+{
+	if (l)
+		end_scope(l, 0, lists_within(l, SCORE_OF_RECIPIENT));
+}
+
 void lookup_end_mail(struct lookups *l)
 {
 	if (!l)
 		return;
 	spf_let_go(l->client.desk, &l->spf);
 	l->jobs[JOB_SPF].epoch = 0;
-	end_scope(l, JOB_MX, SCORE_HAS_SENDER_MX | SCORE_HAS_SPF | SCORE_HAS_IDENTITY, lists_within(l, SCORE_OF_MAIL));
+	l->jobs[JOB_MX].epoch = 0;
+	end_scope(l, SCORE_HAS_SENDER_MX | SCORE_HAS_SPF | SCORE_HAS_IDENTITY, lists_within(l, SCORE_OF_MAIL));
 }
 
 void lookup_end_hello(struct lookups *l)
 {
-	if (l)
-		end_scope(l, JOB_HELO, SCORE_HAS_HELO_RESOLVES, lists_about_helo(l));
+	if (!l)
+		return;
+	l->jobs[JOB_HELO].epoch = 0;
+	end_scope(l, SCORE_HAS_HELO_RESOLVES, lists_about_helo(l));
 }

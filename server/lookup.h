@@ -92,7 +92,8 @@ bool lookup_next(const struct lookups *l, unsigned *at, struct lookup_told *told
 /* The next that is done and was not told by this before; `open_too`: or that is still open. False: none. */
 bool lookup_next_untold(struct lookups *l, bool open_too, struct lookup_told *told_r);
 
-/* A new HELO, the end of the mail: what was asked for it is forgotten. */
+/* A new HELO, the end of the mail, of a recipient: what was asked for it is forgotten. */
+void lookup_end_recipient(struct lookups *l);
 void lookup_end_hello(struct lookups *l);
 void lookup_end_mail(struct lookups *l);
 void lookup_release(struct lookups **l);

@@ -76,12 +76,18 @@ static bool look_up(struct session *s)
 	return lookup_begin(&s->lookups, &client, stage, &f, &s->judgement);
 }
 
-void stage_begin(struct session *s)
+/* Also again, when answers have come: a name that was found may be what a list is asked about. */
+static bool must_wait(struct session *s)
 {
 	bool wait = look_up(s);
 	take_learned(s);
 	retell(s, false);
-	if (!wait) {
+	return wait;
+}
+
+void stage_begin(struct session *s)
+{
+	if (!must_wait(s)) {
 		judge(s);
 		return;
 	}
@@ -107,7 +113,7 @@ static void look(struct session *s)
 {
 	take_learned(s);
 	retell(s, false);
-	if (s->awaiting == AWAIT_DNS && !lookup_is_open(s->lookups))
+	if (s->awaiting == AWAIT_DNS && !lookup_is_open(s->lookups) && !must_wait(s))
 		go_on(s);
 }
 

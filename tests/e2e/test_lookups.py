@@ -270,3 +270,35 @@ def test_a_slow_list_holds_back_only_who_needs_it(guard, backend, asked):
     assert time.monotonic() - begun < TIMEOUT * 0.8
     assert held.reply().code == 220 and time.monotonic() - begun >= TIMEOUT * 0.9
     held.close()
+
+
+def test_a_list_is_asked_about_a_name_that_must_be_looked_up_first(guard, backend, asked):
+    asked.zone = {**ZONE, "mx.good.test.hosts.test": {"A": "127.0.0.2"}}
+    g = start(guard, backend, asked, rules=(
+        {"name": "host", "when": "dnsbl_domain('hosts.test', client.name) == '127.0.0.2'", "points": 1},
+        {"name": "clean", "when": "dnsbl_domain('hosts.test', client.name) is none", "points": 1}))
+    assert fired(g) == {"host"}
+    assert fired(g, "127.9.0.11") == {"clean"}
+    shown = g.ctl_json("test", "--client", CLIENT)
+    assert [r["name"] for r in shown["rules"]] == ["host"]
+
+
+def test_a_chain_of_lookups_stays_within_one_timeout(guard, backend, asked):
+    asked.zone = {**ZONE, names.reverse(CLIENT): {"PTR": "mx.good.test", "do": names.Slow(TIMEOUT * 0.7)},
+                  "mx.good.test.hosts.test": {"do": names.LOST}}
+    g = start(guard, backend, asked, rules=(
+        {"name": "host", "when": "dnsbl_domain('hosts.test', client.name) is unknown", "points": 1},))
+    begun = time.monotonic()
+    with Client(g.port, CLIENT):
+        assert TIMEOUT * 0.9 <= time.monotonic() - begun <= TIMEOUT + 0.5
+
+
+def test_each_recipient_has_its_own_answer(guard, backend, asked):
+    asked.zone = {**ZONE, "listed.test.dbl.test": {"A": "127.0.0.4"}}
+    g = start(guard, backend, asked, relay={"domains": ["listed.test", "example.test"]}, rules=(
+        {"name": "theirs", "when": "dnsbl_domain('dbl.test', recipient.domain) == '127.0.0.4'", "do": "reject"},))
+    with Client(g.port, CLIENT) as c:
+        c.ehlo()
+        assert c.cmd("MAIL FROM:<a@good.test>").code == 250
+        codes = [c.cmd(f"RCPT TO:<user@{d}.test>").code for d in ("example", "listed", "example", "listed")]
+    assert codes == [250, 550, 250, 550]

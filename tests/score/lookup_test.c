@@ -127,6 +127,19 @@ static void for_known_good_only_what_refuses_even_them(void **state)
 	world_close(&w);
 }
 
+static void a_list_is_asked_about_a_name_that_is_known(void **state)
+{
+	(void)state;
+	struct world w;
+	RULES({ .name = "host", .when = "dnsbl_domain('one.example', client.name) == '127.0.0.2'", .points = 1 });
+	world_open(&w, rules);
+	wants(&w, SCORE_CONNECT, SCORE_HAS_NAME, 0);
+	score_facts_ptr(&w.facts, SLICE("mx.example"), false);
+	score_facts_name(&w.facts, SLICE("mx.example"));
+	wants(&w, SCORE_CONNECT, 0, 1);
+	world_close(&w);
+}
+
 static void answer(struct world *w, struct slice *answers, unsigned lookup, struct slice text)
 {
 	answers[lookup] = text;
@@ -266,6 +279,7 @@ int main(void)
 		cmocka_unit_test(a_refusal_is_not_certain_while_an_ok_above_it_is_open),
 		cmocka_unit_test(nothing_is_wanted_while_a_refusal_is_held),
 		cmocka_unit_test(for_known_good_only_what_refuses_even_them),
+		cmocka_unit_test(a_list_is_asked_about_a_name_that_is_known),
 		cmocka_unit_test(answers_decide_and_unknown_never_does),
 		cmocka_unit_test(a_lookup_knows_its_subject),
 		cmocka_unit_test(reverse_dns_has_three_outcomes),
