@@ -9,12 +9,12 @@ struct rule_check {
 };
 
 /* At the line of `key` where it is given, else where the rule begins. */
-#define FAULT(c, severity, key, fmt, ...)                                                                          \
-	do {                                                                                                       \
-		const struct node *at_ = node_child((c)->node, key);                                               \
-		at_ = at_ ? at_ : (c)->node;                                                                       \
-		settings_fault_add((c)->faults, severity, at_->file, at_->line, "rule \"%s\": " fmt, (c)->rule->name, \
-				   ##__VA_ARGS__);                                                                 \
+#define FAULT(c, severity, key, fmt, ...)                                                                              \
+	do {                                                                                                           \
+		const struct node *at_ = node_child((c)->node, key);                                                   \
+		at_ = at_ ? at_ : (c)->node;                                                                           \
+		settings_fault_add((c)->faults, severity, at_->file, at_->line, "rule \"%s\": " fmt, (c)->rule->name,  \
+			##__VA_ARGS__);                                                                                \
 	} while (0)
 
 static bool given(const struct rule_check *c, const char *key)
@@ -36,10 +36,12 @@ static void check_reply(const struct rule_check *c)
 {
 	enum settings_action action = c->rule->action;
 
-	if (action == SETTINGS_DO_DEFER || action == SETTINGS_DO_REJECT || action == SETTINGS_DO_BLOCK)
+	if (action == SETTINGS_DO_DEFER || action == SETTINGS_DO_REJECT || action == SETTINGS_DO_BLOCK ||
+		action == SETTINGS_DO_GREYLIST)
 		return;
 	if (given(c, "reply"))
-		FAULT(c, SETTINGS_ERROR, "reply", "`reply` belongs to do = \"defer\", \"reject\" or \"block\"");
+		FAULT(c, SETTINGS_ERROR, "reply",
+			"`reply` belongs to do = \"defer\", \"reject\", \"block\" or \"greylist\"");
 }
 
 static void check_rule(const struct rule_check *c)
@@ -75,7 +77,7 @@ static void check_unique(const struct rule_check *c, const struct settings_rules
 	for (size_t i = 0; i < index; i++)
 		if (!strcmp(rules->items[i].name, c->rule->name) && name_valid(slice_str(c->rule->name))) {
 			FAULT(c, SETTINGS_ERROR, "name", "the name is taken: %s:%u", rules->items[i].file,
-			      rules->items[i].line);
+				rules->items[i].line);
 			return;
 		}
 }

@@ -141,3 +141,9 @@ def test_an_observed_rule_makes_nobody_wait(served):
     g, _ = served(rules=({**RULES[0], "state": "observe"},))
     assert rcpt(g, NETS[0]).code == 250
     assert g.journaled("mail", client=NETS[0])[0]["observed"] == "grey:greylist"
+
+
+def test_a_rule_may_word_its_reply(served):
+    g, _ = served(rules=({**RULES[0], "reply": "450 4.7.1 Come again in {wait} seconds, {client} (id {id})"},))
+    reply = rcpt(g, NETS[0])
+    assert reply.code == 450 and f"Come again in 2 seconds, {NETS[0]}" in reply.text
