@@ -1,63 +1,69 @@
-/* smtp/body_block.h - 64 bytes of a body as bit masks; private to smtp/body_in.c
+/* smtp/body_block.h - the inner loop of smtp/body_run.c, for registers of LANES bytes, as a function named RUN
  *
- * Bit i of a mask speaks of byte i. With masks "every LF follows a CR, every CR is followed by an LF,
- * no line begins with a dot" is three operations for 64 bytes, whatever the length of the lines.
+ * Included once for each width: what the compiler would make of wide vectors on a machine without them is slower
+ * than a loop over bytes. No guard against a second inclusion for that reason.
  */
-#ifndef SMTP_BODY_BLOCK_H
-#define SMTP_BODY_BLOCK_H
+#define NAME_(a, b) a##b
+#define NAME(a, b) NAME_(a, b)
+#define lanes NAME(lanes_, LANES)
+#define words NAME(words_, LANES)
+#define some NAME(some_, LANES)
+#define look NAME(look_, LANES)
+#define block_is_clean NAME(block_is_clean_, LANES)
 
-#include <stdbool.h>
-#include <stdint.h>
-#include <string.h>
+typedef uint8_t lanes __attribute__((vector_size(LANES)));
+typedef uint64_t words __attribute__((vector_size(LANES)));
 
-enum { SMTP_BLOCK = 64 };
-
-struct smtp_block {
-	uint64_t cr, lf, dot;
-	bool nul;  /* some byte is 0 */
-	bool high; /* some byte is above 127 */
-};
-
-#ifdef __SSE2__
-typedef char smtp_v16 __attribute__((vector_size(16)));
-
-static inline uint64_t smtp_v16_mask(smtp_v16 v)
+RUN_TARGET static inline bool some(const lanes *v)
 {
-	return (uint16_t)__builtin_ia32_pmovmskb128(v);
+	words w = (words)*v;
+	uint64_t bits = 0;
+	for (unsigned i = 0; i < sizeof w / sizeof bits; i++)
+		bits |= w[i];
+	return bits != 0;
 }
 
-/* `dot`: '.', or NUL where a dot is a byte like others (a NUL is looked for anyway). */
-static inline struct smtp_block smtp_block_read(const char *p, char dot)
+/* Marks in *bad what p[i] must not be behind p[i - 1], for LANES bytes. */
+RUN_TARGET static inline void look(const char *p, uint8_t dot, lanes *bad, lanes *all)
 {
-	struct smtp_block b = { 0 };
-	smtp_v16 nul = { 0 }, any = { 0 };
-	for (unsigned i = 0; i < SMTP_BLOCK; i += 16) {
-		smtp_v16 v;
-		memcpy(&v, p + i, sizeof v);
-		b.cr |= smtp_v16_mask((smtp_v16)(v == '\r')) << i;
-		b.lf |= smtp_v16_mask((smtp_v16)(v == '\n')) << i;
-		b.dot |= smtp_v16_mask((smtp_v16)(v == dot)) << i;
-		nul |= (smtp_v16)(v == 0);
-		any |= v;
-	}
-	b.nul = smtp_v16_mask(nul) != 0;
-	b.high = smtp_v16_mask(any) != 0;
-	return b;
+	lanes now, before;
+	memcpy(&now, p, sizeof now);
+	memcpy(&before, p - 1, sizeof before);
+	*bad |= (lanes)(now == '\n') ^ (lanes)(before == '\r');
+	*bad |= (lanes)(now == 0) | ((lanes)(now == dot) & (lanes)(before == '\n'));
+	*all |= now;
 }
-#else
-static inline struct smtp_block smtp_block_read(const char *p, char dot)
-{
-	struct smtp_block b = { 0 };
-	for (unsigned i = 0; i < SMTP_BLOCK; i++) {
-		unsigned char c = (unsigned char)p[i];
-		b.cr |= (uint64_t)(c == '\r') << i;
-		b.lf |= (uint64_t)(c == '\n') << i;
-		b.dot |= (uint64_t)(c == (unsigned char)dot) << i;
-		b.nul |= c == 0;
-		b.high |= c > 127;
-	}
-	return b;
-}
-#endif
 
-#endif
+RUN_TARGET static inline bool block_is_clean(const char *p, uint8_t dot, lanes *all)
+{
+	lanes bad = { 0 }, seen = *all;
+#pragma GCC unroll 4
+	for (unsigned i = 0; i < BLOCK; i += LANES)
+		look(p + i, dot, &bad, &seen);
+	if (some(&bad))
+		return false;
+	*all = seen;
+	return true;
+}
+
+/* n > BLOCK. From p[1] on; p[0] is fine. */
+RUN_TARGET static size_t RUN(const char *p, size_t n, uint8_t dot, bool *eight_bit)
+{
+	lanes all = { 0 };
+	size_t i = 1;
+	while (n - i >= BLOCK && block_is_clean(p + i, dot, &all))
+		i += BLOCK;
+	if (n - i < BLOCK && block_is_clean(p + n - BLOCK, dot, &all))
+		i = n; /* the rest, with some that were seen before */
+	all &= 0x80;
+	*eight_bit |= some(&all);
+	return i;
+}
+
+#undef block_is_clean
+#undef look
+#undef some
+#undef words
+#undef lanes
+#undef NAME
+#undef NAME_

@@ -1,15 +1,15 @@
 #include "smtp/body_in.h"
 
-#include "smtp/body_block.h"
+#include "smtp/body_run.h"
 
-/* Where the machine stands. Only the first two may begin a block of the fast way. */
+/* Where the machine stands. Only from the first two may the fast way set out. */
 enum state {
-	LINE,   /* behind a true CR LF, or at the first byte of the body: a dot here is stuffing or the end */
-	TEXT,   /* within a line; behind a repaired line end too, where a dot is content */
-	CR,     /* a CR was taken, its LF must follow */
-	DOT,    /* a dot at LINE was taken */
+	LINE,	/* behind a true CR LF, or at the first byte of the body: a dot here is stuffing or the end */
+	TEXT,	/* within a line; behind a repaired line end too, where a dot is content */
+	CR,	/* a CR was taken, its LF must follow */
+	DOT,	/* a dot at LINE was taken */
 	DOT_CR, /* and a CR behind it */
-	END,    /* CR LF . CR LF is complete */
+	END,	/* CR LF . CR LF is complete */
 	STATES,
 };
 
@@ -72,8 +72,7 @@ static const struct step STEPS[STATES][CLASSES] = {
 	},
 };
 
-void smtp_body_in_init(struct smtp_body_in *b, enum smtp_stray bare_newline, enum smtp_stray bare_cr,
-		       uint64_t size_max)
+void smtp_body_in_init(struct smtp_body_in *b, enum smtp_stray bare_newline, enum smtp_stray bare_cr, uint64_t size_max)
 {
 	*b = (struct smtp_body_in){
 		.left = size_max ? size_max : UINT64_MAX,
@@ -160,40 +159,40 @@ static struct slice run_table(struct smtp_body_in *b, struct slice *in, struct s
 	return slice_of(scratch->bytes, (size_t)(to - scratch->bytes));
 }
 
-/* The fast way: as many whole blocks as need nothing done, as they stand in the input. A CR at their end is
- * held back, since its LF is not yet seen. */
-static struct slice run_blocks(struct smtp_body_in *b, struct slice *in)
+/* The fast way: as much as needs nothing done, as it stands in the input. A CR at its end is held back, since its LF
+ * is not yet seen. */
+static struct slice run_clean(struct smtp_body_in *b, struct slice *in)
 {
-	uint64_t behind_cr = 0, behind_lf = b->state == LINE;
-	char dot = b->chunked ? 0 : '.';
-	size_t n = 0;
-	for (; in->n - n >= SMTP_BLOCK && b->column <= SMTP_BODY_LINE_MAX - SMTP_BLOCK; n += SMTP_BLOCK) {
-		struct smtp_block m = smtp_block_read(in->p + n, dot);
-		uint64_t pairs = m.cr << 1 | behind_cr, starts = m.lf << 1 | behind_lf;
-		if (m.nul || m.lf != pairs || m.dot & starts)
-			break;
-		b->column = m.lf ? (uint32_t)__builtin_clzll(m.lf) : b->column + SMTP_BLOCK;
-		b->eight_bit |= m.high;
-		behind_cr = m.cr >> 63;
-		behind_lf = m.lf >> 63;
+	struct smtp_body_rule rule = { .at_line_start = b->state == LINE, .dots_matter = !b->chunked };
+	size_t line_left = SMTP_BODY_LINE_MAX - b->column; /* no line can grow too long unseen within that much */
+	bool eight_bit = b->eight_bit;
+	size_t n = smtp_body_run(slice_of(in->p, in->n < line_left ? in->n : line_left), rule, &eight_bit);
+	struct slice run = slice_of(in->p, n), data = run;
+	if (n == 0)
+		return run;
+	if (run.p[n - 1] == '\r') {
+		data.n--;
+		b->state = CR;
+	} else {
+		b->state = run.p[n - 1] == '\n' ? LINE : TEXT;
 	}
-	struct slice data = slice_of(in->p, n - behind_cr);
-	if (n)
-		b->state = behind_cr ? CR : behind_lf ? LINE : TEXT;
+	size_t newline = slice_rfind(data, '\n');
+	b->column = (uint32_t)(newline < data.n ? data.n - 1 - newline : b->column + data.n);
+	b->eight_bit = eight_bit;
 	count(b, data.n);
 	*in = slice_skip(*in, n);
 	return data;
 }
 
-enum smtp_body_in_result smtp_body_in_next(struct smtp_body_in *b, struct slice *in, struct smtp_body_scratch *scratch,
-					   struct slice *data_r)
+enum smtp_body_in_result smtp_body_in_next(
+	struct smtp_body_in *b, struct slice *in, struct smtp_body_scratch *scratch, struct slice *data_r)
 {
 	while (b->state != END) {
 		if (in->n == 0)
 			return SMTP_BODY_IN_MORE;
 		struct slice data = slice_of(in->p, 0);
 		if (b->state <= TEXT)
-			data = run_blocks(b, in);
+			data = run_clean(b, in);
 		if (data.n == 0)
 			data = run_table(b, in, scratch);
 		if (data.n && b->fault == SMTP_FAULT_NONE) {
@@ -204,8 +203,8 @@ enum smtp_body_in_result smtp_body_in_next(struct smtp_body_in *b, struct slice 
 	return SMTP_BODY_IN_END;
 }
 
-enum smtp_body_in_result smtp_body_in_end(struct smtp_body_in *b, struct smtp_body_scratch *scratch,
-					  struct slice *data_r)
+enum smtp_body_in_result smtp_body_in_end(
+	struct smtp_body_in *b, struct smtp_body_scratch *scratch, struct slice *data_r)
 {
 	char *to = scratch->bytes;
 	if (b->state == CR)

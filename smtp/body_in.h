@@ -10,8 +10,8 @@
  * anywhere, a CR from its LF as well: a dot is content, nothing in the bytes ends it, the caller knows when
  * it is over and says smtp_body_in_end(). The rules for stray line ends, NUL and sizes are the same.
  *
- * Whole blocks with nothing special in them are found 64 bytes at a time and handed out as slices of
- * the input (no copy); what lies around something special goes through the table into the caller's scratch.
+ * What has nothing special in it (smtp/body_run) is handed out as slices of the input (no copy); what lies around
+ * something special goes through the table into the caller's scratch.
  *
  * A fault does not stop it: the rest of the body is consumed to its true end and nothing more is
  * handed out. What a faulty body handed out before must be thrown away.

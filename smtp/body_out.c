@@ -1,5 +1,7 @@
 #include "smtp/body_out.h"
 
+#include "smtp/body_run.h"
+
 /* Where we are, as the state of the bytes already written. */
 enum at { AT_LINE_START, AT_MID_LINE, AT_CR, AT_FAULT, AT_END };
 
@@ -22,28 +24,39 @@ static size_t find_special(const char *p, size_t i, size_t n)
 	return i;
 }
 
-/* How much of p[0..n) can go out as it is: up to the end, or to a line that begins with a dot. *at moves along;
+static enum at behind(char c)
+{
+	return c == '\r' ? AT_CR : c == '\n' ? AT_LINE_START : AT_MID_LINE;
+}
+
+/* How much of s can go out as it is: up to the end, or to a line that begins with a dot. *at moves along;
  * AT_FAULT when a byte is not allowed. */
-static size_t scan(const char *p, size_t n, enum at *at)
+static size_t scan(struct slice s, enum at *at)
 {
 	size_t i = 0;
-	while (i < n) {
-		if (*at == AT_LINE_START && p[i] == '.')
+	bool ignored = false;
+	if (*at != AT_CR) {
+		struct smtp_body_rule rule = { .at_line_start = *at == AT_LINE_START, .dots_matter = true };
+		i = smtp_body_run(s, rule, &ignored);
+		*at = i ? behind(s.p[i - 1]) : *at;
+	}
+	while (i < s.n) {
+		if (*at == AT_LINE_START && s.p[i] == '.')
 			return i;
 		if (*at != AT_CR) {
-			i = find_special(p, i, n);
+			i = find_special(s.p, i, s.n);
 			*at = AT_MID_LINE;
-			if (i == n)
-				return n;
-			*at = p[i] == '\r' ? AT_CR : AT_FAULT;
+			if (i == s.n)
+				return s.n;
+			*at = s.p[i] == '\r' ? AT_CR : AT_FAULT;
 		} else {
-			*at = p[i] == '\n' ? AT_LINE_START : AT_FAULT;
+			*at = s.p[i] == '\n' ? AT_LINE_START : AT_FAULT;
 		}
 		if (*at == AT_FAULT)
 			return i;
 		i++;
 	}
-	return n;
+	return s.n;
 }
 
 void smtp_body_out_init(struct smtp_body_out *w)
@@ -51,30 +64,38 @@ void smtp_body_out_init(struct smtp_body_out *w)
 	w->at = AT_LINE_START;
 }
 
+struct slice smtp_body_out_pass(struct smtp_body_out *w, struct slice *chunk, size_t most)
+{
+	enum at at = (enum at)w->at;
+	struct slice s = slice_of(chunk->p, at >= AT_FAULT ? 0 : chunk->n < most ? chunk->n : most);
+	s.n = scan(s, &at);
+	w->at = (uint8_t)at;
+	if (at == AT_FAULT)
+		s.n = 0;
+	*chunk = slice_skip(*chunk, s.n);
+	return s;
+}
+
 enum smtp_body_out_result smtp_body_out_write(
 	struct smtp_body_out *w, struct slice *chunk, struct buf *out, size_t max_out)
 {
-	enum at at = (enum at)w->at;
-	while (chunk->n && at < AT_FAULT) {
+	while (chunk->n && w->at < AT_FAULT) {
 		size_t held = buf_len(out), room = held < max_out ? max_out - held : 0;
 		if (room < 2) /* a dot and its double belong together */
 			return SMTP_BODY_OUT_FULL;
-		bool stuff = at == AT_LINE_START && chunk->p[0] == '.';
-		if (stuff)
-			at = AT_MID_LINE, room--;
-		size_t n = scan(chunk->p, chunk->n < room ? chunk->n : room, &at);
-		if (at != AT_FAULT) {
-			if (!buf_reserve(out, n + stuff))
-				return SMTP_BODY_OUT_NO_MEMORY;
-			char *to = out->data + out->end;
-			to[0] = '.';
-			memcpy(to + stuff, chunk->p, n);
-			buf_grew(out, n + stuff);
-			*chunk = slice_skip(*chunk, n);
+		if (!buf_reserve(out, chunk->n < room ? chunk->n + 1 : room))
+			return SMTP_BODY_OUT_NO_MEMORY;
+		char *to = out->data + out->end;
+		bool stuff = w->at == AT_LINE_START && chunk->p[0] == '.';
+		if (stuff) {
+			*to++ = '.';
+			w->at = AT_MID_LINE;
 		}
-		w->at = (uint8_t)at;
+		struct slice s = smtp_body_out_pass(w, chunk, room - stuff);
+		memcpy(to, s.p, s.n);
+		buf_grew(out, s.n + stuff);
 	}
-	return at < AT_FAULT ? SMTP_BODY_OUT_MORE : SMTP_BODY_OUT_FAULT;
+	return w->at < AT_FAULT ? SMTP_BODY_OUT_MORE : SMTP_BODY_OUT_FAULT;
 }
 
 enum smtp_body_out_result smtp_body_out_end(struct smtp_body_out *w, struct buf *out)

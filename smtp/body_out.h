@@ -29,6 +29,10 @@ void smtp_body_out_init(struct smtp_body_out *w);
  * SMTP_BODY_OUT_FAULT the bytes before the fault may have been written. */
 enum smtp_body_out_result smtp_body_out_write(
 	struct smtp_body_out *w, struct slice *chunk, struct buf *out, size_t max_out) MUST_USE;
+/* Takes the part off the front of *chunk, at most `most` bytes, that goes out as it stands, for a caller that sends it
+ * from where it lies, before anything else. It ends early where a dot must be doubled; empty: only
+ * smtp_body_out_write() can go on. */
+struct slice smtp_body_out_pass(struct smtp_body_out *w, struct slice *chunk, size_t most) MUST_USE;
 /* The last line's end where it is missing, and the dot. MORE: done, the writer is used up. FAULT: a CR was the last
  * byte, or a fault before. */
 enum smtp_body_out_result smtp_body_out_end(struct smtp_body_out *w, struct buf *out) MUST_USE;
