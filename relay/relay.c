@@ -202,14 +202,16 @@ enum relay_check relay_check_rcpt(struct relay *r, const struct relay_client *cl
 
 void relay_begin(struct relay *r, struct relay_job *job, uint64_t now_ms)
 {
-	switch (relay_recall(r, job)) {
+	enum relay_recall recall = relay_recall(r, job);
+	switch (recall) {
 	case RELAY_RECALL_NOTHING:
 	case RELAY_RECALL_SOME:
 		if (!relay_enqueue(r, job))
 			relay_finish_unsayable(r, job, now_ms);
 		return;
 	case RELAY_RECALL_WAIT:
-		relay_hold(r, job, now_ms);
+	case RELAY_RECALL_LOOK:
+		relay_hold(r, job, recall, now_ms);
 		return;
 	case RELAY_RECALL_ALL:
 		relay_finish_recalled(r, job, now_ms);
@@ -227,7 +229,7 @@ bool relay_deliver(struct relay *r, const struct relay_mail *m, uint64_t now_ms)
 	TRY(job);
 	job->group = g;
 	if (r->shared->memory)
-		job->turn = relay_memory_turn(r->shared->memory);
+		relay_remember_enter(r, job);
 	arm(r, job, (m->dot_ms ? m->dot_ms : now_ms) + RELAY_ANSWER_WITHIN_MS);
 	relay_begin(r, job, now_ms);
 	relay_dispatch(r, now_ms);

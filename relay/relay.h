@@ -283,6 +283,9 @@ struct relay_mail {
 	uint64_t ticket;
 	struct slice id; /* its name in the journal, for the note of a mail in doubt; may be empty */
 	uint64_t dot_ms; /* when the client's dot came, from which on it waits; 0: now */
+	/* The caller's, with its client's socket; NULL: nobody looks at that. The caller ends it when it is known
+	 * whether the client has heard; see relay/watch.h. */
+	struct relay_watch *watch;
 };
 /* Queues the mail. *m and all it points to stay the caller's and must not change until the ticket was popped or
  * cancelled. False: no memory, nothing will be popped; answer 451 4.3.0.

@@ -11,6 +11,8 @@
 
 /* The content is hashed in pieces of this size, wherever memory ends and the file begins. */
 enum { PIECE = 16 * 1024 };
+/* Date and Message-ID are among the first bytes of most mails. */
+enum { LIKENESS = 1024 };
 
 static uint64_t now_s(void)
 {
@@ -92,6 +94,26 @@ static struct relay_state_record record_of(const struct relay_state_head *keys, 
 	return rec;
 }
 
+/* What tells cheaply that two mails cannot be the same; a retry has it again. */
+static uint64_t likeness(const struct relay_state_head *keys, const struct relay_mail *m)
+{
+	char start[LIKENESS];
+	uint64_t size = size_of(&m->body);
+	size_t n = size < sizeof start ? (size_t)size : sizeof start;
+	if (!read_piece(&m->body, 0, start, n))
+		n = 0;
+	return chain(keys, 1, chain(keys, 0, size, m->sender), slice_of(start, n));
+}
+
+void relay_remember_enter(struct relay *r, struct relay_job *job)
+{
+	const struct relay_mail *m = job->mail;
+	struct relay_memory *memory = r->shared->memory;
+	job->turn = relay_memory_turn(memory);
+	if (m->watch)
+		relay_watch_begin(&r->shared->watches, m->watch, likeness(relay_memory_keys(memory), m), job->turn);
+}
+
 /* ---- the retry ---- */
 
 static bool any_about(struct relay_memory *memory, const struct relay_mail *m, uint64_t turn)
@@ -148,7 +170,12 @@ static enum relay_recall sort_out(struct relay_memory *memory, struct relay_job 
 enum relay_recall relay_recall(struct relay *r, struct relay_job *job)
 {
 	struct relay_memory *memory = r->shared->memory;
-	if (!memory || relay_memory_is_empty(memory) || !any_about(memory, job->mail, job->turn))
+	if (!memory)
+		return RELAY_RECALL_NOTHING;
+	/* first: who goes out of watch before this look is decided in the next */
+	if (job->mail->watch && relay_watch_sees_gone(job->mail->watch))
+		return RELAY_RECALL_LOOK;
+	if (relay_memory_is_empty(memory) || !any_about(memory, job->mail, job->turn))
 		return RELAY_RECALL_NOTHING;
 	if (!hash_job(relay_memory_keys(memory), job))
 		return RELAY_RECALL_FAILED;
@@ -159,6 +186,8 @@ enum relay_recall relay_recall(struct relay *r, struct relay_job *job)
 
 /* Its fate is decided in any worker's thread, and may be left out altogether: so it is looked at. */
 enum { HELD_LOOK_MS = 50 };
+/* In that time a worker that is not swamped has heard of its client's end. */
+enum { GONE_LOOK_MS = 5 };
 
 void relay_leave_undecided(struct relay *r, struct relay_job *job)
 {
@@ -166,12 +195,12 @@ void relay_leave_undecided(struct relay *r, struct relay_job *job)
 		relay_memory_leave_undecided(r->shared->memory, job->save, job->turn);
 }
 
-void relay_hold(struct relay *r, struct relay_job *job, uint64_t now_ms)
+void relay_hold(struct relay *r, struct relay_job *job, enum relay_recall why, uint64_t now_ms)
 {
 	job->state = RELAY_JOB_HELD;
 	job->next = r->held;
 	r->held = job;
-	relay_look_at(r, now_ms + HELD_LOOK_MS);
+	relay_look_at(r, now_ms + (why == RELAY_RECALL_LOOK ? GONE_LOOK_MS : HELD_LOOK_MS));
 }
 
 void relay_hold_over(struct relay *r, struct relay_job *job)

@@ -12,16 +12,20 @@ enum relay_recall {
 	RELAY_RECALL_NOTHING, /* no recipient has it yet: the usual, and cheap */
 	RELAY_RECALL_SOME,    /* job->rcpts are those that have it not */
 	RELAY_RECALL_WAIT,    /* the same mail of before is undecided: ask again */
+	RELAY_RECALL_LOOK,    /* its client may just have gone: ask again in a moment */
 	RELAY_RECALL_ALL,     /* nothing is left to be delivered */
 	RELAY_RECALL_FAILED   /* memory, or the body cannot be read back: nothing may be sent */
 };
-/* Looks for the recipients of a delivery; job->turn is drawn. */
+/* A delivery draws its turn, and its client is watched. */
+void relay_remember_enter(struct relay *r, struct relay_job *job);
+/* Looks for the recipients of a delivery that was entered. */
 enum relay_recall relay_recall(struct relay *r, struct relay_job *job) MUST_USE;
 /* The client of this delivery has gone, or may have, while the mail may be taken: retries wait until it is over. What
  * relay_remember_prepare() made is used. */
 void relay_leave_undecided(struct relay *r, struct relay_job *job);
-/* It waits for another mail's fate; no longer. Those that wait are looked at by relay_look_at_held(). */
-void relay_hold(struct relay *r, struct relay_job *job, uint64_t now_ms);
+/* It waits for another mail's fate, as relay_recall() said; no longer. Those that wait are looked at by
+ * relay_look_at_held(). */
+void relay_hold(struct relay *r, struct relay_job *job, enum relay_recall why, uint64_t now_ms);
 void relay_hold_over(struct relay *r, struct relay_job *job);
 void relay_look_at_held(struct relay *r, uint64_t now_ms);
 /* The retry's answer was popped. If it is a 2xx, what was remembered for it has served: it is forgotten by the next

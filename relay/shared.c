@@ -44,6 +44,7 @@ struct relay_shared *relay_shared_new(const struct relay_config *c)
 	if (!s)
 		return NULL;
 	pthread_mutex_init(&s->lock, NULL);
+	relay_watches_init(&s->watches);
 	s->key = hash_key_random();
 	uint32_t remember = c->remember < RELAY_MEMORY_MAX ? (uint32_t)c->remember : RELAY_MEMORY_MAX;
 	s->cache = relay_rcpt_cache_new((c->cache_bytes ? c->cache_bytes : CACHE_BYTES) / RELAY_RCPT_CACHE_SLOT + 1);
@@ -93,6 +94,7 @@ void relay_shared_free(struct relay_shared **s)
 	relay_rcpt_cache_free(&old->cache);
 	relay_memory_free(&old->memory);
 	relay_intents_close(&old->intents);
+	relay_watches_clear(&old->watches);
 	pthread_mutex_destroy(&old->lock);
 	mem_free(s);
 }

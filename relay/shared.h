@@ -12,6 +12,7 @@
 #include "relay/memory.h"
 #include "relay/rcpt_cache.h"
 #include "relay/settings.h"
+#include "relay/watch.h"
 
 enum { RELAY_BACKENDS_EVER = 256 }; /* different backends over all reloads of one process; a bound for the list */
 
@@ -23,6 +24,7 @@ struct relay_shared {
 	struct hash_key key; /* of identities and probe slots */
 	struct relay_rcpt_cache *cache;
 	struct relay_memory *memory; /* NULL: relay.remember = 0 */
+	struct relay_watches watches;
 	struct relay_intents *intents;
 	struct net_wake *_Atomic wakes[RELAY_WORKERS_MAX];
 	atomic_uint waiting;			   /* jobs in all queues */

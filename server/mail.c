@@ -29,6 +29,7 @@ void mail_free(struct mail **m, struct spool_room *room)
 	if (!*m)
 		return;
 	mail_forget(*m, room);
+	relay_watch_end(&(*m)->watch);
 	relay_save_free(&(*m)->kept);
 	mem_free(m);
 }
@@ -87,7 +88,7 @@ void mail_read_header(struct mail *m)
 	m->headers_n = headers ? (uint32_t)n : 0;
 }
 
-bool mail_prepare(struct mail *m, const struct relay_client *client, uint64_t ticket)
+bool mail_prepare(struct mail *m, const struct relay_client *client, int fd, uint64_t ticket)
 {
 	struct slice *to = arena_alloc(&m->arena, m->taken * sizeof *to);
 	struct smtp_rcpt_dsn *dsn = m->rcpts_say_dsn ? arena_alloc(&m->arena, m->taken * sizeof *dsn) : NULL;
@@ -102,6 +103,7 @@ bool mail_prepare(struct mail *m, const struct relay_client *client, uint64_t ti
 		to[n++] = m->rcpts[i].address;
 	}
 	bool file = m->spool.fd >= 0;
+	m->watch.fd = fd;
 	m->out = (struct relay_mail){
 		.client = *client,
 		.sender = m->sender,
@@ -119,6 +121,7 @@ bool mail_prepare(struct mail *m, const struct relay_client *client, uint64_t ti
 		.ticket = ticket,
 		.id = m->name,
 		.dot_ms = m->dot_ms,
+		.watch = &m->watch,
 	};
 	return n > 0;
 }

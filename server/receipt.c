@@ -23,7 +23,8 @@ static void remember(struct session *s, struct mail *m, bool for_now)
 	m->taken_for_lost = true;
 	struct relay_save *undo = NULL;
 	relay_reply_lost(s->worker->relay, &m->out, for_now ? &undo : NULL);
-	relay_save_free(&m->kept); /* the same mail may wait until here */
+	relay_save_free(&m->kept); /* the same mail may wait until here, */
+	relay_watch_end(&m->watch); /* or look until here */
 	m->kept = undo;
 	mail_forget(m, &s->worker->app->spool);
 }
@@ -67,8 +68,10 @@ static void make_room(struct session *s)
 void receipt_doubt(struct session *s)
 {
 	struct mail *m = s->mail;
-	if (s->conn.hup && m && m->handed_on && !m->kept)
-		m->kept = relay_reply_doubted(s->worker->relay, &m->out);
+	if (!s->conn.hup || !m || !m->handed_on || m->kept)
+		return;
+	m->kept = relay_reply_doubted(s->worker->relay, &m->out);
+	relay_watch_end(&m->watch); /* its digests say more */
 }
 
 void receipt_await(struct session *s)

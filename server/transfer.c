@@ -153,7 +153,7 @@ void transfer_deliver(struct session *s)
 {
 	struct mail *m = s->mail;
 	struct relay_client client = transfer_client(s, m->session);
-	if (!write_head(s) || !mail_prepare(m, &client, session_ticket(s)) ||
+	if (!write_head(s) || !mail_prepare(m, &client, s->conn.io.fd, session_ticket(s)) ||
 		!relay_deliver(s->worker->relay, &m->out, s->worker->now_ms)) {
 		talk_answer_message(
 			s, 451, judge_sign(s, SLICE("4.3.0 Out of memory, try again later")), SLICE("limit"));
