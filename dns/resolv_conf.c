@@ -38,9 +38,11 @@ size_t dns_resolv_conf_read(struct slice text, struct dns_server servers_r[DNS_S
 		if (ip_parse(next_word(&line), &ip) && !is_listed(servers_r, n, &ip))
 			servers_r[n++] = (struct dns_server){ ip, DOMAIN_PORT };
 	}
-	if (n == 0 && ip_parse(SLICE("127.0.0.1"), &servers_r[0].ip)) {
-		servers_r[0].port = DOMAIN_PORT;
-		n = 1;
-	}
 	return n;
+}
+
+size_t dns_resolv_conf_default(struct dns_server servers_r[DNS_SERVERS_MAX])
+{
+	servers_r[0].port = DOMAIN_PORT;
+	return ip_parse(SLICE("127.0.0.1"), &servers_r[0].ip) ? 1 : 0;
 }

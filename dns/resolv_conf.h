@@ -10,7 +10,9 @@
 #include "dns/servers.h"
 
 /* Returns how many were found, DNS_SERVERS_MAX at most; later ones are left out, as is what is no address or has a
- * zone (fe80::1%eth0). With none it is 127.0.0.1, as in the C library: then 1 is returned. */
+ * zone (fe80::1%eth0). */
 size_t dns_resolv_conf_read(struct slice text, struct dns_server servers_r[DNS_SERVERS_MAX]);
+/* Whom the C library asks when it finds none: 127.0.0.1. Returns 1. */
+size_t dns_resolv_conf_default(struct dns_server servers_r[DNS_SERVERS_MAX]);
 
 #endif

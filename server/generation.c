@@ -239,7 +239,7 @@ static bool fill(struct generation *g, const char *path, const struct generation
 	ok &= open_certificate(g, old, path, faults);
 	g->words = naming_read_words(g->settings->dns.end_user_words, faults);
 	ok &= g->words != NULL;
-	resolvers_fill(&g->dns, &g->settings->dns);
+	resolvers_fill(&g->dns, &g->settings->dns, old ? &old->dns : NULL, path, faults);
 	ok &= fill_relay(g, path, faults);
 	return ok && resolve_recipients(g, old, path, faults) && faults->errors == 0;
 }

@@ -5,7 +5,10 @@
 #include "config/settings.h"
 #include "dns/resolver.h"
 
-/* Without dns.servers /etc/resolv.conf is read, now. The cache's size is that of all workers together. */
-void resolvers_fill(struct dns_settings *d, const struct settings_dns *from);
+/* Without dns.servers /etc/resolv.conf is read, now; when it cannot be, or names none, `old` (NULL: there is none)
+ * lends its servers, which is told as a warning about the settings at `path`. The cache's size is that of all workers
+ * together. */
+void resolvers_fill(struct dns_settings *d, const struct settings_dns *from, const struct dns_settings *old,
+	const char *path, struct settings_faults *faults);
 
 #endif

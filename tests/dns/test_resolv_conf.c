@@ -51,9 +51,9 @@ static void what_is_none_is_left_out(void **state)
 static void without_any_it_is_this_host(void **state)
 {
 	(void)state;
-	assert_int_equal(dns_resolv_conf_read(SLICE(""), servers), 1);
-	assert_server(0, "127.0.0.1");
-	assert_int_equal(dns_resolv_conf_read(SLICE("search example\n\n\n"), servers), 1);
+	assert_int_equal(dns_resolv_conf_read(SLICE(""), servers), 0);
+	assert_int_equal(dns_resolv_conf_read(SLICE("search example\n\n\n"), servers), 0);
+	assert_int_equal(dns_resolv_conf_default(servers), 1);
 	assert_server(0, "127.0.0.1");
 }
 

@@ -1,4 +1,7 @@
 """The resolver in the real server: every kind of answer and silence, from scripted name servers and a real one."""
+import os
+import socket
+import subprocess
 import threading
 
 import pytest
@@ -121,6 +124,42 @@ def test_a_reload_asks_the_new_servers(guard, backend, dns):
     g.reload()
     assert visit(g, "127.1.0.2")[1]["rdns"] == "ok" and second.count() >= 2
     assert visit(g, "127.1.0.1")[1]["rdns"] == "ok" and first.count() == 2  # what is known stays known
+
+
+# the machine's own file, in the eyes of this server: "$1" over it; what stands for one that cannot be read lies beside
+SYSTEM = ["unshare", "-m", "sh", "-ec", 'mount --bind "$1" "$(realpath /etc/resolv.conf)"; shift; exec "$@"', "sh"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can have an /etc/resolv.conf of its own")
+def test_a_bad_resolv_conf_keeps_the_servers_of_before(guard, backend, dns, folder):
+    if subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode != 0:
+        pytest.skip("this kernel gives no mount namespace")
+    zone = {}
+    for n in range(1, 4):
+        zone.update(client_zone(f"127.1.0.{n}", f"mail{n}.client.test"))
+    first = dns(zone, address="127.53.71.1", port=53)
+    second = dns(client_zone("127.1.0.4"), address="127.53.71.2", port=53)
+    system = folder / "resolv.conf"
+    system.write_text(f"nameserver {first.address}\n")
+    g = guard(backend(), start=False, dns={"servers": [], "timeout": "1s"}, rules=RULES)
+    g.start([*SYSTEM, str(system)])
+    assert visit(g, "127.1.0.1")[1]["rdns"] == "ok"
+    system.write_text("search client.test\n")
+    g.reload()
+    g.said("resolv.conf: it names no server; those of before are asked")
+    assert visit(g, "127.1.0.2")[1]["rdns"] == "ok"
+    system.write_text(f"nameserver {second.address}\n")
+    with socket.socket(socket.AF_UNIX) as unreadable:  # root reads whatever is a file
+        unreadable.bind(str(folder / "socket"))
+        subprocess.run(["nsenter", "-t", str(g.pid), "-m", "sh", "-ec",
+                        f"mount --bind {folder}/socket $(realpath /etc/resolv.conf)"], check=True)
+        told = len(g.messages())
+        g.reload()
+        assert [m for m in g.messages()[told:] if "those of before are asked" in m and "No such device" in m]
+        assert visit(g, "127.1.0.3")[1]["rdns"] == "ok"
+    subprocess.run(["nsenter", "-t", str(g.pid), "-m", "sh", "-ec", "umount $(realpath /etc/resolv.conf)"], check=True)
+    g.reload()
+    assert visit(g, "127.1.0.4")[1]["rdns"] == "ok" and second.count()
 
 
 def test_a_real_name_server(guard, backend, folder):

@@ -104,8 +104,8 @@ class Dns:
     """dns = Dns(zone); dns.port; dns.stop(). `zone`, `down` (says nothing at all), `mute` (nothing to questions of this
     type) and `delay` (of every answer) may be changed at any time."""
 
-    def __init__(self, zone, address="127.0.0.1"):
-        self.zone, self.address = zone, address
+    def __init__(self, zone, address="127.0.0.1", port=None):
+        self.zone, self.address, self.wanted = zone, address, port
         self.down, self.delay, self.mute = False, 0, None
         self.asked, self.times = [], {}
         self.later, self.number = [], 0
@@ -143,7 +143,7 @@ class Dns:
     def _bind(self):
         family = socket.AF_INET6 if ":" in self.address else socket.AF_INET
         while True:
-            self.port = ports.free_port(self.address)
+            self.port = self.wanted or ports.free_port(self.address)
             udp, tcp = socket.socket(family, socket.SOCK_DGRAM), socket.socket(family)
             try:
                 udp.bind((self.address, self.port))
@@ -152,6 +152,8 @@ class Dns:
             except OSError:
                 udp.close()
                 tcp.close()
+                if self.wanted:
+                    raise
         udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
         tcp.listen(100)
         for s, what in ((udp, self._read_udp), (tcp, self._accept)):
