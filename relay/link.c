@@ -111,7 +111,9 @@ void relay_link_close(struct relay *r, struct relay_link *l)
 	if (l->settled)
 		atomic_fetch_sub(&p->backend->settled, 1);
 	net_wheel_cancel(&r->wheel, &l->timer);
-	struct net_tls_session *session = l->settled ? net_tls_session_take(l->conn.tls) : NULL;
+	/* made under other settings it proves nothing: another name or authority may be wanted now */
+	bool proves = l->settled && l->settings == p->group->settings;
+	struct net_tls_session *session = proves ? net_tls_session_take(l->conn.tls) : NULL;
 	if (session) {
 		net_tls_session_free(&p->tls);
 		p->tls = session;

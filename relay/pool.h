@@ -34,7 +34,7 @@ struct relay_pool {
 	struct relay_link *links; /* all */
 	struct relay_link *idle;  /* top of the stack */
 	unsigned links_n, idle_n, opening_n, quitting_n;
-	struct net_tls_session *tls; /* of the connection that was closed last; NULL: none to resume */
+	struct net_tls_session *tls; /* of the connection under these settings that was closed last; NULL: none */
 	uint64_t rest_until_ms;	     /* we had no descriptor or memory for one more: not tried again before */
 };
 

@@ -96,8 +96,10 @@ void relay_configure(struct relay *r, uint64_t now_ms)
 	r->settings = relay_shared_settings(r->shared);
 	if (!relay_groups_take_on(r))
 		log_error("relay.groups: out of memory; mail for the new ones is answered 451");
-	for (struct relay_pool *p = r->pools; p; p = p->next)
+	for (struct relay_pool *p = r->pools; p; p = p->next) {
+		net_tls_session_free(&p->tls);
 		relay_pool_retire(r, p, false, now_ms);
+	}
 	relay_settings_unref(&old);
 	r->refresh_due_ms = 0;
 	if (r->worker == 0)

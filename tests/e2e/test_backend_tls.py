@@ -122,6 +122,20 @@ def test_may(guard, pair):
         assert mta.mails[0][0] == wanted
 
 
+@pytest.mark.parametrize("was", [{"tls": "may"}, {"tls": "require"}], ids=["may", "name"])
+def test_a_reload_that_wants_more_verifies_anew(guard, pair, was):
+    """A session of before, made when anybody was believed or another name was meant, proves nothing."""
+    mta = Mta(*pair)
+    g = guard(mta.port, **settings(pair, **was))
+    assert mails.send(g.port, mails.marker()).code == 250
+    g.configure(**settings(pair, name="other.example.test"))
+    g.reload()
+    for _ in range(4):
+        assert mails.send(g.port, mails.marker()).code == 451
+    g.said("UNHEALTHY: TLS failed")
+    assert len(mta.mails) == 1 and not mta.resumed
+
+
 def test_unreadable_authorities(guard, pair, tmp_path):
     from harness import guard as guards
     g = guard(1, start=False, relay={"tls": "require", "tls_ca": str(tmp_path / "none.pem")})
