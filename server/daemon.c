@@ -202,10 +202,11 @@ static void stop(struct app *app)
 		worker_stop(&app->workers[i]);
 }
 
-static bool wants_end(struct app *app, int signals)
+/* Does what the others ask for; returns how many were TERM or INT. */
+static unsigned take_signals(struct app *app, int signals)
 {
 	struct signalfd_siginfo si;
-	bool end = atomic_exchange(&app->drain_wanted, false);
+	unsigned ends = 0;
 	uint64_t rings;
 	if (read(app->commands, &rings, sizeof rings) < 0)
 		rings = 0; /* it was a signal */
@@ -215,9 +216,9 @@ static bool wants_end(struct app *app, int signals)
 		else if (si.ssi_signo == SIGUSR1)
 			keeper_ask(app->keeper);
 		else
-			end = true;
+			ends++;
 	}
-	return end;
+	return ends;
 }
 
 /* Sessions still open, or mails whose dot is out and whose reply is on its way. */
@@ -237,15 +238,16 @@ static uint64_t drain_time(struct app *app)
 static void serve(struct app *app, int signals)
 {
 	struct pollfd fds[] = { { .fd = signals, .events = POLLIN }, { .fd = app->commands, .events = POLLIN } };
-	do
+	unsigned ends = 0;
+	do {
 		poll(fds, 2, -1);
-	while (!wants_end(app, signals));
+		ends += take_signals(app, signals);
+	} while (!ends && !atomic_load(&app->drain_wanted));
 	drain(app);
 	uint64_t end = clock_mono_ms() + drain_time(app);
-	while (!all_gone(app) && clock_mono_ms() < end) {
+	while (!all_gone(app) && clock_mono_ms() < end && ends < 2) { /* to drain once more cuts nobody off */
 		poll(fds, 2, 50);
-		if (wants_end(app, signals))
-			break;
+		ends += take_signals(app, signals);
 	}
 	stop(app);
 }
@@ -376,6 +378,7 @@ int daemon_run(const char *settings_path, const char *hostname)
 	app.log_key = hash_key_random();
 	pthread_mutex_init(&app.lock, NULL);
 	app.generation = generation_load(settings_path, &app.needs, NULL, &faults);
+	bool no_memory = !app.generation && faults.count == 0;
 	struct log_config log = app.generation ? reload_log_config(app.generation->settings) : (struct log_config){ 0 };
 	bool fresh_log = app.generation && *log.to == '/' && access(log.to, F_OK) < 0;
 	if (app.generation && !log_open(&log)) {
@@ -385,7 +388,7 @@ int daemon_run(const char *settings_path, const char *hostname)
 	if (fresh_log && app.generation && !privileges_give_file(log.to, app.generation->settings->server.user))
 		log_warn("log.to %s: it could not be given to server.user, who opens it again on HUP", log.to);
 	reload_tell(&faults);
-	if (!app.generation && faults.count == 0)
+	if (no_memory)
 		fputs("smtpguardd: cannot start: out of memory\n", stderr);
 	settings_faults_release(&faults);
 	app.first = app.generation ? generation_ref(app.generation) : NULL;

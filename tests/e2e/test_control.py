@@ -1,6 +1,7 @@
 """smtpguardctl: what it shows is true, what it orders happens, in text and in JSON."""
 import json
 import os
+import signal
 import socket
 import stat
 import subprocess
@@ -120,6 +121,26 @@ def test_drain(guard, backend):
         wait.until(lambda: not ports.listening(g.port), 10, "the listener closed")
         assert c.body(b"x\r\n").code == 250
     assert g.wait_end(20) == 0
+    b.one_mail()
+
+
+def test_only_a_second_signal_cuts_a_drain_short(guard, backend):
+    """Who drains before the server is stopped, or drains twice, must not cut off the mail that he waits for."""
+    b = backend()
+    g = guard(b, server={"drain": "20s"})
+    with Client(g.port) as c, Client(g.port) as late:
+        for one in (c, late):
+            one.ehlo()
+            one.envelope()
+            one.cmd("DATA")
+        for _ in range(2):
+            assert g.ctl("drain").returncode == 0
+        g.signal(signal.SIGTERM)
+        g.reload()  # what was asked for before it has been seen
+        assert c.body(b"x\r\n").code == 250
+        g.signal(signal.SIGTERM)
+        assert late.replies_at_end() == [421]
+    assert g.wait_end(5) == 0
     b.one_mail()
 
 

@@ -6,12 +6,10 @@ import time
 
 import pytest
 
-import pytest
-
 from harness import mails, ports, wait
 from harness.backend import SILENCE
 from harness.client import Client, Closed
-from harness.guard import elapsed
+from harness.guard import elapsed, run_guard
 
 
 def recipients_taken(port, tried=5):
@@ -134,6 +132,22 @@ def test_hup_opens_the_log_anew(guard, backend):
     wait.until(log.exists, 10, "a new log file")
     mails.send(g.port, "x")
     assert len(g.journaled("mail")) == 1
+
+
+def test_a_log_that_cannot_be_opened(guard, backend, folder):
+    """No start without a log, and one clear line why; a reload keeps the log that there is and says so."""
+    nowhere = {"to": str(folder / "nowhere" / "journal")}
+    g = guard(backend(), start=False, log=nowhere)
+    done = run_guard("-c", g.config)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [f"smtpguardd: log.to {nowhere['to']}: No such file or directory"]
+    g.configure()
+    g.start()
+    g.configure(log={**nowhere, "level": "error"})
+    g.reload()
+    assert "stays where it was" in g.said(r"log\.to = .*No such file or directory")
+    mails.send(g.port, "x")
+    assert g.journaled("mail")
 
 
 def test_usr1_disturbs_nothing(guard, backend):
