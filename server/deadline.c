@@ -27,7 +27,7 @@ void deadline_after(struct session *s, uint64_t ms)
 	uint64_t hard = hard_stop_ms(s);
 	s->deadline_ms = w->now_ms + ms;
 	if (s->deadline_ms > hard && s->awaiting != AWAIT_FLUSH)
-		s->deadline_ms = hard > w->now_ms ? hard : w->now_ms + 1;
+		s->deadline_ms = hard; /* it may be over: whatever the client does in this moment does not put it off */
 	/* a timer that fires too early looks at deadline_ms and is set anew: cheaper than moving it at each command */
 	if (!net_timer_armed(&s->timer) || s->timer.due_ms > s->deadline_ms)
 		net_wheel_arm(&w->wheel, &s->timer, s->deadline_ms);
@@ -49,7 +49,8 @@ void deadline_client(struct session *s)
 	uint64_t now = s->worker->now_ms, due = s->heard_ms + silence_allowed(s);
 	uint64_t left = due > now ? due - now : 0;
 	if (s->in_body) { /* measured at set times: bytes that trickle in do not put it off */
-		uint64_t to_measure = RATE_EVERY_MS - (now - s->mail->body_started_ms) % RATE_EVERY_MS;
+		uint64_t measure_ms = s->mail->measured_ms + RATE_EVERY_MS;
+		uint64_t to_measure = measure_ms > now ? measure_ms - now : 0;
 		left = left < to_measure ? left : to_measure;
 	}
 	deadline_after(s, left);
@@ -65,6 +66,7 @@ static bool too_slow(const struct session *s)
 {
 	const struct settings_limits *l = &s->generation->settings->limits;
 	uint64_t now = s->worker->now_ms, floor = l->min_data_rate;
+	s->mail->measured_ms = now;
 	uint64_t taken_ms = now - s->mail->body_started_ms;
 	uint64_t free_ms = l->data_timeout_ms < RATE_GRACE_MS ? l->data_timeout_ms : RATE_GRACE_MS;
 	if (now - s->opened_ms > l->session_time_ms && floor < LATE_RATE)

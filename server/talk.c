@@ -276,7 +276,7 @@ static void on_data(struct session *s)
 	uint64_t wants = score_rules_wants(rules, SCORE_DATA, &f, &s->judgement) |
 			 score_rules_wants(rules, SCORE_MESSAGE, &f, &s->judgement);
 	s->mail->keeps_header = wants & SCORE_HAS_HEADERS;
-	s->mail->body_started_ms = s->worker->now_ms;
+	s->mail->body_started_ms = s->mail->measured_ms = s->worker->now_ms;
 	s->in_body = true;
 	talk_answer(s, 354, SLICE("End data with <CR><LF>.<CR><LF>"));
 }

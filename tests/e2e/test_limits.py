@@ -2,6 +2,8 @@
 import os
 import time
 
+import pytest
+
 from harness import mails, wait
 from harness.backend import SILENCE
 from harness.client import Client, Closed
@@ -93,6 +95,34 @@ def test_the_least_rate_of_a_body(guard, backend):
     with Client(g.port) as c:
         c.ehlo()
         assert c.mail(mails.big("fast", 100_000)).code == 250
+
+
+def trickle(c, piece):
+    """Sends a piece each millisecond; the seconds until the server has had enough, and what it has said."""
+    start, got = time.monotonic(), b""
+    c.sock.setblocking(False)
+    while time.monotonic() - start < 12 * wait.PATIENCE and b"421 " not in got:
+        try:
+            c.sock.send(piece)
+            time.sleep(0.001)
+            got += c.sock.recv(65536)
+        except BlockingIOError:
+            pass
+        except OSError:
+            break
+    return time.monotonic() - start, got
+
+
+@pytest.mark.parametrize("how, piece", [("DATA", b"xx"), ("BDAT 10000000", b"xx"), ("NOOP", b"BDAT 1\r\nx")])
+def test_many_small_pieces_are_slow_as_well(guard, backend, how, piece):
+    """At the moment when the rate is measured there is always one more: that does not put it off."""
+    g = guard(backend(), limits={"min_data_rate": 100_000, "data_timeout": "1s"}, server={"drain": "1s"})
+    with Client(g.port) as c:
+        c.ehlo()
+        c.envelope()
+        c.send(how + "\r\n")
+        seconds, got = trickle(c, piece)
+    assert seconds < 8 * wait.PATIENCE and b"421 4.4.2 Body is sent too slowly" in got
 
 
 def test_the_session_time(guard, backend):

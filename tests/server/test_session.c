@@ -198,6 +198,31 @@ static void nothing_lasts_longer_than_an_hour(void **state)
 	rig_close(&g);
 }
 
+/* A byte that comes in the very turn in which it is time does not put it off. */
+static void a_body_puts_nothing_off(void **state)
+{
+	(void)state;
+	for (int hard_stop = 0; hard_stop < 2; hard_stop++) {
+		struct rig g;
+		struct client c;
+		rig_open(&g, LIMITS, NULL, 0);
+		in_a_body(&c, &g);
+		struct session *s = rig_session(&g);
+		if (hard_stop)
+			s->opened_ms -= 60 * 60 * 1000;
+		s->mail->body_started_ms -= hard_stop ? 0 : 60 * 1000;
+		s->mail->measured_ms -= hard_stop ? 0 : 60 * 1000;
+		client_say(&c, "x");
+		if (s->awaiting == AWAIT_CLIENT)
+			session_on_timer(s);
+		assert_int_not_equal(s->awaiting, AWAIT_CLIENT);
+		assert_int_equal(client_reply(&c), 421);
+		assert_non_null(strstr(client_words(&c), hard_stop ? "too long" : "too slowly"));
+		client_close(&c);
+		rig_close(&g);
+	}
+}
+
 /* ---- delays ---- */
 
 #define DELAY "rules = ( { name = \"slow\"; when = \"client.ip is known\"; do = \"wait\"; delay = \"5s\"; } );\n"
@@ -433,6 +458,7 @@ int main(void)
 		cmocka_unit_test(a_body_that_is_fast_enough_goes_on),
 		cmocka_unit_test(after_its_time_a_session_gets_no_further_mail),
 		cmocka_unit_test(nothing_lasts_longer_than_an_hour),
+		cmocka_unit_test(a_body_puts_nothing_off),
 		cmocka_unit_test(a_delay_is_waited_for),
 		cmocka_unit_test(a_delay_behind_the_dot_has_2_minutes),
 		cmocka_unit_test(a_client_that_leaves_in_a_delay_waits_no_more),
