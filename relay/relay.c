@@ -223,6 +223,15 @@ void relay_begin(struct relay *r, struct relay_job *job, uint64_t now_ms)
 	}
 }
 
+/* A reload may have given a recipient's domain to another group since its RCPT. */
+static bool is_of_one_group(const struct relay *r, const struct relay_job *job)
+{
+	for (size_t i = 1; r->groups->next && i < job->rcpts_n; i++)
+		if (relay_group_of(r, job->rcpts[i]) != job->group)
+			return false;
+	return true;
+}
+
 bool relay_deliver(struct relay *r, const struct relay_mail *m, uint64_t now_ms)
 {
 	r->now_ms = now_ms;
@@ -233,7 +242,10 @@ bool relay_deliver(struct relay *r, const struct relay_mail *m, uint64_t now_ms)
 	if (r->shared->memory)
 		relay_remember_enter(r, job);
 	arm(r, job, (m->dot_ms ? m->dot_ms : now_ms) + RELAY_ANSWER_WITHIN_MS);
-	relay_begin(r, job, now_ms);
+	if (is_of_one_group(r, job))
+		relay_begin(r, job, now_ms);
+	else
+		relay_finish_unsayable(r, job, now_ms);
 	relay_dispatch(r, now_ms);
 	return true;
 }

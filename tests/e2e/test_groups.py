@@ -134,6 +134,22 @@ def test_a_reload_moves_a_domain(guard, backend):
     assert len(main.mails) == 1 and len(shop.mails) == 2
 
 
+def test_a_reload_between_rcpt_and_the_dot(guard, backend):
+    """What was one mail for one group is for two now: it must not reach a backend that has nothing to do with it."""
+    main, shop = backend(), backend()
+    g = guard(main, relay={"domains": ["example.test", "shop.test"]})
+    with Client(g.port) as c:
+        c.ehlo()
+        assert c.envelope(rcpts=["a@shop.test", "b@example.test"]).code == 250
+        g.configure(relay={"groups": (group("shop", ["shop.test"], url(shop)),)})
+        g.reload()
+        assert c.cmd("DATA").code == 354
+        assert c.body(b"Subject: x\r\n\r\n").code == 451
+    assert not main.taken and not shop.taken
+    assert [send(g, to)[0] for to in ("a@shop.test", "b@example.test")] == [250, 250]
+    assert [len(main.mails), len(shop.mails)] == [1, 1]
+
+
 def test_dump_can_be_read_back(guard, backend, folder):
     main, shop = backend(), backend()
     g = guard(main, start=False, relay={"groups": (group("shop", ["shop.test"], url(shop)),)})
