@@ -5,6 +5,7 @@ Each server runs in a mount namespace of its own with tiny tmpfs inside; nothing
 import json
 import os
 import shutil
+import socket
 import subprocess
 
 import pytest
@@ -139,3 +140,54 @@ def test_a_full_disk_under_the_log(guard, backend, folder):
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.endswith("}")]  # one may be cut short
     assert [line for line in lines if line.get("from") == "later@client.test"]
     assert [line for line in lines if "log lines were lost: No space left on device" in line.get("msg", "")]
+
+
+# ---- log.to = "syslog" ----
+
+# a /dev of its own, whose log is the socket in "$1"
+OWN_SYSLOG = ["unshare", "-m", "sh", "-ec", """
+mount -t tmpfs none /mnt
+for name in null zero urandom; do : > /mnt/$name; mount --bind /dev/$name /mnt/$name; done
+ln -s "$1/log" /mnt/log
+mount --move /mnt /dev
+shift
+exec "$@" """, "sh"]
+
+
+class Syslog:
+    """What a syslog daemon hears."""
+
+    def __init__(self, folder):
+        self.path = folder / "log"
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.sock.bind(str(self.path))
+        self.path.chmod(0o666)
+        self.sock.setblocking(False)
+        self.lines = []
+
+    def heard(self, word):
+        try:
+            while True:
+                self.lines.append(self.sock.recv(65536).decode())
+        except BlockingIOError:
+            return [line for line in self.lines if word in line]
+
+    def stop(self):
+        self.sock.close()
+        self.path.unlink()
+
+
+def test_syslog(guard, backend, folder):
+    """Journal and messages go there, also within the sandbox, and to the next daemon when that one was restarted."""
+    daemon = Syslog(folder)
+    g = guard(backend(), start=False, log={"to": "syslog"})
+    g.start([*OWN_SYSLOG, str(folder)])
+    assert mails.send(g.port, "one", sender="one@client.test").code == 250
+    line = wait.until(lambda: daemon.heard("one@client.test"), 10, "the mail's line")[0]
+    assert line.startswith("<22>") and f"smtpguardd[{g.pid}]: " in line and '"verdict":"accepted"' in line
+    assert daemon.heard("listening on")
+    daemon.stop()
+    assert mails.send(g.port, "two").code == 250, "mail does not wait for a log"
+    daemon = Syslog(folder)
+    assert mails.send(g.port, "three", sender="three@client.test").code == 250
+    wait.until(lambda: daemon.heard("three@client.test"), 10, "the line of the mail behind the restart")
