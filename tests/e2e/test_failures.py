@@ -30,6 +30,25 @@ def test_unreachable(guard, backend):
     recovers(g, b)
 
 
+def test_unreachable_behind_the_body(guard, backend):
+    """The recipient was known and the body is here: the same words, and nothing is in doubt."""
+    b = backend()
+    g = guard(b)
+    assert attempt(g.port).code == 250
+    with Client(g.port) as c:
+        c.ehlo()
+        c.envelope()
+        assert c.cmd("DATA").code == 354
+        b.stop()
+        reply = c.body(mails.content("late"))
+        assert (reply.code, reply.enhanced) == (451, "4.3.2")
+        assert c.mail().enhanced == "4.3.2"
+    assert not [r for r in g.journaled("mail", 2, verdict="deferred", by="backend") if "doubtful" in r]
+    b.start()
+    recovers(g, b)
+    assert len(b.mails) == 2
+
+
 @pytest.mark.parametrize("greeting", ["554 5.3.2 go away", "421 4.3.2 too busy", "220", CLOSE, b"\r\n", "999 what"])
 def test_greeting_refused(guard, backend, greeting):
     b = backend({"greeting": greeting})
@@ -39,7 +58,7 @@ def test_greeting_refused(guard, backend, greeting):
         assert attempt(g.port).code == 250
         return
     reply = attempt(g.port)
-    assert reply.code == 451 and reply.enhanced in ("4.3.2", "4.3.0", "4.4.2")
+    assert (reply.code, reply.enhanced) == (451, "4.3.2"), reply
     recovers(g, b)
 
 
@@ -90,7 +109,7 @@ def test_closing_before_the_dot_each_time(guard, backend, stage):
     b = backend({stage: CLOSE})
     g = guard(b)
     reply = attempt(g.port)
-    assert reply.code == 451 and reply.enhanced in ("4.4.2", "4.3.2")
+    assert (reply.code, reply.enhanced) == (451, "4.4.2"), reply
     assert not b.taken
     recovers(g, b)
 
@@ -128,7 +147,7 @@ def test_garbage_drops_the_connection(guard, backend, stage, junk):
     b = backend({stage: junk})
     g = guard(b)
     reply = attempt(g.port)
-    assert reply.code == 451 and reply.enhanced in ("4.3.0", "4.4.2"), reply
+    assert reply.code == 451 and reply.enhanced == "4.3.0", reply
     used = [c for c in b.connections if stage in c.counts]
     wait.until(lambda: not b.open & set(used), 10, "the end of that connection")
     recovers(g, b)
