@@ -268,6 +268,30 @@ static void a_delay_behind_the_dot_has_2_minutes(void **state)
 	rig_close(&g);
 }
 
+/* Whatever rules and limits.delay say: honest clients hang up when the greeting does not come. */
+static void delays_before_the_greeting_have_20_seconds(void **state)
+{
+	(void)state;
+	struct rig g;
+	struct client c;
+	rig_open(&g,
+		"limits = { delay = \"10m\"; };\n"
+		"rules = ( { name = \"a\"; stage = \"connect\"; when = \"!client.known_good\"; do = \"wait\"; delay = \"15s\"; },\n"
+		"  { name = \"b\"; stage = \"greet\"; when = \"!client.known_good\"; do = \"wait\"; delay = \"10m\"; } );\n",
+		NULL, 0);
+	client_open(&c, &g, "192.0.2.7");
+	rig_pass(&g, rig_session(&g), 14900);
+	rig_pass(&g, rig_session(&g), 200);
+	assert_int_equal(rig_session(&g)->awaiting, AWAIT_DELAY);
+	rig_pass(&g, rig_session(&g), 4700);
+	assert_int_equal(rig_session(&g)->awaiting, AWAIT_DELAY);
+	rig_pass(&g, rig_session(&g), 400);
+	assert_int_equal(client_reply(&c), 220);
+	assert_int_equal(rig_session(&g)->tally.waited_ms, 20000);
+	client_close(&c);
+	rig_close(&g);
+}
+
 static void a_client_that_leaves_in_a_delay_waits_no_more(void **state)
 {
 	(void)state;
@@ -461,6 +485,7 @@ int main(void)
 		cmocka_unit_test(a_body_puts_nothing_off),
 		cmocka_unit_test(a_delay_is_waited_for),
 		cmocka_unit_test(a_delay_behind_the_dot_has_2_minutes),
+		cmocka_unit_test(delays_before_the_greeting_have_20_seconds),
 		cmocka_unit_test(a_client_that_leaves_in_a_delay_waits_no_more),
 		cmocka_unit_test(delays_above_the_limit_are_left_out),
 		cmocka_unit_test(the_end_comes_in_a_delay_too),
