@@ -44,8 +44,18 @@ static uint64_t silence_allowed(const struct session *s)
 												: l->command_timeout_ms;
 }
 
+/* A body that is refused already gives no events, but its client goes on sending, and is to hear why at its end. */
+static void hear_refused_body(struct session *s)
+{
+	if (!s->in_body || !s->smtp.body.fault || s->mail->heard_bytes == s->tally.bytes)
+		return;
+	s->mail->heard_bytes = s->tally.bytes;
+	s->heard_ms = s->worker->now_ms;
+}
+
 void deadline_client(struct session *s)
 {
+	hear_refused_body(s);
 	uint64_t now = s->worker->now_ms, due = s->heard_ms + silence_allowed(s);
 	uint64_t left = due > now ? due - now : 0;
 	if (s->in_body) { /* measured at set times: bytes that trickle in do not put it off */
@@ -66,12 +76,15 @@ static bool too_slow(const struct session *s)
 {
 	const struct settings_limits *l = &s->generation->settings->limits;
 	uint64_t now = s->worker->now_ms, floor = l->min_data_rate;
+	uint64_t bytes = s->tally.bytes - s->mail->bytes_before;
+	if (bytes < s->mail->body_bytes) /* it began in the packet of its DATA */
+		bytes = s->mail->body_bytes;
 	s->mail->measured_ms = now;
 	uint64_t taken_ms = now - s->mail->body_started_ms;
 	uint64_t free_ms = l->data_timeout_ms < RATE_GRACE_MS ? l->data_timeout_ms : RATE_GRACE_MS;
 	if (now - s->opened_ms > l->session_time_ms && floor < LATE_RATE)
 		floor = LATE_RATE;
-	return taken_ms > free_ms && s->mail->body_bytes * 1000 < floor * (taken_ms - free_ms);
+	return taken_ms > free_ms && bytes * 1000 < floor * (taken_ms - free_ms);
 }
 
 /* The time that we throttle counts neither as silence nor as slowness. */

@@ -277,6 +277,7 @@ static void on_data(struct session *s)
 			 score_rules_wants(rules, SCORE_MESSAGE, &f, &s->judgement);
 	s->mail->keeps_header = wants & SCORE_HAS_HEADERS;
 	s->mail->body_started_ms = s->mail->measured_ms = s->worker->now_ms;
+	s->mail->bytes_before = s->tally.bytes;
 	s->in_body = true;
 	talk_answer(s, 354, SLICE("End data with <CR><LF>.<CR><LF>"));
 }

@@ -125,6 +125,38 @@ def test_many_small_pieces_are_slow_as_well(guard, backend, how, piece):
     assert seconds < 8 * wait.PATIENCE and b"421 4.4.2 Body is sent too slowly" in got
 
 
+@pytest.mark.parametrize("how", ["DATA", "BDAT 1000001 LAST"])
+@pytest.mark.parametrize("first, code, enhanced", [(b"x", 552, "5.3.4"), (b"\0", 550, "5.6.0")], ids=["size", "NUL"])
+def test_a_refused_body_is_heard_to_its_end(guard, backend, how, first, code, enhanced):
+    """However long the rest takes: a client that hears 421 in its midst would bring it again and again."""
+    g = guard(backend(), limits={"data_timeout": "1s", "min_data_rate": 10_000, "message_size": "100k"})
+    with Client(g.port) as c:
+        c.ehlo()
+        c.envelope()
+        c.send(how + "\r\n")
+        c.send(first)
+        for _ in range(100):
+            c.send((b"x" * 98 + b"\r\n") * 100)
+            time.sleep(0.06)
+        if how == "DATA":
+            assert c.reply().code == 354
+            c.send(b".\r\n")
+        reply = c.reply()
+        assert (reply.code, reply.enhanced) == (code, enhanced), reply
+        assert c.cmd("NOOP").code == 250
+
+
+def test_a_refused_body_has_its_deadline_too(guard, backend):
+    g = guard(backend(), limits={"data_timeout": "1s"})
+    with Client(g.port) as c:
+        c.ehlo()
+        c.envelope()
+        c.cmd("DATA")
+        c.send(b"\0")
+        seconds, codes = elapsed(lambda: c.replies_at_end(10))
+    assert codes == [421] and 0.5 < seconds < 6
+
+
 def test_the_session_time(guard, backend):
     """After it no new mail begins, but one that runs is finished."""
     b = backend()
