@@ -276,7 +276,7 @@ static void delays_before_the_greeting_have_20_seconds(void **state)
 	struct client c;
 	rig_open(&g,
 		"limits = { delay = \"10m\"; };\n"
-		"rules = ({ name=\"a\"; stage = \"connect\"; when = \"stress < 1\"; do = \"wait\"; delay = \"15s\"; },\n"
+		"rules = ({ name = \"a\"; stage=\"connect\"; when=\"stress < 1\"; do = \"wait\"; delay = \"15s\"; },\n"
 		"  { name = \"b\"; stage = \"greet\"; when = \"stress < 1\"; do = \"wait\"; delay = \"10m\"; } );\n",
 		NULL, 0);
 	client_open(&c, &g, "192.0.2.7");
