@@ -6,16 +6,17 @@ import threading
 import pytest
 
 from harness import certs, mails, postfix as postfix_module, wait
+from harness.guard import elapsed
 
 
 class Mta(threading.Thread):
     """A small SMTP server with STARTTLS; `behind` is sent in one write with its 220."""
 
-    def __init__(self, cert, key, offers=True, behind=b"", breaks=False):
+    def __init__(self, cert, key, offers=True, behind=b"", breaks=False, mute=False):
         super().__init__(daemon=True)
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(cert, key)
-        self.offers, self.behind, self.breaks = offers, behind, breaks
+        self.offers, self.behind, self.breaks, self.mute = offers, behind, breaks, mute
         self.mails, self.resumed, self.names = [], 0, []
         self.context.sni_callback = lambda sock, name, context: self.names.append(name)
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
@@ -47,7 +48,10 @@ class Mta(threading.Thread):
                 sock.sendall(b"250-mta\r\n" + offer + b"250 PIPELINING\r\n")
             elif verb == b"STAR":
                 sock.sendall(b"220 go\r\n" + self.behind)
-                if self.breaks:
+                if self.mute:
+                    sock.recv(1)
+                    lines.read()
+                if self.breaks or self.mute:
                     return
                 inner = self.context.wrap_socket(sock, server_side=True)
                 self.resumed += inner.session_reused
@@ -111,6 +115,16 @@ def test_bytes_behind_its_220(guard, pair):
     g = guard(mta.port, **settings(pair))
     assert mails.send(g.port, mails.marker()).code == 451
     assert not mta.mails and not mta.names
+
+
+def test_a_handshake_has_its_deadline(guard, pair):
+    """A backend that says 220 to STARTTLS and nothing more: 15 s, then the client hears 451 and the log why."""
+    mta = Mta(*pair, mute=True)
+    g = guard(mta.port, **settings(pair))
+    seconds, reply = elapsed(lambda: mails.send(g.port, mails.marker()))
+    assert reply.code == 451 and 10 < seconds < 20 * wait.PATIENCE
+    g.said("TLS failed: no answer in time")
+    assert not mta.mails
 
 
 def test_may(guard, pair):

@@ -338,3 +338,14 @@ def test_a_ticket_outlives_a_reload(secure, backend, folder, version):
         done = subprocess.run([str(w) for w in common + how + ["-ign_eof"]], input="EHLO x.test\r\nQUIT\r\n", text=True,
                               capture_output=True, timeout=60)
         assert ("Reused" if connection else "New") + ", TLSv1" in done.stdout, done.stdout
+
+
+def test_a_ticket_of_before_a_restart_is_no_failure(secure, backend, folder):
+    """Its key is gone: the client gets a full handshake."""
+    g = secure(backend())
+    common = ["openssl", "s_client", "-starttls", "smtp", "-connect", f"127.0.0.1:{g.port}", "-tls1_2", "-ign_eof"]
+    run(*common, "-sess_out", folder / "ticket", input="EHLO x.test\r\nQUIT\r\n")
+    g.stop()
+    g.start()
+    again = run(*common, "-sess_in", folder / "ticket", input="EHLO x.test\r\nQUIT\r\n")
+    assert "New, TLSv1.2" in again.stdout and "\n221 " in again.stdout, again.stdout
