@@ -121,9 +121,12 @@ static bool append(struct relay_memory *m, const struct relay_save *list)
 	if (write_list(m, list))
 		return true;
 	int error = errno;
-	/* the next ones are written over what it left; a whole record behind them would be taken for a later word */
-	int cut = ftruncate(m->fd, (off_t)m->size);
-	(void)cut; /* not even that: it stays, and is written over in most cases */
+	/* the next ones are written over what it left; a whole record behind them would be taken for a later word.
+	 * Where it cannot be cut off they begin a new file. */
+	if (ftruncate(m->fd, (off_t)m->size) < 0) {
+		close(m->fd);
+		m->fd = -1;
+	}
 	errno = error;
 	return false;
 }

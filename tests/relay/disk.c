@@ -131,7 +131,13 @@ int fsync(int fd)
 int fdatasync(int fd)
 {
 	REAL(int, fdatasync, int);
-	return fails(DISK_FDATASYNC) ? -1 : call(fd);
+	return fails(DISK_FDATASYNC) || fails(DISK_UNDO) ? -1 : call(fd);
+}
+
+int ftruncate(int fd, off_t n)
+{
+	REAL(int, ftruncate, int, off_t);
+	return fails(DISK_UNDO) ? -1 : call(fd, n);
 }
 
 int renameat(int from_folder, const char *from, int to_folder, const char *to)

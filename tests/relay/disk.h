@@ -17,6 +17,7 @@ enum disk_call {
 	DISK_FDATASYNC,
 	DISK_RENAME,
 	DISK_OPEN,
+	DISK_UNDO,   /* fdatasync, and ftruncate that would undo the write */
 	DISK_MAP,    /* shared */
 	DISK_THREAD, /* a new one */
 	DISK_SEND    /* of the thread that gave the order */

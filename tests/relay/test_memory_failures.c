@@ -77,6 +77,21 @@ static void a_failed_write_leaves_no_later_word(void **state)
 	relay_memory_free(&m);
 }
 
+/* Nor where it cannot be taken back: the next ones go to a file made anew. */
+static void a_failed_write_that_stays_is_no_later_word(void **state)
+{
+	(void)state;
+	struct relay_memory *m = memory_opened(100, NULL);
+	disk_fail_all(DISK_UNDO, EIO);
+	assert_int_equal(memory_save(m, 1, 2, RELAY_STATE_HAS), EIO);
+	assert_int_equal(disk_work(), 2);
+	memory_keep(m, 2, RELAY_STATE_FORGET);
+	relay_memory_free(&m);
+	m = memory_opened(100, NULL);
+	assert_true(memory_has(m, 1) && !memory_has(m, 2));
+	relay_memory_free(&m);
+}
+
 /* Whatever step of the start fails: it is said, and the table works. */
 static void a_start_that_fails(void **state)
 {
@@ -262,6 +277,7 @@ int main(void)
 		MEMORY_TEST(more_than_is_written_at_once),
 		MEMORY_TEST(a_failed_flush_is_told),
 		MEMORY_TEST(a_failed_write_leaves_no_later_word),
+		MEMORY_TEST(a_failed_write_that_stays_is_no_later_word),
 		MEMORY_TEST(a_start_that_fails),
 		MEMORY_TEST(a_damaged_file_that_cannot_be_put_aside),
 		MEMORY_TEST(a_rewriting_that_fails),

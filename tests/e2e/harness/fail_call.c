@@ -16,9 +16,27 @@
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-enum kind { NONE, ALLOCATE, READ, WRITE, ACCEPT, CONNECT, SOCKET, OPEN, SYNC, RENAME, PREAD, EPOLL, TLS, KINDS };
+enum kind {
+	NONE,
+	ALLOCATE,
+	READ,
+	WRITE,
+	ACCEPT,
+	CONNECT,
+	SOCKET,
+	OPEN,
+	SYNC,
+	RENAME,
+	PREAD,
+	EPOLL,
+	TLS,
+	MAP,
+	UNMAP,
+	ADVISE
+};
 
 struct order {
 	_Atomic int kind;    /* that fails; NONE: none */
@@ -103,6 +121,23 @@ void *mi_realloc(void *p, size_t n)
 {
 	REAL(void *, mi_realloc, void *, size_t);
 	return fails(ALLOCATE) ? NULL : call(p, n);
+}
+
+/* The system calls themselves: these are called before there is a dlsym() that works. */
+
+void *mmap(void *p, size_t n, int prot, int flags, int fd, off_t at)
+{
+	return fails(MAP) ? MAP_FAILED : (void *)syscall(SYS_mmap, p, n, prot, flags, fd, at);
+}
+
+int munmap(void *p, size_t n)
+{
+	return fails(UNMAP) ? -1 : (int)syscall(SYS_munmap, p, n);
+}
+
+int madvise(void *p, size_t n, int what)
+{
+	return fails(ADVISE) ? -1 : (int)syscall(SYS_madvise, p, n, what);
 }
 
 /* ---- bytes ---- */
