@@ -18,6 +18,7 @@ install(FILES README.md SECURITY.md CHANGES.md LICENSE ${documents} DESTINATION 
 install(CODE "
   set(SG_CONFIG_DIR ${SG_CONFIG_DIR})
   set(SG_SBIN_DIR \${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_SBINDIR})
+  set(SG_BIN_DIR \${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR})
   configure_file(${PROJECT_SOURCE_DIR}/packaging/systemd/smtpguardd.service.in
     ${PROJECT_BINARY_DIR}/smtpguardd.service @ONLY)
   file(INSTALL ${PROJECT_BINARY_DIR}/smtpguardd.service DESTINATION \${CMAKE_INSTALL_PREFIX}/lib/systemd/system)")

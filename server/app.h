@@ -10,6 +10,7 @@
 #include "server/alerts.h"
 #include "server/clients.h"
 #include "server/generation.h"
+#include "server/notify.h"
 #include "server/spool.h"
 #include "server/transcript.h"
 
@@ -38,6 +39,7 @@ struct app {
 	struct replay_log *replay;	 /* may be NULL */
 	struct trials *trials;		 /* of `smtpguardctl backend test`; the control thread's, NULL: none yet */
 	struct spool_room spool;
+	struct notify notify;	 /* opened before the threads start */
 	struct hash_key log_key; /* of log.addresses = "hash" */
 
 	struct generation *first; /* of the start: what needs a restart stays as it was there */

@@ -52,6 +52,7 @@ bool control_reload(void *arg, struct ctl_json args, struct ctl_json_doc *data_r
 	(void)args;
 	bool ok = reload_settings(app, &faults, &r);
 	reload_tell(&faults);
+	reload_tell_end(app, ok, &r);
 	if (ok) {
 		struct ctl_json root = ctl_json_root_object(data_r);
 		put_names(ctl_json_put_array(root, "changed"), buf_slice(&r.changed));

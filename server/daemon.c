@@ -188,10 +188,13 @@ static int open_signals(void)
 
 static void drain(struct app *app)
 {
+	char status[64];
 	pthread_mutex_lock(&app->lock);
 	app->draining = true;
 	pthread_mutex_unlock(&app->lock);
-	log_info("draining: no new clients, %u sessions are open", atomic_load(&app->sessions));
+	snprintf(status, sizeof status, "draining: no new clients, %u sessions are open", atomic_load(&app->sessions));
+	log_info("%s", status);
+	notify_stopping(&app->notify, status);
 	for (unsigned i = 0; i < app->workers_n; i++)
 		worker_drain(&app->workers[i]);
 }
@@ -235,12 +238,31 @@ static uint64_t drain_time(struct app *app)
 	return ms;
 }
 
+/* Tells the service manager that all workers live, when they do and it is time. Returns the ms to the next time, or
+ * -1. */
+static int beat(struct app *app, uint64_t *due_ms)
+{
+	uint64_t now_ms = clock_mono_ms();
+	bool turned = true;
+	if (!app->notify.beat_ms)
+		return -1;
+	if (now_ms >= *due_ms) {
+		for (unsigned i = 0; i < app->workers_n; i++)
+			turned &= worker_has_turned(&app->workers[i]);
+		if (turned)
+			notify_beat(&app->notify);
+		*due_ms = now_ms + app->notify.beat_ms;
+	}
+	return (int)(*due_ms - now_ms);
+}
+
 static void serve(struct app *app, int signals)
 {
 	struct pollfd fds[] = { { .fd = signals, .events = POLLIN }, { .fd = app->commands, .events = POLLIN } };
 	unsigned ends = 0;
+	uint64_t beat_due_ms = 0;
 	do {
-		poll(fds, 2, -1);
+		poll(fds, 2, beat(app, &beat_due_ms));
 		ends += take_signals(app, signals);
 	} while (!ends && !atomic_load(&app->drain_wanted));
 	drain(app);
@@ -273,6 +295,7 @@ static void release(struct app *app)
 	clients_free(&app->clients);
 	alerts_free(&app->alerts);
 	decisions_free(&app->decisions);
+	notify_close(&app->notify);
 	dns_org_free(&app->org);
 	transcripts_free(&app->transcripts);
 	replay_log_free(&app->replay);
@@ -291,6 +314,7 @@ static bool prepare(struct app *app, struct ctl_server **ctl_r)
 {
 	char why[256];
 	const struct settings *s = app->generation->settings;
+	notify_open(&app->notify);
 	if (!make_shared(app) || !open_workers(app))
 		return false;
 	if (!open_folders(s))
@@ -339,6 +363,7 @@ static int serve_until_end(struct app *app, struct ctl_server *ctl, int signals)
 		(void)keeper_stop(app->keeper);
 		return 1;
 	}
+	notify_ready(&app->notify, NOTIFY_TAKING_MAIL);
 	serve(app, signals);
 	for (unsigned i = 0; i < app->workers_n; i++)
 		worker_join(&app->workers[i]);
@@ -368,7 +393,11 @@ static struct hash_key secret_key(const char *path, const struct settings_host *
 int daemon_run(const char *settings_path, const char *hostname)
 {
 	struct app app = {
-		.settings_path = settings_path, .needs.host.hostname = hostname, .commands = -1, .spool.folder = -1
+		.settings_path = settings_path,
+		.needs.host.hostname = hostname,
+		.commands = -1,
+		.spool.folder = -1,
+		.notify.fd = -1,
 	};
 	struct settings_faults faults = { 0 };
 	struct ctl_server *ctl = NULL;

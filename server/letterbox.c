@@ -30,6 +30,15 @@ void worker_stop(struct worker *w)
 	net_wake_up(&w->wake);
 }
 
+bool worker_has_turned(struct worker *w)
+{
+	unsigned turns = atomic_load_explicit(&w->turns, memory_order_relaxed);
+	bool turned = turns != w->turns_seen;
+	w->turns_seen = turns;
+	net_wake_up(&w->wake);
+	return turned;
+}
+
 bool worker_list_sessions(struct worker *w, struct session_list *list, unsigned timeout_ms)
 {
 	pthread_mutex_init(&list->lock, NULL);

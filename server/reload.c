@@ -64,6 +64,8 @@ static void tell_of_the_sandbox(const struct app *app, struct settings_faults *f
 bool reload_settings(struct app *app, struct settings_faults *faults, struct reload *reload_r)
 {
 	pthread_mutex_lock(&app->lock);
+	if (!app->draining)
+		notify_reloading(&app->notify);
 	struct generation *old = app->generation;
 	struct generation *g = generation_load(app->settings_path, &app->needs, old, faults);
 	bool ok = g && compare(old->settings, g->settings, reload_r) && relay_shared_configure(app->relay, &g->relay);
@@ -83,8 +85,21 @@ bool reload_settings(struct app *app, struct settings_faults *faults, struct rel
 		tell_of_the_sandbox(app, faults);
 		generation_unref(&g);
 	}
+	if (!app->draining)
+		notify_ready(
+			&app->notify, ok ? NOTIFY_TAKING_MAIL : "the settings have faults, those of before are in use");
 	pthread_mutex_unlock(&app->lock);
 	return ok;
+}
+
+void reload_tell_end(const struct app *app, bool ok, const struct reload *r)
+{
+	if (!ok)
+		log_error("reload: %s has faults, the old settings stay in use", app->settings_path);
+	else if (buf_len(&r->needs_restart))
+		log_warn("reload: done; these changes need a restart: %.*s", SLICE_ARG(buf_slice(&r->needs_restart)));
+	else
+		log_info("reload: done");
 }
 
 void reload_by_signal(struct app *app)
@@ -93,12 +108,7 @@ void reload_by_signal(struct app *app)
 	struct reload r = { 0 };
 	bool ok = reload_settings(app, &faults, &r);
 	reload_tell(&faults);
-	if (!ok)
-		log_error("reload: %s has faults, the old settings stay in use", app->settings_path);
-	else if (buf_len(&r.needs_restart))
-		log_warn("reload: done; these changes need a restart: %.*s", SLICE_ARG(buf_slice(&r.needs_restart)));
-	else
-		log_info("reload: done");
+	reload_tell_end(app, ok, &r);
 	settings_faults_release(&faults);
 	reload_release(&r);
 }

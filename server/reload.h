@@ -22,6 +22,8 @@ void reload_by_signal(struct app *app);
 
 /* Logs each fault as FILE:LINE: message. */
 void reload_tell(const struct settings_faults *faults);
+/* Logs what reload_settings() has returned. */
+void reload_tell_end(const struct app *app, bool ok, const struct reload *r);
 struct log_config reload_log_config(const struct settings *s);
 /* Opens log.replay, or says why not: a server that cannot trace its rules is still worth having. */
 void reload_open_replay(struct app *app, const struct generation *g);

@@ -460,7 +460,7 @@ static void *run(void *arg)
 	look_at_clock(w);
 	w->door_opens_ms = w->now_ms + DOOR_SHUT_MS;
 	while (worker_turn(w, -1))
-		;
+		atomic_fetch_add_explicit(&w->turns, 1, memory_order_relaxed);
 	atomic_fetch_sub(&w->app->workers_running, 1);
 	return NULL;
 }

@@ -82,6 +82,8 @@ struct worker {
 	uint64_t press_ms;	   /* waits are not shortened again before */
 	uint64_t door_opens_ms;	   /* until then nobody is let in: what the backend can do is not known yet; 0: open */
 	bool draining, stopping, more_at_the_door;
+	_Atomic unsigned turns; /* for worker_has_turned() */
+	unsigned turns_seen;	/* the main thread's */
 };
 
 /* The steps of the start, in this order. Each false: out of memory or descriptors, for worker_listen()
@@ -102,6 +104,9 @@ void worker_free(struct worker *w);
 void worker_take_generation(struct worker *w, struct generation *g);
 void worker_drain(struct worker *w); /* take who waits at the door, close it, end sessions between mails */
 void worker_stop(struct worker *w);  /* end all sessions now */
+
+/* Has it turned since this was asked last? It is rung, so that it will have until it is asked again. For one thread. */
+bool worker_has_turned(struct worker *w) MUST_USE;
 
 /* One line of `smtpguardctl sessions`. */
 struct session_info {

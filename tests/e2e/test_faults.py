@@ -17,6 +17,7 @@ import pytest
 from harness import certs, guard as guarded, lmtp, mails, ports, wait
 from harness.backend import CLOSE
 from harness.client import Client, Closed
+from harness.manager import Manager
 
 SHIM = os.environ.get("SMTPGUARD_FAIL_CALL", "")
 KINDS = {name: n for n, name in enumerate(
@@ -267,6 +268,28 @@ def test_a_disk_that_hangs(faults, guard, monkeypatch):
     assert sorted(m.recipient for m in store.stored if m.mark == "hangs") == sorted(rcpts)
     assert mails.send(g.port, "other", rcpts=rcpts).code == 250
     store.stop()
+
+
+def test_a_worker_that_hangs_is_not_vouched_for(faults, guard, backend, folder, monkeypatch):
+    """Its service manager hears no beat any more, and would start another server."""
+    manager = Manager(folder, monkeypatch, watchdog_s=0.6)
+    b = backend()
+    g = guard(b, server={"workers": 2}, relay={"memory_per_message": "8k", "recipients": ["none"]})
+    monkeypatch.delenv("LD_PRELOAD")
+    assert mails.send(g.port, "first").code == 250
+    assert "READY" in manager.hear() and "WATCHDOG" in manager.hear()
+    faults.order("pread", error=-1)
+    with Client(g.port) as c:
+        c.ehlo()
+        c.envelope()
+        c.cmd("DATA")
+        c.send(mails.big("hangs", 50_000) + b".\r\n")
+        wait.until(lambda: manager.hears_nothing(1.2), 10, "no more beats")
+        faults.end()
+        assert c.reply().code == 250
+    manager.socket.settimeout(5)
+    assert manager.hear() == {"WATCHDOG": "1"}
+    faults.end()
 
 
 @pytest.mark.parametrize("kind", [

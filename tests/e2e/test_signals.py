@@ -10,6 +10,7 @@ from harness import mails, ports, wait
 from harness.backend import SILENCE
 from harness.client import Client, Closed
 from harness.guard import elapsed, run_guard
+from harness.manager import Manager
 
 
 def recipients_taken(port, tried=5):
@@ -288,3 +289,40 @@ def test_what_the_backend_said_before_the_end_is_not_in_doubt(guard, backend):
     g.stop()
     assert all(250 in c.replies_at_end() for c in clients)
     assert not doubtful(g) and len(g.journal("mail", verdict="accepted")) == 3
+
+
+def test_the_service_manager_is_told(guard, backend, folder, monkeypatch):
+    manager = Manager(folder, monkeypatch)
+    g = guard(backend())
+    assert manager.hear() == {"READY": "1", "STATUS": "taking mail"}
+    for how in (lambda: g.signal(signal.SIGHUP), lambda: g.ctl("reload")):
+        before = time.monotonic_ns() // 1000
+        how()
+        heard = manager.hear()
+        assert heard["RELOADING"] == "1" and before <= int(heard["MONOTONIC_USEC"]) <= time.monotonic_ns() // 1000
+        assert manager.hear() == {"READY": "1", "STATUS": "taking mail"}
+    g.config.write_text("nonsense = 1;\n")
+    assert g.ctl("reload").returncode == 1
+    assert "RELOADING" in manager.hear() and "faults" in manager.hear()["STATUS"]
+    g.said("has faults, the old settings stay")
+    with Client(g.port) as c:
+        c.ehlo()
+        c.envelope()
+        g.signal(signal.SIGTERM)
+        heard = manager.hear()
+        assert heard["STOPPING"] == "1" and "1 sessions are open" in heard["STATUS"]
+        c.cmd("QUIT")
+    assert g.wait_end() == 0
+
+
+def test_it_beats_for_the_watchdog(guard, backend, folder, monkeypatch):
+    manager = Manager(folder, monkeypatch, watchdog_s=0.4)
+    g = guard(backend())
+    assert "READY" in manager.hear()
+    began = time.monotonic()
+    for _ in range(5):
+        assert manager.hear() == {"WATCHDOG": "1"}
+    assert 0.7 < time.monotonic() - began < 2 * wait.PATIENCE
+    assert mails.send(g.port, "x").code == 250
+    g.signal(signal.SIGTERM)
+    assert "STOPPING" in manager.hear_other("WATCHDOG")

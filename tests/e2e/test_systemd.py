@@ -32,7 +32,8 @@ TimeoutStartSec=120
 UNIT
 # there is no journald
 mkdir "$R/etc/systemd/system/smtpguardd.service.d"
-printf '[Service]\nStandardError=append:/test/server\n' >"$R/etc/systemd/system/smtpguardd.service.d/told.conf"
+printf '[Service]\nStandardError=append:/test/server\nWatchdogSec=10s\n' \
+	>"$R/etc/systemd/system/smtpguardd.service.d/told.conf"
 mount --bind "$SHARED" "$R/test"
 cd "$R"
 pivot_root . before
@@ -68,13 +69,15 @@ cp /test/smtpguardd.cfg /test/mx.pem /test/mx.key /etc/smtpguard/
 chgrp smtpguard /etc/smtpguard/mx.key
 chmod 640 /etc/smtpguard/mx.key
 
-systemctl start smtpguardd || tell
 tell() { systemctl status --no-pager -l smtpguardd || :; tail -n 5 /var/log/smtpguard/journal; exit 1; }
 ready() {
 	for i in $(seq 100); do smtpguardctl stats >/dev/null 2>&1 && return; sleep 0.1; done
 	tell
 }
-ready
+# from then on it serves, not some time later
+systemctl start smtpguardd || tell
+smtpguardctl stats >/dev/null || tell
+test "$(systemctl show -P StatusText smtpguardd)" = "taking mail"
 pid=$(systemctl show -P MainPID smtpguardd)
 # its own user, no capability, and two walls: the unit's filters and the server's own
 grep -q "^Uid:.*$(id -u smtpguard)" /proc/$pid/status
@@ -92,11 +95,25 @@ no nsenter -t $pid -m setpriv --reuid smtpguard --regid smtpguard --clear-groups
 python3 /test/mail
 smtpguardctl snapshot
 systemctl reload smtpguardd
-for i in $(seq 100); do grep -q 'reload: done' /var/log/smtpguard/journal && break; sleep 0.1; done
-grep 'reload: done' /var/log/smtpguard/journal
+test "$(systemctl show -P ActiveState smtpguardd)" = active
+journaled() { for i in $(seq 20); do grep -q "$1" /var/log/smtpguard/journal && return; sleep 0.1; done; tell; }
+journaled 'reload: done' # its writer is another thread
 no grep -q 'certificate in use is kept' /var/log/smtpguard/journal
 python3 /test/mail
 test "$(ls /var/lib/smtpguard/mail/new | wc -l)" = 2
+# one that has faults fails, and changes nothing
+cp /etc/smtpguard/smtpguardd.cfg /test/good.cfg
+echo 'nonsense = 1;' >>/etc/smtpguard/smtpguardd.cfg
+no systemctl reload smtpguardd
+test "$(systemctl show -P ActiveState smtpguardd)" = active
+systemctl show -P StatusText smtpguardd | grep 'have faults'
+cp /test/good.cfg /etc/smtpguard/smtpguardd.cfg
+systemctl reload smtpguardd
+test "$(systemctl show -P StatusText smtpguardd)" = "taking mail"
+# systemd waits for its beat, and hears it
+for i in $(seq 100); do beat=$(systemctl show -P WatchdogTimestampMonotonic smtpguardd); sleep 0.1;
+	test "$beat" != "${first:=$beat}" && break; done
+test "$beat" -gt "$first"
 test "$(systemctl show -P NRestarts smtpguardd)" = 0
 
 # a crash is followed by a start
