@@ -1,4 +1,5 @@
 """Each row of the failure table: what the client gets when the backend fails, and that the listener stays up."""
+import concurrent.futures
 import time
 
 import pytest
@@ -67,6 +68,23 @@ def test_a_second_backend_helps_out(guard, backend):
     g = guard(ports.free_port(), b)
     assert attempt(g.port).code == 250
     b.one_mail()
+
+
+@pytest.mark.parametrize("greeting", ["554 5.3.2 sick", "421 4.3.2 too busy", CLOSE])
+def test_a_sick_backend_is_tried_by_few(guard, backend, greeting):
+    """40 clients at once: all of them hear 451, and it is one connection of a worker at a time that tries again."""
+    b = backend()
+    g = guard(b, relay={"connections": 20}, server={"workers": 2})
+    assert attempt(g.port).code == 250
+    b.script["greeting"] = greeting
+    for connection in list(b.open):
+        connection.hang_up()
+    before, b.most_open = len(b.connections), 0
+    with concurrent.futures.ThreadPoolExecutor(40) as pool:
+        replies = list(pool.map(lambda n: attempt(g.port, f"127.0.7.{n + 1}"), range(40)))
+    assert {(r.code, r.enhanced) for r in replies} <= {(451, "4.3.2"), (451, "4.4.2")}
+    assert b.most_open <= 2 and len(b.connections) - before <= 8
+    recovers(g, b)
 
 
 def test_ehlo_refused(guard, backend):
