@@ -6,7 +6,7 @@
 struct entry {
 	struct entry *chain;	     /* of its bucket */
 	struct entry *newer, *older; /* of its list */
-	uint64_t hash, until_ms;
+	uint64_t hash, came_ms, until_ms;
 	struct dns_answer answer;
 	uint32_t bytes;
 	uint16_t type;
@@ -125,10 +125,11 @@ static void touch(struct dns_cache *c, struct entry *e)
 	link_newest(&c->fresh, last);
 }
 
-bool dns_cache_get(struct dns_cache *c, const struct dns_question *q, uint64_t now_ms, struct dns_answer *answer_r)
+bool dns_cache_get(struct dns_cache *c, const struct dns_question *q, uint64_t since_ms, uint64_t now_ms,
+	struct dns_answer *answer_r)
 {
 	struct entry *e = find(c, q, hash_of(c, q));
-	if (!e)
+	if (!e || e->came_ms < since_ms)
 		return false;
 	if (e->until_ms <= now_ms) {
 		drop(c, e);
@@ -197,6 +198,7 @@ void dns_cache_put(struct dns_cache *c, const struct dns_question *q, const stru
 	}
 	make_room(c, e->bytes);
 	e->hash = hash;
+	e->came_ms = now_ms;
 	e->until_ms = now_ms + keep_ms;
 	e->chain = c->buckets[hash & c->mask];
 	c->buckets[hash & c->mask] = e;

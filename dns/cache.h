@@ -34,9 +34,9 @@ struct dns_cache;
 struct dns_cache *dns_cache_new(size_t entries) MUST_USE;
 void dns_cache_free(struct dns_cache **c);
 
-/* The records lie in the cache: until the next call of put or get. */
-bool dns_cache_get(
-	struct dns_cache *c, const struct dns_question *q, uint64_t now_ms, struct dns_answer *answer_r) MUST_USE;
+/* What came before `since_ms` is not taken. The records lie in the cache: until the next call of put or get. */
+bool dns_cache_get(struct dns_cache *c, const struct dns_question *q, uint64_t since_ms, uint64_t now_ms,
+	struct dns_answer *answer_r) MUST_USE;
 /* Replaces what was known. Without memory nothing is kept. */
 void dns_cache_put(struct dns_cache *c, const struct dns_question *q, const struct dns_answer *answer, uint64_t now_ms);
 

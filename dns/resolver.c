@@ -171,7 +171,7 @@ enum dns_asked dns_resolver_ask(struct dns_resolver *r, const struct dns_questio
 	r->now_ms = now_ms;
 	let_go(r);
 	count(r, DNS_STAT_ASKED, 1);
-	if (!asker->fresh && r->cache && dns_cache_get(r->cache, q, now_ms, answer_r)) {
+	if (r->cache && dns_cache_get(r->cache, q, asker->since_ms, now_ms, answer_r)) {
 		count(r, DNS_STAT_HITS, 1);
 		return DNS_KNOWN;
 	}

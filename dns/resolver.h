@@ -54,7 +54,7 @@ struct dns_asker {
 	uint32_t what;
 	uint64_t due_ms;	   /* answered by then, one way or the other */
 	struct dns_budget *budget; /* NULL: none */
-	bool fresh;		   /* our cache is not asked; what it learns it keeps */
+	uint64_t since_ms;	   /* what our cache learned before is not taken; UINT64_MAX: it is not asked */
 };
 
 enum dns_asked {

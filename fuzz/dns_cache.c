@@ -42,14 +42,14 @@ static void put(struct dns_cache *c, struct known *k, const uint8_t *p, uint64_t
 	memset(records, p[2], sizeof records);
 	dns_cache_put(c, &q, &a, now_ms);
 	*k = (struct known){ true, now_ms + dns_cache_keep_ms(&a), a.records.n, (char)p[2] };
-	must(dns_cache_get(c, &q, now_ms, &got));
+	must(dns_cache_get(c, &q, 0, now_ms, &got));
 }
 
 static void get(struct dns_cache *c, const struct known *k, const uint8_t *p, uint64_t now_ms)
 {
 	struct dns_question q = name_of(p[1] % NAMES);
 	struct dns_answer got;
-	if (!dns_cache_get(c, &q, now_ms, &got))
+	if (!dns_cache_get(c, &q, 0, now_ms, &got))
 		return;
 	must(k->put && now_ms < k->until_ms && got.records.n == k->n);
 	must(k->n == 0 || (got.records.p[0] == k->first && got.records.p[k->n - 1] == k->first));

@@ -118,7 +118,7 @@ static void ask(struct worker *w, unsigned lookup, unsigned which, const struct 
 	const struct dns_asker asker = { .ticket = LIST_TICKET,
 		.what = lookup * QUESTIONS + which,
 		.due_ms = w->now_ms + w->generation->settings->dns.timeout_ms,
-		.fresh = true };
+		.since_ms = UINT64_MAX };
 	if (dns_resolver_ask(w->dns.resolver, q, &asker, w->now_ms, &answer) == DNS_KNOWN)
 		take(w, lookup, which, &answer);
 }

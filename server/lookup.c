@@ -141,7 +141,8 @@ static void ask(struct lookups *l, unsigned job, const struct dns_question *q, u
 	const struct dns_asker asker = { .ticket = l->client.ticket,
 		.what = j->epoch << JOB_BITS | job,
 		.due_ms = j->began_ms + l->client.generation->settings->dns.timeout_ms,
-		.budget = &l->budget };
+		.budget = &l->budget,
+		.since_ms = job >= JOB_LIST ? lookup_list_since_ms(l, job - JOB_LIST) : 0 };
 	j->open = (uint16_t)(j->open + n); /* before the first answer: it may be known at once */
 	for (unsigned i = 0; i < n; i++) {
 		struct dns_question more[QUESTIONS_MAX];

@@ -46,6 +46,8 @@ unsigned lookup_begin_list(struct lookups *l, unsigned lookup, const struct scor
 	struct dns_question q_r[LOOKUP_LIST_QUESTIONS]);
 unsigned lookup_take_list(struct lookups *l, unsigned lookup, const struct dns_question *q, const struct dns_answer *a,
 	uint32_t took_ms, struct dns_question more_r[LOOKUP_LIST_QUESTIONS]);
+/* What a list said before it went out of play or came back is not taken from our cache: it may have lied. */
+uint64_t lookup_list_since_ms(const struct lookups *l, unsigned lookup);
 /* Those that are out of play now: what they say is not known. */
 uint64_t lookup_lists_out(const struct lookups *l);
 

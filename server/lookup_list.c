@@ -19,6 +19,12 @@ uint64_t lookup_lists_out(const struct lookups *l)
 	return dns_lists_out(&l->client.generation->dns_lists);
 }
 
+uint64_t lookup_list_since_ms(const struct lookups *l, unsigned lookup)
+{
+	const struct dns_list_use *use = use_of(l, lookup);
+	return use->watch ? dns_list_look(use).since_ms : 0;
+}
+
 static void note_word(const struct lookups *l, const struct dns_list_use *use, const struct dns_question *q,
 	const struct dns_answer *a, enum dns_known outcome, uint32_t took_ms)
 {

@@ -28,7 +28,7 @@ static struct dns_answer found(uint32_t ttl_s, const char *records)
 static bool has(struct dns_cache *c, const struct dns_question *q, uint64_t now_ms)
 {
 	struct dns_answer a;
-	return dns_cache_get(c, q, now_ms, &a);
+	return dns_cache_get(c, q, 0, now_ms, &a);
 }
 
 static void what_was_put_is_got(void **state)
@@ -40,7 +40,7 @@ static void what_was_put_is_got(void **state)
 	(void)state;
 	assert_non_null(c);
 	dns_cache_put(c, &q, &a, 1000);
-	assert_true(dns_cache_get(c, &q, 11500, &got));
+	assert_true(dns_cache_get(c, &q, 0, 11500, &got));
 	assert_int_equal(got.status, DNS_FOUND);
 	assert_int_equal(got.count, 1);
 	assert_int_equal(got.ttl_s, 49);
@@ -50,11 +50,30 @@ static void what_was_put_is_got(void **state)
 	assert_false(has(c, &longer, 1000));
 	a = found(60, "others");
 	dns_cache_put(c, &q, &a, 2000);
-	assert_true(dns_cache_get(c, &q, 2000, &got));
+	assert_true(dns_cache_get(c, &q, 0, 2000, &got));
 	assert_slice(got.records, "others");
 	assert_int_equal(dns_cache_entries(c), 1);
 	dns_cache_free(&c);
 	assert_null(c);
+	dns_cache_free(&c);
+}
+
+static void what_came_before_is_not_taken(void **state)
+{
+	struct dns_cache *c = dns_cache_new(100);
+	struct dns_question q = ask_for(DNS_A, "a.example");
+	struct dns_answer a = found(60, "then"), got;
+	(void)state;
+	assert_non_null(c);
+	dns_cache_put(c, &q, &a, 1000);
+	assert_true(dns_cache_get(c, &q, 1000, 2000, &got));
+	assert_false(dns_cache_get(c, &q, 1001, 2000, &got));
+	assert_false(dns_cache_get(c, &q, UINT64_MAX, 2000, &got));
+	a = found(60, "now");
+	dns_cache_put(c, &q, &a, 2000);
+	assert_true(dns_cache_get(c, &q, 1001, 2000, &got));
+	assert_slice(got.records, "now");
+	assert_int_equal(dns_cache_entries(c), 1);
 	dns_cache_free(&c);
 }
 
@@ -211,6 +230,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_was_put_is_got),
+		cmocka_unit_test(what_came_before_is_not_taken),
 		cmocka_unit_test(times_are_bounded),
 		cmocka_unit_test(what_is_over_is_gone),
 		cmocka_unit_test(the_oldest_goes_first),

@@ -328,3 +328,19 @@ def test_an_alert_tells(serve):
     is_out(g)
     g.said("DNS list bl.test is out of play")
     wait.until(lambda: g.ctl_json("stats")["alerts"] == 1, 10, "the alert")
+
+
+def test_what_it_said_while_it_could_not_be_trusted_is_forgotten(serve):
+    """Its lies are kept no longer than it is out of play, whatever they say of how long they hold."""
+    mad = {"*.bl.test": {"A": "127.0.0.2", "ttl": 3600}}
+    asked, g = serve(healthy("bl.test"))
+    when_tested(g, asked)
+    asked.zone = mad
+    for i in range(1, 4):
+        assert try_mail(g, BAD + str(i)).code == 250
+    is_out(g)
+    for i in range(1, 6):
+        assert try_mail(g, BAD + str(i)).code == 250
+    asked.zone = healthy("bl.test", BAD + "9")
+    is_back(g)
+    assert [try_mail(g, BAD + str(i)).code for i in (1, 2, 3, 4, 5, 9)] == [250] * 5 + [550]
