@@ -28,7 +28,7 @@ help:
 	echo "make run               install what is missing, build, start the demo on 127.0.0.1:2525"
 	echo "make check             install what is missing, build, run every test"
 	echo "make fuzz TIME=60      each fuzz target for TIME seconds; make fuzz-corpus brings what it found into fuzz/corpus"
-	echo "make soak TIME=1200    good, bad and broken clients, restarts, reloads; SANITIZE=asan or tsan at a lower rate"
+	echo "make soak TIME=1200    bad and broken clients, DNS and backends that fail, reloads; SANITIZE=asan or tsan: fewer"
 	echo "make kill COUNT=300    kill -9 at random moments under load: nothing lost, nothing twice without a word"
 	echo "make coverage          every test once more, and which lines and branches they reach"
 	echo "make bench             SmtpGuard beside HAProxy and postscreen, on this machine; bench/stores: the stores"
@@ -63,6 +63,8 @@ SOAK_OPTIONS = --rate 15 --sessions 120 --sanitized
 export SMTPGUARD_TEST_PATIENCE = 4
 endif
 SOAKED = $(or $(SANITIZE),release)
+# the Python that has Debian's pytest
+PYTHON = /usr/bin/python3
 PROGRAMS_OF = SMTPGUARDD=$(CURDIR)/build/$(1)/server/smtpguardd SMTPGUARDCTL=$(CURDIR)/build/$(1)/tools/smtpguardctl
 
 build-soaked:
@@ -72,10 +74,10 @@ build-soaked:
 
 soak: TIME ?= 1200
 soak: build-soaked
-	$(call PROGRAMS_OF,$(SOAKED)) $(STEADY) python3 tests/soak/soak.py --time $(TIME) $(SOAK_OPTIONS)
+	$(call PROGRAMS_OF,$(SOAKED)) $(STEADY) $(PYTHON) tests/soak/soak.py --time $(TIME) $(SOAK_OPTIONS)
 
 kill: build-soaked
-	$(call PROGRAMS_OF,$(SOAKED)) $(STEADY) python3 tests/soak/kill.py --count $(COUNT)
+	$(call PROGRAMS_OF,$(SOAKED)) $(STEADY) $(PYTHON) tests/soak/kill.py --count $(COUNT)
 
 # Fails when a test does, or below 90 % of the lines. What a killed process has reached is not counted.
 coverage: build-coverage

@@ -21,17 +21,18 @@ from backend import Backend  # noqa: E402
 from harness import guard, ports, wait  # noqa: E402
 from ledger import Ledger, answered_too_late, doubtful  # noqa: E402
 from sender import Mail, Sender  # noqa: E402
+from talk import Way  # noqa: E402
 
 LAST_MAILS_SECONDS = 120  # for what is on its way when the killing is over
 
 
-async def load(sender, number, end):
+async def load(sender, way, number, end):
     """One mail after the other; some are cut off behind the dot, by a client that is as mortal as the server."""
     rng = sender.rng
     while not end.is_set():
         recipients = [f"user{rng.randrange(1000)}.{i}@example.test" for i in range(rng.choice((1, 2, 3)))]
         mail = Mail(rng, f"sender{number}@client.test", recipients, rng.choice((300, 3000, 40_000, 400_000)))
-        await sender.deliver(f"127.30.{number}.1", mail, cut=rng.random() < 0.1, pause=0.05, tries=10_000)
+        await sender.deliver(lambda: way, mail, cut=rng.random() < 0.1, pause=0.05, tries=10_000)
 
 
 def settings(lmtp, port):
@@ -54,8 +55,9 @@ async def run(folder, lmtp, options):
     g = guard.Guard(folder, [port], start=False)
     g.configure(**settings(lmtp, port))
     await asyncio.to_thread(g.start)
-    sender, end = Sender(g.port, ledger, rng, patience=wait.PATIENCE), asyncio.Event()
-    working = [asyncio.create_task(load(sender, n, end)) for n in range(options.senders)]
+    sender, end = Sender(ledger, rng, patience=wait.PATIENCE), asyncio.Event()
+    working = [asyncio.create_task(load(sender, Way(g.port, f"127.30.{n}.1"), n, end))
+               for n in range(options.senders)]
     for _ in range(options.count):
         await kill_and_start(g, rng, options)
     end.set()

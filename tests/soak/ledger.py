@@ -14,6 +14,7 @@ class Ledger:
     def __init__(self):
         self.heard = {}                             # mark: the recipients of a mail whose 250 its client read
         self.copies = collections.defaultdict(list)  # (mark, recipient): the ids under which it came
+        self.deferred = set()                       # the marks of mails that were told to come again, and will
         self.counts = collections.Counter()         # what clients and backends did and were told
         self.faults = []                            # what must never be seen
 
@@ -38,6 +39,8 @@ class Ledger:
     def judge(self, named):
         """Fills faults; named: the ids whose mails may be there twice."""
         doubles = 0
+        for mark in self.deferred - set(self.heard):
+            self.faults.append(f"{mark} was told to come again, and never passed")
         for mark, recipients in self.heard.items():
             for recipient in recipients:
                 if (mark, recipient) not in self.copies:

@@ -5,6 +5,7 @@ import itertools
 from talk import BROKEN, Bare, Refused, Talk
 
 CUT_SECONDS = 1
+LINE_SECONDS = 0.03  # of a slow one: about 2 KB a second
 _numbers = itertools.count(1)
 
 
@@ -29,12 +30,15 @@ def chunks(content, rng):
 
 
 class Sender:
-    def __init__(self, port, ledger, rng, tls=None, patience=1):
-        self.port, self.ledger, self.rng, self.tls, self.patience = port, ledger, rng, tls, patience
+    """helos: what it calls itself, one of these each time."""
 
-    async def body(self, talk, mail):
+    def __init__(self, ledger, rng, tls=None, patience=1, helos=("client.example.test",)):
+        self.ledger, self.rng, self.tls, self.patience, self.helos = ledger, rng, tls, patience, helos
+
+    async def body(self, talk, mail, slow):
         """The code of the reply to the whole mail."""
-        if "CHUNKING" in talk.extensions and self.rng.random() < 0.5:
+        if not slow and "CHUNKING" in talk.extensions and self.rng.random() < 0.5:
+            self.ledger.counts["mails over BDAT"] += 1
             for chunk in chunks(mail.content, self.rng):
                 await talk.send(chunk)
                 code, _ = await talk.reply()
@@ -42,61 +46,73 @@ class Sender:
                     return code
             return 250
         await talk.must("DATA", 354)
-        await talk.send(mail.stuffed())
+        for piece in mail.stuffed().splitlines(keepends=True) if slow else [mail.stuffed()]:
+            await talk.send(piece)
+            if slow:
+                await asyncio.sleep(self.rng.random() * 2 * LINE_SECONDS)
         return (await talk.reply())[0]
 
-    async def one(self, talk, mail):
+    async def one(self, talk, mail, slow=False):
         await talk.envelope(mail.sender, mail.recipients)
-        code = await self.body(talk, mail)
+        code = await self.body(talk, mail, slow)
         if code != 250:
             raise Refused(code, "dot")
         self.ledger.told_250(mail.mark, mail.recipients)
 
-    async def attempt(self, source, mail, secure=False):
-        async with Talk(self.port, source, self.patience) as talk:
-            await talk.greeted()
+    async def attempt(self, way, mail, secure=False, slow=False):
+        async with Talk(way, self.patience) as talk:
+            await talk.greeted(self.rng.choice(self.helos))
             if secure and "STARTTLS" in talk.extensions:
                 await talk.starttls(self.tls)
-            await self.one(talk, mail)
+            await self.one(talk, mail, slow)
             try:
                 await talk.cmd("QUIT")
             except BROKEN:
                 pass  # it was told 250
 
-    async def cut_off(self, source, mail):
-        """Its dot goes out, and it is gone by a RST before it has read a reply."""
+    async def cut_off(self, way, mail):
+        """Its dot goes out, and it is gone by a RST before it has read a reply. False: it was not gone."""
         lines = ["EHLO client.example.test", f"MAIL FROM:<{mail.sender}>",
                  *[f"RCPT TO:<{r}>" for r in mail.recipients], "DATA"]
-        async with Bare(self.port, source, self.patience) as bare:
+        if way.xclient:
+            lines[:0] = [lines[0], "XCLIENT " + way.xclient]
+        async with Bare(way, self.patience) as bare:
             await bare.reply()
             for line in lines:
                 await bare.send(line.encode() + b"\r\n")
                 code = await bare.reply()
-                if code not in (250, 354):
+                if code not in (220, 250, 354):
                     raise Refused(code, line)
             await bare.send(mail.stuffed())
             await asyncio.sleep(self.rng.random() * 0.02)
             if bare.reset_unheard():
                 self.ledger.counts["cut off behind the dot"] += 1
-            elif await bare.reply() == 250:
-                self.ledger.told_250(mail.mark, mail.recipients)
+                return
+            code = await bare.reply()
+            if code != 250:
+                raise Refused(code, "dot")
+            self.ledger.told_250(mail.mark, mail.recipients)
 
-    async def deliver(self, source, mail, secure=False, cut=False, pause=0.3, tries=200):
-        """Until it is told 250; False: it gave up."""
+    async def deliver(self, way, mail, cut=False, pause=0.3, tries=200, **how):
+        """Until it is told 250; False: it gave up. way(): how it comes this time."""
         for _ in range(tries):
+            gone = False
             try:
-                await (self.cut_off(source, mail) if cut else self.attempt(source, mail, secure))
+                await (self.cut_off(way(), mail) if cut else self.attempt(way(), mail, **how))
+                if mail.mark in self.ledger.heard:
+                    return True
+                gone = True
             except Refused as refused:
                 self.ledger.counts[f"told {refused.code}"] += 1
                 if refused.code >= 500:
                     return False
+                self.ledger.deferred.add(mail.mark)
             except BROKEN:
                 self.ledger.counts["connection lost"] += 1
-            if mail.mark in self.ledger.heard:
-                return True
-            if cut:
+                gone = cut
+            if gone:
                 # not before the backend has answered the first: nobody could know then that it has the mail
                 await asyncio.sleep(CUT_SECONDS)
-            cut = False
+                cut = False
             await asyncio.sleep(pause * (0.5 + self.rng.random()))
         return False

@@ -1,11 +1,15 @@
 """A client's end of a session, for programs that hold hundreds of them at once."""
 import asyncio
+import collections
 import socket
 import ssl
 import struct
 
 BROKEN = (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ssl.SSLError, TimeoutError)
 REPLY_SECONDS = 60
+
+# How a client comes: to which port, from where; behind the PROXY header that stands in front, or told by XCLIENT.
+Way = collections.namedtuple("Way", "port source header xclient", defaults=(b"", ""))
 
 
 class Refused(Exception):
@@ -15,16 +19,18 @@ class Refused(Exception):
 
 
 class Talk:
-    """async with Talk(port, source) as t: at the end the connection is cut, if it was not ended before."""
+    """async with Talk(way) as t: at the end the connection is cut, if it was not ended before."""
 
-    def __init__(self, port, source, patience=1):
-        self.port, self.source, self.seconds = port, source, REPLY_SECONDS * patience
+    def __init__(self, way, patience=1):
+        self.way, self.seconds = way, REPLY_SECONDS * patience
         self.reader = self.writer = None
         self.extensions = set()
 
     async def __aenter__(self):
         self.reader, self.writer = await asyncio.wait_for(
-            asyncio.open_connection("127.0.0.1", self.port, local_addr=(self.source, 0)), self.seconds)
+            asyncio.open_connection("127.0.0.1", self.way.port, local_addr=(self.way.source, 0)), self.seconds)
+        if self.way.header:
+            await self.send(self.way.header)
         return self
 
     async def __aexit__(self, *_):
@@ -68,6 +74,9 @@ class Talk:
         if code != 220:
             raise Refused(code, "greeting")
         await self.hello(name)
+        if self.way.xclient:
+            await self.must("XCLIENT " + self.way.xclient, 220)
+            await self.hello(name)
 
     async def starttls(self, context):
         await self.must("STARTTLS", 220)
@@ -92,14 +101,17 @@ class Talk:
 class Bare:
     """As Talk, straight on the socket: what the kernel has got and when it is closed is then known to the moment."""
 
-    def __init__(self, port, source, patience=1):
-        self.port, self.seconds, self.pending = port, REPLY_SECONDS * patience, b""
+    def __init__(self, way, patience=1):
+        self.way, self.seconds, self.pending = way, REPLY_SECONDS * patience, b""
         self.sock = socket.socket()
         self.sock.setblocking(False)
-        self.sock.bind((source, 0))
+        self.sock.bind((way.source, 0))
 
     async def __aenter__(self):
-        await asyncio.wait_for(asyncio.get_running_loop().sock_connect(self.sock, ("127.0.0.1", self.port)), 10)
+        loop = asyncio.get_running_loop()
+        await asyncio.wait_for(loop.sock_connect(self.sock, ("127.0.0.1", self.way.port)), 10)
+        if self.way.header:
+            await self.send(self.way.header)
         return self
 
     async def __aexit__(self, *_):
