@@ -141,6 +141,11 @@ def without(evidence, field, word):
             record[field] = "another"
 
 
+def test_a_short_one_need_not_have_seen_all(evidence):
+    evidence.seconds, evidence.records = 15, []
+    assert not faults(evidence)
+
+
 @pytest.mark.parametrize("field, word", [*(("spf", w) for w in verdict.SPF), *(("by", w) for w in verdict.BY),
                                          *(("rules", w) for w in verdict.RULES), ("listener", "proxied")])
 def test_what_never_happened(evidence, field, word):

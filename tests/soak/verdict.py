@@ -8,7 +8,7 @@ from ledger import answered_too_late, doubtful
 
 GROWTH = 0.05        # of resident memory, between the end of the warm-up and the end of the load
 FLAT_SECONDS = 240   # of load: before, tables and caches still fill
-LISTS_SECONDS = 100  # of load: so long until a list has failed and is believed again, by all chance
+SEEN_SECONDS = 100   # of load: until then chance has not brought everything, such as a list that failed and is back
 SPARE = 2            # descriptors that may be open at the end on top of those at the beginning
 SPF = ("pass", "fail", "softfail", "neutral", "none", "permerror", "temperror")
 # by what mails were refused or told to come again, in any soak that says something
@@ -70,6 +70,8 @@ def judge_mails(e):
 
 def judge_seen(e):
     """A soak in which something did not happen says nothing about it."""
+    if e.seconds < SEEN_SECONDS:
+        return []
     mails = [r for r in e.records if r.get("event") == "mail"]
     spf, by = {r.get("spf") for r in mails}, {r.get("by") for r in mails}
     rules = {rule.split(":")[0] for r in mails for rule in r.get("rules", ())}
@@ -80,9 +82,8 @@ def judge_seen(e):
     missing += [word for word in DONE if not e.ledger.counts[word]]
     missing += [f"a mail over {word}" for word in ("mx", "proxied") if word not in listeners]
     missing += [f"dns {word}" for word in LOOKUPS if not e.stats["dns"][word]]
-    if e.seconds >= LISTS_SECONDS:
-        missing += [] if e.messages(OUT) else ["a DNS list out of play"]
-        missing += [] if e.messages(BACK) else ["a DNS list back in play"]
+    missing += [] if e.messages(OUT) else ["a DNS list out of play"]
+    missing += [] if e.messages(BACK) else ["a DNS list back in play"]
     return [f"never seen: {what}" for what in missing]
 
 
