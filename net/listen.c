@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -49,4 +50,10 @@ enum net_accept net_accept(int listen_fd, int *fd_r, struct ip *ip_r, uint16_t *
 		return NET_ACCEPT_NONE;
 	bool no_file = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
 	return no_file ? NET_ACCEPT_NO_FILE : NET_ACCEPT_GONE;
+}
+
+bool net_accept_would(int listen_fd)
+{
+	struct pollfd p = { .fd = listen_fd, .events = POLLIN };
+	return poll(&p, 1, 0) != 0;
 }

@@ -21,5 +21,7 @@ enum net_accept {
 };
 /* *fd_r is non-blocking and close-on-exec. */
 enum net_accept net_accept(int listen_fd, int *fd_r, struct ip *ip_r, uint16_t *port_r) MUST_USE;
+/* Is somebody waiting? Much cheaper than to accept in vain, for which the kernel makes a socket first. */
+bool net_accept_would(int listen_fd) MUST_USE;
 
 #endif

@@ -182,6 +182,10 @@ static void accept_clients(struct worker *w, struct listener *l, unsigned most)
 		switch (net_accept(l->io.fd, &fd, &ip, &port)) {
 		case NET_ACCEPT_OK:
 			session_open(w, fd, &ip, port, l->number);
+			if (n == 0 && !net_accept_would(l->io.fd)) { /* most come alone */
+				l->ready = false;
+				return;
+			}
 			break;
 		case NET_ACCEPT_GONE:
 			break;

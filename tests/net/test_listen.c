@@ -39,11 +39,14 @@ static void check_family(const char *text)
 	assert_true(second >= 0);
 	close(second);
 	assert_int_equal(net_accept(l, &fd, &client, &client_port), NET_ACCEPT_NONE);
+	assert_false(net_accept_would(l));
 	int c = net_connect(&ip, port);
 	assert_true(c >= 0);
 	struct pollfd p = { .fd = l, .events = POLLIN };
 	assert_int_equal(poll(&p, 1, 5000), 1);
+	assert_true(net_accept_would(l));
 	assert_int_equal(net_accept(l, &fd, &client, &client_port), NET_ACCEPT_OK);
+	assert_false(net_accept_would(l));
 	assert_int_equal(net_connect_error(c), 0);
 	assert_memory_equal(&client, &ip, sizeof ip);
 	assert_int_equal(client_port, port_of(c));
