@@ -41,20 +41,26 @@ void net_conn_close(struct net_conn *c, struct net_loop *l)
 
 void net_conn_events(struct net_conn *c, unsigned events)
 {
-	if (events & NET_READ)
+	if (events & NET_READ) {
 		c->readable = true;
+		c->dry = false;
+	}
 	if (events & NET_HUP)
 		c->hup = true;
 }
 
-static enum net_result plain_read(struct net_conn *c, char *p, size_t cap, size_t *n_r)
+/* A short read has drained the socket (epoll(7)), unless the peer's end has been announced: that comes without another
+ * edge. */
+enum net_result net_conn_receive(struct net_conn *c, char *p, size_t cap, size_t *n_r)
 {
 	ssize_t n;
+	*n_r = 0;
 	do
 		n = recv(c->io.fd, p, cap, 0);
 	while (n < 0 && errno == EINTR);
+	c->dry = n < 0 ? errno == EAGAIN : n > 0 && (size_t)n < cap && !c->hup;
 	if (n < 0)
-		return errno == EAGAIN ? NET_AGAIN : NET_FAILED;
+		return c->dry ? NET_AGAIN : NET_FAILED;
 	*n_r = (size_t)n;
 	return n == 0 ? NET_EOF : NET_OK;
 }
@@ -64,20 +70,24 @@ enum net_result net_conn_read(struct net_conn *c, char *p, size_t cap, size_t *n
 	*n_r = 0;
 	if (!c->readable)
 		return NET_AGAIN;
-	enum net_result r = c->tls ? net_tls_read(c->tls, p, cap, n_r) : plain_read(c, p, cap, n_r);
-	/* A short read has drained the socket (epoll(7)), unless the peer's end has been announced: that comes without
-	 * another edge. TLS may hold decrypted bytes back, so it is asked until it says no. */
-	if (r == NET_AGAIN || (r == NET_OK && !c->tls && *n_r < cap && !c->hup))
+	enum net_result r = c->tls ? net_tls_read(c->tls, p, cap, n_r) : net_conn_receive(c, p, cap, n_r);
+	if (r == NET_AGAIN || (r == NET_OK && c->dry && !net_tls_holds(c->tls)))
 		c->readable = false;
 	return r;
 }
 
-static enum net_result plain_write(struct net_conn *c, struct slice s, size_t *n_r)
+bool net_conn_has_more(const struct net_conn *c)
+{
+	char first;
+	return net_tls_holds(c->tls) || recv(c->io.fd, &first, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+enum net_result net_conn_send(struct net_conn *c, struct slice s, bool more, size_t *n_r)
 {
 	ssize_t n;
-	int more = c->last_words ? MSG_MORE : 0; /* held back until the close, to leave in one packet with its FIN */
+	more |= c->last_words; /* held back until the close, to leave in one packet with its FIN */
 	do
-		n = send(c->io.fd, s.p, s.n, MSG_NOSIGNAL | more);
+		n = send(c->io.fd, s.p, s.n, MSG_NOSIGNAL | (more ? MSG_MORE : 0));
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return errno == EAGAIN ? NET_AGAIN : NET_FAILED;
@@ -91,7 +101,7 @@ enum net_result net_conn_flush(struct net_conn *c, struct net_loop *l)
 	while (buf_len(&c->out)) {
 		size_t n = 0;
 		struct slice all = buf_slice(&c->out);
-		enum net_result r = c->tls ? net_tls_write(c->tls, all, &n) : plain_write(c, all, &n);
+		enum net_result r = c->tls ? net_tls_write(c->tls, all, &n) : net_conn_send(c, all, false, &n);
 		if (r == NET_AGAIN && !c->watching_write) {
 			c->watching_write = true;
 			net_loop_watch(l, &c->io, NET_READ | NET_WRITE);
@@ -112,18 +122,12 @@ void net_conn_remind(struct net_conn *c, struct net_loop *l)
 	net_loop_watch(l, &c->io, NET_READ | NET_WRITE);
 }
 
-uint64_t net_conn_sent(const struct net_conn *c)
-{
-	return c->sent + net_tls_sent(c->tls);
-}
-
 uint64_t net_conn_acked(const struct net_conn *c)
 {
 	int waiting = 0; /* SIOCOUTQ of tcp(7), a FIN counted; a reset leaves it as it was */
-	uint64_t sent = net_conn_sent(c);
 	if (ioctl(c->io.fd, TIOCOUTQ, &waiting) != 0 || waiting < 0)
-		return sent;
-	return (uint64_t)waiting < sent ? sent - (uint64_t)waiting : 0;
+		return c->sent;
+	return (uint64_t)waiting < c->sent ? c->sent - (uint64_t)waiting : 0;
 }
 
 bool net_conn_end(struct net_conn *c)

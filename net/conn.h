@@ -26,12 +26,13 @@ struct net_tls;
 struct net_conn {
 	struct net_io io;
 	bool readable; /* not yet read dry since the last edge */
+	bool dry;      /* the socket is; in TLS what it gave may still be held, then it is readable */
 	bool hup;      /* the peer's end was announced: read on until NET_EOF */
 	bool watching_write;
 	bool last_words;     /* set before the last flush: close follows as soon as it is through */
 	struct net_tls *tls; /* owned; NULL in the clear */
 	struct buf out;
-	uint64_t sent; /* bytes, those of TLS left out */
+	uint64_t sent; /* bytes that the kernel took, in TLS those of its records */
 };
 
 /* Takes over the connected (or connecting) socket. `writing`: also report when it can be written,
@@ -56,14 +57,20 @@ enum net_result net_conn_flush(struct net_conn *c, struct net_loop *l) MUST_USE;
 /* Has the loop report the connection once more, at its next wait: for a reader that stops before it is dry, so that
  * others get their turn. */
 void net_conn_remind(struct net_conn *c, struct net_loop *l);
-/* Bytes that the kernel has been given so far (in TLS: of its records), and how many of them the peer's kernel has
- * acknowledged: also when the connection has been reset since. Where that cannot be known it is all of them. */
-uint64_t net_conn_sent(const struct net_conn *c);
+/* Something of the peer's is here that has not been read; it stays so. False also: its end, a reset. */
+bool net_conn_has_more(const struct net_conn *c);
+/* How many of the bytes `sent` the peer's kernel has acknowledged: also when the connection has been reset since. Where
+ * that cannot be known it is all of them. */
 uint64_t net_conn_acked(const struct net_conn *c);
 /* Ends our side behind what was flushed; what the peer says may still be read. False: it is gone. */
 bool net_conn_end(struct net_conn *c) MUST_USE;
 /* Gives back buffer memory; for a connection that goes idle with nothing left to send. */
 void net_conn_idle(struct net_conn *c);
+
+/* For net/tls.c alone: the socket below the records. */
+enum net_result net_conn_receive(struct net_conn *c, char *p, size_t cap, size_t *n_r);
+/* `more`: held back for what follows at once. */
+enum net_result net_conn_send(struct net_conn *c, struct slice s, bool more, size_t *n_r);
 
 /* A non-blocking connect(2) with TCP_NODELAY. Returns the socket or -1 (errno). When it is done the
  * loop reports NET_WRITE; net_connect_error() then gives 0 or the errno. */

@@ -20,13 +20,16 @@ static const char CIPHERS[] = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GC
 
 struct net_tls_ctx {
 	atomic_uint refs;
+	BIO_METHOD *wire; /* between OpenSSL and the socket */
 	size_t n;
 	SSL_CTX *ssl_ctx[]; /* one for each certificate; every session begins with the first */
 };
 
 struct net_tls {
 	SSL *ssl;
+	struct net_conn *conn;
 	struct net_tls_ctx *ctx;
+	bool broken; /* nothing more may be said in it */
 };
 
 static _Thread_local char last_error[160];
@@ -68,6 +71,7 @@ static void harden(SSL_CTX *c, bool tls13_only)
 	SSL_CTX_set_cipher_list(c, CIPHERS);
 	SSL_CTX_set_dh_auto(c, 1);
 	SSL_CTX_set_options(c, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+	SSL_CTX_set_read_ahead(c, 1); /* a flight, or a record with its head, in one call */
 	/* tickets carry the session: no cache that a flood could fill */
 	SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_mode(
@@ -182,21 +186,105 @@ static int choose(SSL *ssl, int *alert, void *arg)
 	return SSL_TLSEXT_ERR_NOACK;
 }
 
+/* ---- the wire ----
+ *
+ * What OpenSSL's own socket BIO cannot: a socket that is known to be dry is not asked, nobody is sent SIGPIPE, and what
+ * is followed by more at once does not leave alone. */
+static int wire_read(BIO *b, char *p, size_t cap, size_t *n_r)
+{
+	const struct net_tls *t = BIO_get_data(b);
+	BIO_clear_retry_flags(b);
+	switch (t->conn->dry ? NET_AGAIN : net_conn_receive(t->conn, p, cap, n_r)) {
+	case NET_OK:
+		return 1;
+	case NET_EOF:
+		BIO_set_flags(b, BIO_FLAGS_IN_EOF);
+		return 0;
+	case NET_AGAIN:
+		BIO_set_retry_read(b);
+		return -1;
+	case NET_FAILED:
+		break;
+	}
+	return -1;
+}
+
+/* A ticket of TLS 1.3 stands behind the handshake and nobody waits for it: it leaves with our next words. */
+static int wire_write(BIO *b, const char *p, size_t n, size_t *n_r)
+{
+	const struct net_tls *t = BIO_get_data(b);
+	bool ticket = SSL_get_state(t->ssl) == TLS_ST_SW_SESSION_TICKET;
+	BIO_clear_retry_flags(b);
+	enum net_result r = net_conn_send(t->conn, slice_of(p, n), ticket, n_r);
+	if (r == NET_AGAIN)
+		BIO_set_retry_write(b);
+	return r == NET_OK ? 1 : -1;
+}
+
+static long wire_ctrl(BIO *b, int what, long n, void *p)
+{
+	(void)n;
+	(void)p;
+	return what == BIO_CTRL_FLUSH || (what == BIO_CTRL_EOF && BIO_test_flags(b, BIO_FLAGS_IN_EOF));
+}
+
+static BIO_METHOD *wire_method(void)
+{
+	BIO_METHOD *m = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "connection");
+	if (m && BIO_meth_set_read_ex(m, wire_read) && BIO_meth_set_write_ex(m, wire_write) &&
+		BIO_meth_set_ctrl(m, wire_ctrl))
+		return m;
+	BIO_meth_free(m);
+	return NULL;
+}
+
+/* ---- contexts and connections ---- */
+
 static void ctx_free(struct net_tls_ctx *ctx)
 {
 	for (size_t i = 0; i < ctx->n; i++)
 		SSL_CTX_free(ctx->ssl_ctx[i]);
+	BIO_meth_free(ctx->wire);
 	mem_free(&ctx);
+}
+
+static struct net_tls_ctx *ctx_new(size_t n, char error_r[256])
+{
+	struct net_tls_ctx *ctx = mem_zalloc(sizeof *ctx + n * sizeof ctx->ssl_ctx[0]);
+	if (ctx && (ctx->wire = wire_method())) {
+		atomic_init(&ctx->refs, 1);
+		return ctx;
+	}
+	snprintf(error_r, 256, "out of memory for TLS");
+	mem_free(&ctx);
+	return NULL;
+}
+
+/* NULL: memory. */
+static struct net_tls *begin(struct net_conn *c, struct net_tls_ctx *ctx)
+{
+	struct net_tls *t = mem_zalloc(sizeof *t);
+	BIO *wire = t ? BIO_new(ctx->wire) : NULL;
+	SSL *ssl = wire ? SSL_new(ctx->ssl_ctx[0]) : NULL;
+	if (!ssl) {
+		BIO_free(wire);
+		mem_free(&t);
+		ERR_clear_error();
+		return NULL;
+	}
+	*t = (struct net_tls){ .ssl = ssl, .conn = c, .ctx = net_tls_ctx_ref(ctx) };
+	BIO_set_data(wire, t);
+	SSL_set_bio(ssl, wire, wire);
+	c->readable = true; /* the peer's first bytes may be there already */
+	c->dry = false;
+	return t;
 }
 
 struct net_tls_ctx *net_tls_server_ctx(const struct net_tls_files *files, size_t n, bool tls13_only, char error_r[256])
 {
-	struct net_tls_ctx *ctx = mem_zalloc(sizeof *ctx + n * sizeof ctx->ssl_ctx[0]);
-	if (!ctx) {
-		snprintf(error_r, 256, "out of memory for TLS");
+	struct net_tls_ctx *ctx = ctx_new(n, error_r);
+	if (!ctx)
 		return NULL;
-	}
-	atomic_init(&ctx->refs, 1);
 	for (; ctx->n < n; ctx->n++) {
 		SSL_CTX *c = ctx->ssl_ctx[ctx->n] = open_one(&files[ctx->n], tls13_only, error_r);
 		if (!c) {
@@ -227,36 +315,26 @@ void net_tls_ctx_unref(struct net_tls_ctx **ctx)
 
 bool net_tls_accept(struct net_conn *c, struct net_tls_ctx *ctx)
 {
-	struct net_tls *t = mem_zalloc(sizeof *t);
-	SSL *ssl = t ? SSL_new(ctx->ssl_ctx[0]) : NULL;
-	if (!ssl || SSL_set_fd(ssl, c->io.fd) != 1) {
-		SSL_free(ssl);
-		mem_free(&t);
-		ERR_clear_error();
-		return false;
-	}
-	SSL_set_accept_state(ssl);
-	t->ssl = ssl;
-	t->ctx = net_tls_ctx_ref(ctx);
-	c->tls = t;
-	c->readable = true; /* the ClientHello may be there already */
-	return true;
+	c->tls = begin(c, ctx);
+	if (c->tls)
+		SSL_set_accept_state(c->tls->ssl);
+	return c->tls;
 }
 
 /* ---- toward a server ---- */
 
 struct net_tls_ctx *net_tls_client_ctx(bool verify, const char *ca, char error_r[256])
 {
-	struct net_tls_ctx *ctx = mem_zalloc(sizeof *ctx + sizeof ctx->ssl_ctx[0]);
-	SSL_CTX *c = ctx ? SSL_CTX_new(TLS_client_method()) : NULL;
+	struct net_tls_ctx *ctx = ctx_new(1, error_r);
+	if (!ctx)
+		return NULL;
+	SSL_CTX *c = ctx->ssl_ctx[0] = SSL_CTX_new(TLS_client_method());
 	if (!c) {
 		snprintf(error_r, 256, "out of memory for TLS");
-		mem_free(&ctx);
+		ctx_free(ctx);
 		return NULL;
 	}
-	atomic_init(&ctx->refs, 1);
 	ctx->n = 1;
-	ctx->ssl_ctx[0] = c;
 	harden(c, false);
 	SSL_CTX_set_verify(c, verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
 	bool loaded =
@@ -281,21 +359,16 @@ static bool is_for(SSL *ssl, const char *name)
 
 bool net_tls_connect(struct net_conn *c, struct net_tls_ctx *ctx, const char *name, struct net_tls_session *session)
 {
-	struct net_tls *t = mem_zalloc(sizeof *t);
-	SSL *ssl = t ? SSL_new(ctx->ssl_ctx[0]) : NULL;
-	if (!ssl || SSL_set_fd(ssl, c->io.fd) != 1 || !is_for(ssl, name)) {
-		SSL_free(ssl);
-		mem_free(&t);
+	c->tls = begin(c, ctx);
+	if (c->tls && !is_for(c->tls->ssl, name)) {
+		net_tls_free(&c->tls);
 		ERR_clear_error();
-		return false;
 	}
+	if (!c->tls)
+		return false;
 	if (session)
-		SSL_set_session(ssl, (SSL_SESSION *)session);
-	SSL_set_connect_state(ssl);
-	t->ssl = ssl;
-	t->ctx = net_tls_ctx_ref(ctx);
-	c->tls = t;
-	c->readable = true;
+		SSL_set_session(c->tls->ssl, (SSL_SESSION *)session);
+	SSL_set_connect_state(c->tls->ssl);
 	return true;
 }
 
@@ -339,6 +412,7 @@ static enum net_result why(struct net_tls *t, int ret)
 	case SSL_ERROR_ZERO_RETURN:
 		return NET_EOF;
 	default:
+		t->broken = true;
 		note_error("connection ended without a TLS close");
 		return NET_FAILED;
 	}
@@ -374,14 +448,15 @@ enum net_result net_tls_write(struct net_tls *t, struct slice s, size_t *n_r)
 
 void net_tls_close_notify(struct net_tls *t)
 {
+	bool said = t->broken || (SSL_get_shutdown(t->ssl) & SSL_SENT_SHUTDOWN);
 	ERR_clear_error();
-	if (SSL_is_init_finished(t->ssl) && SSL_shutdown(t->ssl) < 0)
+	if (!said && SSL_is_init_finished(t->ssl) && SSL_shutdown(t->ssl) < 0)
 		ERR_clear_error(); /* the peer is gone: nobody is left to hear it */
 }
 
-uint64_t net_tls_sent(const struct net_tls *t)
+bool net_tls_holds(const struct net_tls *t)
 {
-	return t ? BIO_number_written(SSL_get_wbio(t->ssl)) : 0;
+	return t && SSL_has_pending(t->ssl);
 }
 
 const char *net_tls_version(const struct net_tls *t)

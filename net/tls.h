@@ -49,6 +49,8 @@ const char *net_tls_version(const struct net_tls *t);
 const char *net_tls_cipher(const struct net_tls *t);
 /* The name that the client asked for (SNI), "": none; as long as the connection. */
 const char *net_tls_server_name(const struct net_tls *t);
+/* Bytes of the peer's were taken from the socket and are not read yet; NULL: none. */
+bool net_tls_holds(const struct net_tls *t);
 /* What went wrong in this thread's last handshake or read, in words. */
 const char *net_tls_error(void);
 
@@ -56,7 +58,5 @@ const char *net_tls_error(void);
 enum net_result net_tls_read(struct net_tls *t, char *p, size_t cap, size_t *n_r);
 enum net_result net_tls_write(struct net_tls *t, struct slice s, size_t *n_r);
 void net_tls_close_notify(struct net_tls *t);
-/* Bytes of records given to the kernel; NULL: none. */
-uint64_t net_tls_sent(const struct net_tls *t);
 
 #endif

@@ -94,7 +94,7 @@ void receipt_flushed(struct session *s)
 	for (struct mail *m = s->unheard; m; m = m->next) {
 		in_file |= m->spool.fd >= 0;
 		if (!m->reply_end)
-			m->reply_end = net_conn_sent(&s->conn);
+			m->reply_end = s->conn.sent;
 	}
 	if (in_file)
 		receipt_look(s);

@@ -282,7 +282,7 @@ static void shake_hands(struct session *s)
 static bool is_gone(struct session *s)
 {
 	char c;
-	if (!s->conn.hup)
+	if (!s->conn.hup || net_tls_holds(s->conn.tls))
 		return false;
 	ssize_t n = recv(s->conn.io.fd, &c, 1, MSG_PEEK | MSG_DONTWAIT);
 	if (n < 0)

@@ -38,13 +38,12 @@ void talk_answer(struct session *s, unsigned code, struct slice text)
  * talks to. */
 static void note_early_talk(struct session *s)
 {
-	char c;
 	bool held = s->tally.waited_ms || s->tally.dns_ms;
 	if (s->early_talker || !held || !s->conn.readable || s->by_xclient)
 		return;
 	if (s->conn.tls && s->conn.hup) /* below TLS its farewell looks like any other record */
 		return;
-	if (recv(s->conn.io.fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) <= 0)
+	if (!net_conn_has_more(&s->conn))
 		return;
 	s->early_talker = true;
 	s->tally.offence = SLICE("early-talk");

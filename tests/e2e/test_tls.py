@@ -2,6 +2,7 @@
 import shutil
 import socket
 import ssl
+import struct
 import subprocess
 import warnings
 
@@ -286,6 +287,25 @@ def test_tls_from_the_first_byte(wrapped, backend, folder, cert):
         assert c.cmd("QUIT").code == 221
     assert b"with ESMTPS" in b.one_mail().body
     assert g.journaled("mail", verdict="accepted")[0]["cipher"]
+
+
+def segments(sock):
+    """With data, that have come so far: tcpi_data_segs_in."""
+    return struct.unpack_from("I", sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 160), 152)[0]
+
+
+def test_what_belongs_together_is_one_segment(wrapped, backend):
+    g = wrapped(backend())
+    seen = []
+    for _ in range(5):  # what is held back for more than 200 ms the kernel sends
+        with within(g.port) as c:
+            assert c.reply().code == 220
+            greeted = segments(c.sock)
+            assert c.cmd("QUIT").code == 221
+            assert c.at_end() == b""
+            seen.append((greeted, segments(c.sock) - greeted))
+    assert min(n for n, _ in seen) == 2, "a handshake's flight, the ticket with the greeting"
+    assert min(n for _, n in seen) == 1, "221 with TLS's farewell"
 
 
 def test_clear_text_gets_no_word_of_smtp(wrapped, backend):

@@ -157,6 +157,31 @@ static void a_record_is_read_in_parts(void **state)
 	close_pair(&p);
 }
 
+/* A client that talks on behind the last of its handshake: one call takes both from the socket. */
+static void what_came_with_the_handshake_is_not_lost(void **state)
+{
+	(void)state;
+	struct pair p;
+	struct net_tls_ctx *ctx = server_ctx(1, false);
+	open_pair(&p, ctx);
+	while (SSL_do_handshake(p.client) != 1) {
+		turn(&p);
+		assert_int_equal(net_tls_handshake(&p.conn, p.loop), NET_AGAIN);
+		assert_false(net_conn_has_more(&p.conn));
+	}
+	assert_int_equal(SSL_write(p.client, "EHLO x\r\n", 8), 8);
+	assert_int_equal(SSL_write(p.client, "NOOP\r\n", 6), 6);
+	turn(&p);
+	assert_int_equal(net_tls_handshake(&p.conn, p.loop), NET_OK);
+	assert_true(p.conn.dry && net_conn_has_more(&p.conn));
+	wants_text(&p, "EHLO x\r\n");
+	assert_true(p.conn.readable);
+	wants_text(&p, "NOOP\r\n");
+	assert_false(p.conn.readable || net_conn_has_more(&p.conn)); /* dry, without another system call */
+	close_pair(&p);
+	net_tls_ctx_unref(&ctx);
+}
+
 static void put_pattern(struct pair *p, unsigned from, unsigned to)
 {
 	for (unsigned i = from; i < to; i++)
@@ -233,6 +258,20 @@ static void a_changed_record_is_a_failure(void **state)
 	turn(&p);
 	assert_int_equal(net_conn_read(&p.conn, in, sizeof in, &n), NET_FAILED);
 	assert_non_null(strstr(net_tls_error(), "bad record mac"));
+	close_pair(&p);
+}
+
+static void a_peer_that_left_sends_no_signal(void **state)
+{
+	(void)state;
+	struct pair p;
+	open_shaken(&p);
+	signal(SIGPIPE, SIG_DFL);
+	close_peer(&p);
+	assert_true(buf_put(&p.conn.out, SLICE("250 mx\r\n")));
+	assert_int_equal(net_conn_flush(&p.conn, p.loop), NET_FAILED);
+	net_conn_close(&p.conn, p.loop);
+	signal(SIGPIPE, SIG_IGN);
 	close_pair(&p);
 }
 
@@ -407,10 +446,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(data_goes_both_ways),
 		cmocka_unit_test(a_record_is_read_in_parts),
+		cmocka_unit_test(what_came_with_the_handshake_is_not_lost),
 		cmocka_unit_test(a_peer_that_does_not_read_is_waited_for),
 		cmocka_unit_test(a_close_in_good_order_is_the_end),
 		cmocka_unit_test(a_cut_connection_is_a_failure),
 		cmocka_unit_test(a_changed_record_is_a_failure),
+		cmocka_unit_test(a_peer_that_left_sends_no_signal),
 		cmocka_unit_test(our_close_is_in_good_order),
 		cmocka_unit_test(what_was_agreed_has_a_name),
 		cmocka_unit_test(the_name_chooses_the_certificate),
