@@ -289,6 +289,30 @@ def test_xclient_begins_a_session(trusting):
     wait.until(lambda: g.ctl_json("stats")["sessions"]["now"] == 0, 10, "the end")
 
 
+def test_xclient_within_tls(trusting, folder):
+    """The connection's TLS goes on, who was named within it starts anew; what is named in the clear may begin TLS."""
+    cert, key = certs.make(folder)
+    g, b = trusting()
+    g.configure(listeners=listener(g.port, xclient_from=[PROXY], tls="starttls"),
+                tls={"certificates": ({"cert": cert, "key": key},)})
+    g.stop()
+    g.start()
+    with Client(g.port, PROXY) as c:
+        c.ehlo()
+        assert c.cmd("XCLIENT ADDR=198.51.100.7").code == 220
+        assert "STARTTLS" in c.ehlo()
+        c.starttls()
+        c.ehlo()
+        assert c.mail().code == 250
+        assert c.cmd("XCLIENT ADDR=198.51.100.8").code == 220
+        assert c.cmd("MAIL FROM:<a@client.test>").code == 503
+        assert "STARTTLS" not in c.ehlo()
+        assert c.mail().code == 250
+    assert [m.client["ADDR"] for m in b.mails] == ["198.51.100.7", "198.51.100.8"]
+    assert all(b"with ESMTPS" in m.body for m in b.mails)
+    assert len({s["id"] for s in g.journaled("session", 3)}) == 3
+
+
 def test_xclient_of_others_is_refused(trusting):
     g, _ = trusting()
     with Client(g.port, "127.0.0.1") as c:

@@ -169,6 +169,18 @@ def test_term_ends_an_idle_server_at_once(guard, backend):
         assert code == 0 and seconds < 5
 
 
+def test_term_turns_nobody_away_without_a_word(guard, backend):
+    """Who has connected and was not accepted yet gets a greeting and a 421, not a reset."""
+    g = guard(backend())
+    g.signal(signal.SIGSTOP)
+    knocking = [Client(g.port, f"127.0.0.{n + 1}", greet=False) for n in range(40)]
+    g.signal(signal.SIGTERM)
+    g.signal(signal.SIGCONT)
+    for c in knocking:
+        assert c.replies_at_end() == [220, 421]
+    assert g.wait_end(10) == 0
+
+
 def test_term_lets_a_mail_finish(guard, backend):
     b = backend()
     g = guard(b, server={"drain": "20s"})
