@@ -347,8 +347,8 @@ def targets(pid):
     return found
 
 
-def test_a_busy_backend_is_waited_for_only_so_long(guard, backend):
-    """All connections stuck: the listener stays up, others still get answers."""
+def test_a_busy_backend_does_not_hold_the_listener(guard, backend):
+    """All connections stuck: others still get answers. (That it is waited for only so long: tests/relay/test_limits.c.)"""
     b = backend({"dot": SILENCE})
     g = guard(b, relay={"connections": 1}, server={"drain": "1s"})
     with Client(g.port) as c:
