@@ -348,7 +348,7 @@ def targets(pid):
 
 
 def test_a_busy_backend_does_not_hold_the_listener(guard, backend):
-    """All connections stuck: others still get answers. (That it is waited for only so long: tests/relay/test_limits.c.)"""
+    """All connections stuck: others still get answers. (How long it is waited for: tests/relay/test_limits.c.)"""
     b = backend({"dot": SILENCE})
     g = guard(b, relay={"connections": 1}, server={"drain": "1s"})
     with Client(g.port) as c:
