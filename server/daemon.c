@@ -10,6 +10,7 @@
 #include "server/privileges.h"
 #include "server/reload.h"
 #include "server/replay_log.h"
+#include "server/rights.h"
 #include "server/sandbox.h"
 #include "server/seats.h"
 #include "server/sources.h"
@@ -101,18 +102,25 @@ static void open_folder_of(const char *what, const char *path, const char *user)
 		log_warn("%s: %s: %s", what, folder, strerror(errno));
 }
 
-void daemon_check_replay(const struct settings *s)
+static void check_replay(const struct settings *s)
 {
 	const char *path = s->log.replay;
 	char folder[PATH_MAX];
 	if (!*path || !folder_of(path, folder) || access(folder, F_OK) < 0) /* it is made at the start */
 		return;
-	if (!privileges_look_as(s->server.user))
-		return; /* there is no such user, which is told at the start */
 	bool there = faccessat(AT_FDCWD, path, F_OK, AT_EACCESS) == 0;
 	if (faccessat(AT_FDCWD, there ? path : folder, there ? R_OK | W_OK : W_OK | X_OK, AT_EACCESS) < 0)
 		log_warn("log.replay = \"%s\": %s%s cannot be written%s%s: %s", path, there ? "" : "its folder ",
 			there ? "it" : folder, *s->server.user ? " by the user " : "", s->server.user, strerror(errno));
+}
+
+void daemon_check_files(const struct settings *s)
+{
+	if (privileges_look_as(s->server.user)) { /* else there is no such user, which is told at the start */
+		check_replay(s);
+		rights_tell(&s->tls.certificates);
+	}
+	privileges_look_back();
 }
 
 static bool open_maildirs(const struct settings_backends *b, const char *user)
@@ -324,6 +332,7 @@ static bool prepare(struct app *app, struct ctl_server **ctl_r)
 		return false;
 	if (!privileges_drop(s->server.user, why))
 		return fail(why);
+	rights_tell(&s->tls.certificates);
 	privileges_harden();
 	if (s->server.sandbox && !sandbox_close(s, app->settings_path, why))
 		return fail(why);

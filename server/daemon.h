@@ -12,8 +12,8 @@
 /* Runs until a signal ends it. Returns the exit code: 0 clean end, 1 fault. */
 int daemon_run(const char *settings_path, const char *hostname);
 
-/* Warns on stderr when log.replay cannot be written by the account that the server will run as: for --check. The
- * process becomes that account, so it comes last. */
-void daemon_check_replay(const struct settings *s);
+/* Warns on stderr of what the account that the server will run as may not do: write log.replay, read the keys of
+ * certificates again. For --check. */
+void daemon_check_files(const struct settings *s);
 
 #endif

@@ -4,9 +4,9 @@
 #include "score/evidence.h"
 #include "score/tape.h"
 #include "server/resolvers.h"
+#include "server/rights.h"
 #include "server/sources.h"
 
-#include <errno.h>
 
 /* ---- recipients ---- */
 
@@ -73,13 +73,16 @@ static bool open_certificate(
 	g->tls = net_tls_server_ctx(files, t->certificates.count, t->minimum == SETTINGS_TLS_1_3, why);
 	if (g->tls)
 		return true;
+	char words[RIGHTS_WORDS];
+	bool denied = rights_missing_of(&t->certificates, words);
+	const char *tie = denied ? "; " : "", *what_to_do = denied ? words : "";
 	if (old && old->tls) {
 		g->tls = net_tls_ctx_ref(old->tls);
-		settings_fault_add(faults, SETTINGS_WARNING, path, 0, "%s; the certificate in use is kept%s", why,
-			strstr(why, strerror(EACCES)) ? "; server.user or a group of it must be able to read it" : "");
+		settings_fault_add(faults, SETTINGS_WARNING, path, 0, "%s; the certificate in use is kept%s%s", why,
+			tie, what_to_do);
 		return true;
 	}
-	settings_fault_add(faults, SETTINGS_ERROR, path, 0, "%s", why);
+	settings_fault_add(faults, SETTINGS_ERROR, path, 0, "%s%s%s", why, tie, what_to_do);
 	return false;
 }
 

@@ -81,7 +81,7 @@ static int check_or_dump(const struct arguments *a, const char *hostname)
 	if (g && a->mode == OPT_DUMP)
 		code = dump(g);
 	if (g)
-		daemon_check_replay(g->settings);
+		daemon_check_files(g->settings);
 	generation_unref(&g);
 	settings_faults_release(&faults);
 	return code;

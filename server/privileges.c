@@ -129,6 +129,12 @@ bool privileges_look_as(const char *user)
 	return pw && initgroups(pw->pw_name, pw->pw_gid) == 0 && setegid(pw->pw_gid) == 0 && seteuid(pw->pw_uid) == 0;
 }
 
+void privileges_look_back(void)
+{
+	if (getuid() == 0 && seteuid(0) == 0 && setegid(getgid()) < 0)
+		log_warn("setegid: %s", strerror(errno));
+}
+
 void privileges_harden(void)
 {
 	setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });

@@ -26,6 +26,8 @@ bool privileges_give_file(const char *path, const char *user) MUST_USE;
 
 /* Files are seen with that user's rights from now on, when we are root: for --check. False: there is none such. */
 bool privileges_look_as(const char *user) MUST_USE;
+/* No longer. Supplementary groups stay that user's. */
+void privileges_look_back(void);
 
 /* No core dumps, no debugger, no new privileges by exec. */
 void privileges_harden(void);

@@ -2,12 +2,15 @@
 import os
 import pathlib
 import pwd
+import re
 import ssl
+import subprocess
 
 import pytest
 
 from harness import certs, mails, wait
 from harness.client import Client
+from harness.guard import program, run_guard
 
 needs_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can give up root")
 ACCOUNT = "nobody"
@@ -98,8 +101,8 @@ def der(cert):
 
 @needs_root
 def test_keys_are_read_again_after_root_is_given_up(guard, backend, folder):
-    """A key for root alone serves from the start on, but cannot be read again: the old certificate stays, and the log
-    says what to do. One that the account's group may read is replaced while the server runs."""
+    """A key for root alone serves from the start on, but cannot be read again: that is said at once, and at the reload
+    the old certificate stays and the log says what to do. Then the certificate is replaced while the server runs."""
     account = pwd.getpwnam(ACCOUNT)
     cert, key = certs.make(folder)
     os.chmod(key, 0o600)
@@ -108,6 +111,7 @@ def test_keys_are_read_again_after_root_is_given_up(guard, backend, folder):
     g.configure(server={"user": ACCOUNT}, tls={"certificates": ({"cert": cert, "key": key},)},
                 listeners=({"name": "mx", "address": [f"127.0.0.1:{g.port}"], "tls": "starttls"},))
     g.start()
+    g.said("read at the start, by root, but not again at a reload: server.user or a group of it")
     first = der(cert)
     assert certificate(g.port) == first
     certs.make(folder)
@@ -115,10 +119,59 @@ def test_keys_are_read_again_after_root_is_given_up(guard, backend, folder):
     g.reload()
     assert "server.user or a group of it must be able to read it" in g.said("certificate in use is kept")
     assert certificate(g.port) == first != der(cert)
-    os.chown(key, 0, account.pw_gid)
-    os.chmod(key, 0o640)
+    subprocess.run(["sh", "-ec", f"chgrp {account.pw_gid} {key} && chmod g+r {key}"], check=True)
     g.reload()
     wait.until(lambda: certificate(g.port) == der(cert), 10, "the new certificate")
+
+
+@needs_root
+@pytest.mark.parametrize("how", ["key", "folder", "link"])
+def test_check_says_how_a_key_can_be_read_again(guard, backend, folder, how):
+    """By a command that does it: until nothing is left to be said. As with certbot the key may be a link."""
+    account = pwd.getpwnam(ACCOUNT)
+    cert, key = certs.make(folder)
+    os.chmod(key, 0o600)
+    private = folder / "private"
+    private.mkdir()
+    private.chmod(0o755 if how == "key" else 0o700)
+    os.rename(key, private / "1.key")
+    key = private / "1.key"
+    if how == "link":
+        key = folder / "link.key"
+        key.symlink_to("private/1.key")
+    g = guard(backend(), start=False)
+    g.configure(server={"user": ACCOUNT}, tls={"certificates": ({"cert": cert, "key": str(key)},)},
+                listeners=({"name": "mx", "address": [f"127.0.0.1:{g.port}"], "tls": "starttls"},))
+    done = run_guard("-c", g.config, "--check")
+    commands = []
+    while "not again at a reload" in done.stderr and len(commands) < 3:
+        commands += re.findall(r'must be able to [a-z ]+: (chgrp [^"]*)', done.stderr)
+        subprocess.run(["sh", "-ec", commands[-1]], check=True)
+        done = run_guard("-c", g.config, "--check")
+    assert done.returncode == 0 and "reload" not in done.stderr, done
+    wanted = [f"chgrp {account.pw_gid} {private} && chmod g+x {private}"] if how != "key" else []
+    real = key.parent / "private/1.key" if how == "link" else key
+    assert commands == [*wanted, f"chgrp {account.pw_gid} {real} && chmod g+r {real}"]
+    os.chown(real, 0, 1)  # a group that has it already keeps it
+    assert f"usermod -aG 1 USER, for {real}, and restart" in run_guard("-c", g.config, "--check").stderr
+
+
+@needs_root
+def test_a_key_that_the_account_may_not_read_is_a_fault_that_says_what_to_do(guard, backend, folder):
+    """As under the systemd unit, where the server never was root."""
+    account = pwd.getpwnam(ACCOUNT)
+    cert, key = certs.make(folder)
+    os.chmod(key, 0o600)
+    g = guard(backend(), start=False)
+    os.chown(g.folder, account.pw_uid, account.pw_gid)
+    g.configure(tls={"certificates": ({"cert": cert, "key": key},)},
+                listeners=({"name": "mx", "address": [f"127.0.0.1:{g.port}"], "tls": "starttls"},))
+    as_account = ["setpriv", "--reuid", ACCOUNT, "--regid", str(account.pw_gid), "--clear-groups"]
+    done = subprocess.run([*as_account, program("SMTPGUARDD"), "-c", g.config, "--check"], capture_output=True,
+                          text=True)
+    assert done.returncode == 1
+    assert f"Permission denied; server.user or a group of it must be able to read it: chgrp {account.pw_gid} {key} " \
+           f"&& chmod g+r {key}" in done.stderr
 
 
 @needs_root

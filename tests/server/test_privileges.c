@@ -268,6 +268,27 @@ static int set_up(void **state)
 	return mkdtemp(folder) ? 0 : -1;
 }
 
+static void look(void)
+{
+	const struct passwd *pw = getpwnam(ACCOUNT);
+	uid_t account = pw->pw_uid;
+	MUST(!privileges_look_as("no-such-account-here"));
+	MUST(geteuid() == 0);
+	MUST(privileges_look_as(""));
+	MUST(geteuid() == 0);
+	MUST(privileges_look_as(ACCOUNT));
+	MUST(geteuid() == account && getuid() == 0);
+	privileges_look_back();
+	MUST(geteuid() == 0 && getegid() == getgid());
+}
+
+static void a_look_with_other_eyes(void **state)
+{
+	(void)state;
+	need_root();
+	in_a_child(look);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -277,6 +298,7 @@ int main(void)
 		cmocka_unit_test(who_is_not_root_gives_its_capabilities_away),
 		cmocka_unit_test(a_hardened_process_leaves_no_core),
 		cmocka_unit_test(the_limit_of_descriptors_is_raised),
+		cmocka_unit_test(a_look_with_other_eyes),
 		cmocka_unit_test(a_folder_is_made_and_given),
 		cmocka_unit_test(a_folder_that_cannot_be_is_told),
 	};
