@@ -38,11 +38,11 @@ void session_describe(const struct session *s, struct session_info *info_r)
 		.client = s->peer.ip,
 		.port = s->peer.port,
 		.state = state_name(s),
-		.tls = s->conn.tls || !s->via ? net_tls_version(s->conn.tls) : s->via->version,
 		.recipients = s->mail ? s->mail->taken : 0,
 		.age_ms = s->worker->now_ms - s->opened_ms,
 	};
 	id_format(s->id, info_r->id);
+	copy_text(info_r->tls, sizeof info_r->tls, session_tls_version(s));
 	copy_text(info_r->helo, sizeof info_r->helo, session_helo(s));
 	if (s->mail)
 		copy_text(info_r->from, sizeof info_r->from, s->mail->sender);

@@ -115,7 +115,7 @@ struct session_info {
 	uint16_t port;
 	char helo[64], from[96];
 	const char *state; /* static */
-	const char *tls;   /* static; "" in the clear */
+	char tls[16];	   /* "" in the clear; a proxied session owns its own, and may be gone when this is read */
 	uint32_t recipients;
 	unsigned worker; /* filled in by the control thread */
 	uint64_t age_ms;

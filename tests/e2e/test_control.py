@@ -5,6 +5,7 @@ import signal
 import socket
 import stat
 import subprocess
+import threading
 
 import pytest
 
@@ -54,6 +55,30 @@ def test_sessions(guard, backend):
         assert one["recipients"] == 1 and one["worker"] in (0, 1)
         assert len(g.ctl_json("sessions", "--top", "1")["sessions"]) == 1
         assert "127.4.5.6" in g.ctl("sessions").stdout
+
+
+def test_sessions_of_a_proxy_that_end_while_they_are_shown(guard, backend):
+    """What is shown is a copy: the session may be gone by then. (ThreadSanitizer and AddressSanitizer see it.)"""
+    g = guard(backend(), start=False)
+    g.configure(listeners=({"name": "mx", "address": [f"127.0.0.1:{g.port}"], "tls": "off",
+                            "proxy_protocol_from": ["127.4.0.0/16"]},))
+    g.start()
+    end = threading.Event()
+
+    def come_and_go():
+        while not end.is_set():
+            with Client(g.port, "127.4.5.6", greet=False) as c:
+                c.send("PROXY TCP4 198.51.100.7 192.0.2.25 4711 25\r\n")
+                c.reply()
+
+    threads = [threading.Thread(target=come_and_go) for _ in range(4)]
+    for t in threads:
+        t.start()
+    for _ in range(100):
+        assert g.ctl("sessions").returncode == 0
+    end.set()
+    for t in threads:
+        t.join()
 
 
 def test_a_name_from_outside_cannot_write_on_the_terminal(guard, backend):

@@ -110,6 +110,7 @@ def test_facts_of_its_tls(behind):
     tls = tlv(0x20, b"\x01" + struct.pack(">I", 0) + tlv(0x21, b"TLSv1.3") + tlv(0x23, b"TLS_AES_256_GCM_SHA384"))
     with connect(g, v2(tlvs=tls)) as c:
         assert "STARTTLS" not in c.ehlo()
+        assert [s["tls"] for s in g.ctl_json("sessions")["sessions"]] == ["TLSv1.3"]
         assert c.mail().code == 250
     assert b"with ESMTPS" in b.one_mail().body and b"TLS_AES_256_GCM_SHA384" in b.mails[0].body
     assert g.journaled("mail", verdict="accepted")[0]["tls"] in ("TLSv1.3", "1.3")
