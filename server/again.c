@@ -59,6 +59,7 @@ static void forget_former(struct session *s)
 	s->helo_n = 0;
 	s->tally = (struct tally){ 0 };
 	s->throttle = (struct throttle){ 0 };
+	s->pace = (struct pace){ 0 };
 	s->judgement = (struct score_case){ 0 };
 	s->would = (struct score_decision){ .rule = SCORE_NO_RULE };
 	s->replay_step = 0;

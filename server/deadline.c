@@ -33,33 +33,49 @@ void deadline_after(struct session *s, uint64_t ms)
 		net_wheel_arm(&w->wheel, &s->timer, s->deadline_ms);
 }
 
+void deadline_body(struct session *s)
+{
+	uint64_t now = s->worker->now_ms;
+	s->pace = (struct pace){ true, now, now, s->tally.bytes, 0 };
+}
+
+/* A body, or a chunk that is refused: its bytes have to come all the same. */
+static bool sends_body(const struct session *s)
+{
+	return s->in_body || smtp_server_drops_body(&s->smtp);
+}
+
 static uint64_t silence_allowed(const struct session *s)
 {
 	const struct settings_limits *l = &s->generation->settings->limits;
 	if (s->policy)
 		return policy_quiet_ms(s);
-	if (s->in_body)
+	if (sends_body(s))
 		return l->data_timeout_ms;
 	return pressure_is_high(s->worker->app) && l->stress_timeout_ms < l->command_timeout_ms ? l->stress_timeout_ms
 												: l->command_timeout_ms;
 }
 
-/* A body that is refused already gives no events, but its client goes on sending, and is to hear why at its end. */
+/* What is refused already gives no events, but its client goes on sending, and is to hear why at its end. */
 static void hear_refused_body(struct session *s)
 {
-	if (!s->in_body || !s->smtp.body.fault || s->mail->heard_bytes == s->tally.bytes)
+	if (!smtp_server_drops_body(&s->smtp) || s->pace.heard == s->tally.bytes)
 		return;
-	s->mail->heard_bytes = s->tally.bytes;
+	s->pace.heard = s->tally.bytes;
 	s->heard_ms = s->worker->now_ms;
 }
 
 void deadline_client(struct session *s)
 {
+	bool body = sends_body(s);
+	if (body && !s->pace.measured)
+		deadline_body(s);
+	s->pace.measured = body;
 	hear_refused_body(s);
 	uint64_t now = s->worker->now_ms, due = s->heard_ms + silence_allowed(s);
 	uint64_t left = due > now ? due - now : 0;
-	if (s->in_body) { /* measured at set times: bytes that trickle in do not put it off */
-		uint64_t measure_ms = s->mail->measured_ms + RATE_EVERY_MS;
+	if (body) { /* measured at set times: bytes that trickle in do not put it off */
+		uint64_t measure_ms = s->pace.looked_ms + RATE_EVERY_MS;
 		uint64_t to_measure = measure_ms > now ? measure_ms - now : 0;
 		left = left < to_measure ? left : to_measure;
 	}
@@ -72,15 +88,15 @@ void deadline_press(struct session *s)
 		deadline_client(s);
 }
 
-static bool too_slow(const struct session *s)
+static bool too_slow(struct session *s)
 {
 	const struct settings_limits *l = &s->generation->settings->limits;
 	uint64_t now = s->worker->now_ms, floor = l->min_data_rate;
-	uint64_t bytes = s->tally.bytes - s->mail->bytes_before;
-	if (bytes < s->mail->body_bytes) /* it began in the packet of its DATA */
+	uint64_t bytes = s->tally.bytes - s->pace.before;
+	if (s->mail && bytes < s->mail->body_bytes) /* it began in the packet of its DATA */
 		bytes = s->mail->body_bytes;
-	s->mail->measured_ms = now;
-	uint64_t taken_ms = now - s->mail->body_started_ms;
+	s->pace.looked_ms = now;
+	uint64_t taken_ms = now - s->pace.started_ms;
 	uint64_t free_ms = l->data_timeout_ms < RATE_GRACE_MS ? l->data_timeout_ms : RATE_GRACE_MS;
 	if (now - s->opened_ms > l->session_time_ms && floor < LATE_RATE)
 		floor = LATE_RATE;
@@ -92,8 +108,7 @@ static void end_throttle(struct session *s)
 {
 	uint64_t now = s->worker->now_ms, held = now - s->throttle.filled_ms;
 	s->heard_ms += held;
-	if (s->in_body)
-		s->mail->body_started_ms += held;
+	s->pace.started_ms += held;
 	s->awaiting = AWAIT_CLIENT;
 	session_pump(s);
 }
@@ -107,7 +122,7 @@ void deadline_throttle(struct session *s)
 static void client_is_late(struct session *s)
 {
 	uint64_t now = s->worker->now_ms;
-	bool body = s->in_body;
+	bool body = sends_body(s);
 	if (s->policy) {
 		policy_look(s);
 		return;

@@ -66,10 +66,7 @@ struct mail {
 	enum spool_result spooled;
 	struct smtp_auth_filter *auth_filter; /* NULL: nothing is taken out of the header */
 	struct smtp_hops hops;
-	uint64_t body_started_ms, body_bytes;
-	uint64_t measured_ms; /* when its rate was looked at last */
-	uint64_t bytes_before; /* those of the session when it began */
-	uint64_t heard_bytes;  /* those when something was last heard of it, once it is refused */
+	uint64_t body_bytes;
 	uint64_t dot_ms; /* when its end came; 0: not yet */
 
 	bool keeps_header; /* some rule wants to read it */

@@ -73,6 +73,14 @@ struct via {
 	uint16_t dest_port;
 };
 
+/* How fast a body comes, or a chunk that is refused; see deadline.c. */
+struct pace {
+	bool measured;
+	uint64_t started_ms, looked_ms; /* looked: at its rate, for the last time */
+	uint64_t before;		/* bytes of the session when it began, */
+	uint64_t heard; /* and when something was last heard of it, once it is refused */
+};
+
 /* For the journal's session line. */
 struct tally {
 	uint64_t bytes;
@@ -116,6 +124,7 @@ struct session {
 	size_t helo_n;
 	struct standing standing;
 	struct throttle throttle;
+	struct pace pace;
 	struct lookups *lookups; /* owned; NULL: nothing was asked of the DNS */
 	uint64_t dns_since_ms;
 	struct buf in; /* input that could not be used yet */

@@ -275,9 +275,8 @@ static void on_data(struct session *s)
 	uint64_t wants = score_rules_wants(rules, SCORE_DATA, &f, &s->judgement) |
 			 score_rules_wants(rules, SCORE_MESSAGE, &f, &s->judgement);
 	s->mail->keeps_header = wants & SCORE_HAS_HEADERS;
-	s->mail->body_started_ms = s->mail->measured_ms = s->worker->now_ms;
-	s->mail->bytes_before = s->tally.bytes;
 	s->in_body = true;
+	deadline_body(s);
 	talk_answer(s, 354, SLICE("End data with <CR><LF>.<CR><LF>"));
 }
 
@@ -325,7 +324,7 @@ static void judge_header(struct session *s)
 static void on_body_end(struct session *s, const struct smtp_event *ev)
 {
 	s->asked = ASKED_HEADER;
-	s->in_body = false;
+	s->in_body = s->pace.measured = false;
 	s->mail->eight_bit = ev->eight_bit;
 	s->mail->dot_ms = s->worker->now_ms;
 	stat_add(&s->worker->stats, STAT_BYTES, s->mail->body_bytes);
@@ -375,7 +374,7 @@ static void on_offence(struct session *s, const struct smtp_event *ev)
 
 static void on_reset(struct session *s)
 {
-	s->in_body = false; /* it may come between two chunks */
+	s->in_body = s->pace.measured = false; /* it may come between two chunks */
 	if (s->mail)
 		journal_mail(s);
 }

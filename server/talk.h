@@ -207,6 +207,7 @@ void receipt_settle(struct session *s);
 
 /* deadline.c */
 void deadline_client(struct session *s); /* for the next command or the next part of a body */
+void deadline_body(struct session *s);	 /* one begins */
 void deadline_press(struct session *s);	 /* pressure has become high: what it waits for may now take less time */
 void deadline_after(struct session *s, uint64_t ms);
 /* Throttled: until there is something worth reading; then session_pump(). */

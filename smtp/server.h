@@ -178,6 +178,9 @@ int smtp_fault_reply(enum smtp_fault fault, struct slice *text_r);
 /* So many of the next bytes of the input belong to a chunk, whatever becomes of it. */
 uint32_t smtp_server_chunk_left(const struct smtp_server *s);
 
+/* What comes next is the rest of a body or of a chunk that is refused already: it gives no events. */
+bool smtp_server_drops_body(const struct smtp_server *s);
+
 /* Between commands, with no mail open and no question: a good moment to end the session. */
 bool smtp_server_is_idle(const struct smtp_server *s);
 

@@ -149,6 +149,12 @@ uint32_t smtp_server_chunk_left(const struct smtp_server *s)
 	return s->phase == SMTP_PHASE_CHUNK || s->flags & SMTP_SERVER_CHUNKED ? s->chunk.left : 0;
 }
 
+bool smtp_server_drops_body(const struct smtp_server *s)
+{
+	bool chunk = s->phase == SMTP_PHASE_CHUNK, faulty = s->body.fault != SMTP_FAULT_NONE;
+	return chunk ? faulty || s->refusal != SMTP_REPLY_NONE : s->phase == SMTP_PHASE_BODY && faulty;
+}
+
 bool smtp_server_is_idle(const struct smtp_server *s)
 {
 	return s->phase == SMTP_PHASE_COMMAND && s->stage <= SMTP_STAGE_READY;

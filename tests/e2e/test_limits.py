@@ -146,6 +146,33 @@ def test_a_refused_body_is_heard_to_its_end(guard, backend, how, first, code, en
         assert c.cmd("NOOP").code == 250
 
 
+@pytest.mark.parametrize("rcpts, code", [(("nobody@example.test",), 554), ((), 503), (None, 503)],
+                         ids=["no recipient was taken", "none was named", "no mail"])
+def test_a_refused_chunk_is_heard_to_its_end(guard, backend, rcpts, code):
+    """It has the time of a body, not that of a command."""
+    g = guard(backend({"RCPT": "550 5.1.1 No such user"}), limits={"command_timeout": "1s", "min_data_rate": 10_000})
+    with Client(g.port) as c:
+        c.ehlo()
+        if rcpts is not None:
+            c.envelope(rcpts=rcpts)
+        c.send("BDAT 400000 LAST\r\n")
+        for _ in range(40):
+            c.send(b"x" * 10_000)
+            time.sleep(0.06 * wait.PATIENCE)
+        assert c.reply().code == code
+        assert c.cmd("NOOP").code == 250
+
+
+@pytest.mark.parametrize("rate, why", [(0, b"Timeout"), (100_000, b"Body is sent too slowly")])
+def test_a_refused_chunk_has_its_deadlines_too(guard, backend, rate, why):
+    g = guard(backend(), limits={"data_timeout": "1s", "min_data_rate": rate})
+    with Client(g.port) as c:
+        c.ehlo()
+        c.send("BDAT 10000000\r\n")
+        seconds, got = trickle(c, b"" if why == b"Timeout" else b"xx")
+    assert 0.5 < seconds < 8 * wait.PATIENCE and b"421 4.4.2 " + why in got
+
+
 def test_a_refused_body_has_its_deadline_too(guard, backend):
     g = guard(backend(), limits={"data_timeout": "1s"})
     with Client(g.port) as c:
