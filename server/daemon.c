@@ -183,13 +183,21 @@ static bool start_workers(struct app *app)
 
 /* ---- signals ---- */
 
+/* Without a meaning here, each would end the server: a client that vanishes, a stray kill or timer, a disk quota. */
+static void ignore_signals(void)
+{
+	static const int USELESS[] = { SIGPIPE, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGXFSZ };
+	for (size_t i = 0; i < sizeof USELESS / sizeof *USELESS; i++)
+		signal(USELESS[i], SIG_IGN);
+}
+
 static int open_signals(void)
 {
 	sigset_t set;
 	sigemptyset(&set);
 	for (size_t i = 0; i < 4; i++)
 		sigaddset(&set, (int[]){ SIGHUP, SIGUSR1, SIGTERM, SIGINT }[i]);
-	signal(SIGPIPE, SIG_IGN);
+	ignore_signals();
 	sigprocmask(SIG_BLOCK, &set, NULL); /* threads inherit it: only the signalfd sees them */
 	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }

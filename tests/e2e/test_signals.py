@@ -243,6 +243,18 @@ def test_a_second_term_ends_at_once(guard, backend):
     g.checked = True
 
 
+@pytest.mark.parametrize("name", ["USR2", "ALRM", "PIPE", "VTALRM", "PROF", "IO", "PWR", "XFSZ"])
+def test_a_signal_without_a_meaning_changes_nothing(guard, backend, name):
+    g = guard(backend())
+    with Client(g.port) as c:
+        c.ehlo()
+        g.signal(signal.Signals[f"SIG{name}"])
+        g.signal(signal.SIGUSR1)
+        assert c.mail().code == 250
+        assert mails.send(g.port, "x").code == 250
+    assert g.process.poll() is None
+
+
 def test_a_client_that_vanishes_is_no_signal(guard, backend):
     """Writing to a closed connection must not end the server (SIGPIPE)."""
     g = guard(backend())
