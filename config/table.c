@@ -170,7 +170,9 @@ static const struct row rows_relay[] = {
 	{ .name = "memory", .kind = KIND_SIZE, AT(relay, memory), .min = 64 * KB, .max = 64 * GB, .preset = "256M",
 	  .help = "all bodies in memory together; beyond it they go to files earlier" },
 	{ .name = "memory_per_message", .kind = KIND_SIZE, AT(relay, memory_per_message), .max = 1 * GB,
-	  .preset = "256k", .help = "a larger body goes to an unlinked file in server.spool" },
+	  .preset = "4M",
+	  .help = "a larger body goes to an unlinked file in server.spool; so does one above 256k while more than half "
+		  "of relay.memory is in use" },
 	{ .name = "open_bodies", .kind = KIND_COUNT, AT(relay, open_bodies), .min = 1, .max = 1000000,
 	  .preset = "2000", .help = "such files at once; beyond it DATA gets 451" },
 	{ .name = "recipients", .shape = SHAPE_MANY, .kind = KIND_STEP, AT(relay, recipients),

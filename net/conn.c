@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -82,12 +83,16 @@ bool net_conn_has_more(const struct net_conn *c)
 	return net_tls_holds(c->tls) || recv(c->io.fd, &first, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
-enum net_result net_conn_send(struct net_conn *c, struct slice s, bool more, size_t *n_r)
+/* With one call, of which the usual one, with one part, is the cheaper. */
+static enum net_result send_parts(struct net_conn *c, struct slice a, struct slice b, bool more, size_t *n_r)
 {
+	struct iovec parts[] = { { (void *)(uintptr_t)a.p, a.n }, { (void *)(uintptr_t)b.p, b.n } };
+	struct msghdr both = { .msg_iov = parts, .msg_iovlen = 2 };
+	/* last words are held back until the close, to leave in one packet with its FIN */
+	int flags = MSG_NOSIGNAL | (c->last_words || more ? MSG_MORE : 0);
 	ssize_t n;
-	more |= c->last_words; /* held back until the close, to leave in one packet with its FIN */
 	do
-		n = send(c->io.fd, s.p, s.n, MSG_NOSIGNAL | (more ? MSG_MORE : 0));
+		n = a.n && b.n ? sendmsg(c->io.fd, &both, flags) : send(c->io.fd, a.n ? a.p : b.p, a.n + b.n, flags);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return errno == EAGAIN ? NET_AGAIN : NET_FAILED;
@@ -96,23 +101,60 @@ enum net_result net_conn_send(struct net_conn *c, struct slice s, bool more, siz
 	return NET_OK;
 }
 
-enum net_result net_conn_flush(struct net_conn *c, struct net_loop *l)
+enum net_result net_conn_send(struct net_conn *c, struct slice s, bool more, size_t *n_r)
 {
-	while (buf_len(&c->out)) {
+	return send_parts(c, s, slice_of(NULL, 0), more, n_r);
+}
+
+static enum net_result flush_plain(struct net_conn *c, struct slice *direct, bool more)
+{
+	size_t n;
+	struct slice out = buf_slice(&c->out);
+	enum net_result r = send_parts(c, out, *direct, more, &n);
+	if (r != NET_OK)
+		return r;
+	size_t of_out = n < out.n ? n : out.n;
+	buf_consume(&c->out, of_out);
+	*direct = slice_skip(*direct, n - of_out);
+	/* A socket that took less than all will say when it has room again (epoll(7)): it need not be asked. */
+	return buf_len(&c->out) || direct->n ? NET_AGAIN : NET_OK;
+}
+
+static enum net_result flush_tls(struct net_conn *c, struct slice *direct)
+{
+	enum net_result r = NET_OK;
+	while (r == NET_OK && (buf_len(&c->out) || direct->n)) {
 		size_t n = 0;
-		struct slice all = buf_slice(&c->out);
-		enum net_result r = c->tls ? net_tls_write(c->tls, all, &n) : net_conn_send(c, all, false, &n);
+		struct slice out = buf_slice(&c->out);
+		r = net_tls_write(c->tls, out.n ? out : *direct, &n);
+		if (out.n)
+			buf_consume(&c->out, n);
+		else
+			*direct = slice_skip(*direct, n);
+	}
+	return r;
+}
+
+enum net_result net_conn_flush_with(struct net_conn *c, struct net_loop *l, struct slice *direct, bool more)
+{
+	if (buf_len(&c->out) || direct->n) {
+		enum net_result r = c->tls ? flush_tls(c, direct) : flush_plain(c, direct, more);
 		if (r == NET_AGAIN && !c->watching_write) {
 			c->watching_write = true;
 			net_loop_watch(l, &c->io, NET_READ | NET_WRITE);
 		}
 		if (r != NET_OK)
 			return r;
-		buf_consume(&c->out, n);
 	}
 	if (c->out.cap > KEEP_OUT)
 		buf_release(&c->out);
 	return NET_OK;
+}
+
+enum net_result net_conn_flush(struct net_conn *c, struct net_loop *l)
+{
+	struct slice nothing = slice_of(NULL, 0);
+	return net_conn_flush_with(c, l, &nothing, false);
 }
 
 void net_conn_remind(struct net_conn *c, struct net_loop *l)

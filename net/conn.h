@@ -54,6 +54,10 @@ enum net_result net_conn_read(struct net_conn *c, char *p, size_t cap, size_t *n
 /* Sends what is in `out`: NET_OK all gone (memory is kept up to 4 KB, else given back), NET_AGAIN some is
  * left and the loop will report NET_WRITE, NET_FAILED. */
 enum net_result net_conn_flush(struct net_conn *c, struct net_loop *l) MUST_USE;
+/* The same, and behind it *direct from where it lies, for bytes too many to be copied; what was sent is taken off its
+ * front, and it must stay where it is until nothing is left of it. `more`: more follows at once, so that the kernel may
+ * keep a last small packet back. */
+enum net_result net_conn_flush_with(struct net_conn *c, struct net_loop *l, struct slice *direct, bool more) MUST_USE;
 /* Has the loop report the connection once more, at its next wait: for a reader that stops before it is dry, so that
  * others get their turn. */
 void net_conn_remind(struct net_conn *c, struct net_loop *l);

@@ -8,6 +8,10 @@
 /* What waits in a connection's buffer at most; a backend that reads slowly makes us wait, not grow. A mail up to this
  * size goes out in one write with its dot. */
 enum { OUT_MAX = 64 * 1024, CHUNK = 16 * 1024 };
+/* From this size on what lies in memory is sent from there, a whole block at once. */
+enum { DIRECT_MIN = 16 * 1024 };
+/* A backend that reads fast is not to be talked over: so often we look whether it has something to say. */
+enum { LISTEN_EVERY = 8 };
 
 enum step { STEP_MORE, STEP_FULL, STEP_FAILED };
 
@@ -23,6 +27,22 @@ static enum step put(struct relay_link *l, struct slice *piece)
 		break;
 	}
 	return STEP_FAILED;
+}
+
+static enum step put_memory(struct relay_link *l)
+{
+	struct relay_feed *f = &l->feed;
+	if (f->mem.n < DIRECT_MIN)
+		return put(l, &f->mem);
+	f->direct = smtp_body_out_pass(&f->writer, &f->mem, ROPE_BLOCK);
+	return f->direct.n ? STEP_FULL : put(l, &f->mem);
+}
+
+static enum step next_block(struct relay_feed *f)
+{
+	f->mem = f->next->bytes;
+	f->next = f->next->next;
+	return STEP_MORE;
 }
 
 static enum step put_file(struct relay_link *l)
@@ -51,7 +71,7 @@ static enum step put_end(struct relay *r, struct relay_link *l)
 	return f->done ? STEP_MORE : STEP_FAILED;
 }
 
-/* Until the buffer is full or the body, with its dot, is in it. */
+/* Until the buffer is full, or something is to be sent from where it lies, or the body, with its dot, is in it. */
 static enum step fill(struct relay *r, struct relay_link *l)
 {
 	struct relay_feed *f = &l->feed;
@@ -60,7 +80,9 @@ static enum step fill(struct relay *r, struct relay_link *l)
 		if (f->head.n)
 			step = put(l, &f->head);
 		else if (f->mem.n)
-			step = put(l, &f->mem);
+			step = put_memory(l);
+		else if (f->next)
+			step = next_block(f);
 		else if (f->fd >= 0 && f->at < f->end)
 			step = put_file(l);
 		else
@@ -78,23 +100,29 @@ static void broken_body(struct relay *r, struct relay_link *l, uint64_t now_ms)
 	relay_link_unsayable(r, l, now_ms);
 }
 
+/* Bytes that are ready to go. */
+static size_t waiting(const struct relay_link *l)
+{
+	return buf_len(&l->conn.out) + l->feed.direct.n;
+}
+
 void relay_body_go_on(struct relay *r, struct relay_link *l, uint64_t now_ms)
 {
-	while (!l->feed.broken_off) {
-		size_t before = buf_len(&l->conn.out);
-		bool more = !l->feed.done;
-		if (more && fill(r, l) == STEP_FAILED) {
+	struct relay_feed *f = &l->feed;
+	while (!f->broken_off) {
+		size_t before = waiting(l);
+		if (!f->done && !f->direct.n && fill(r, l) == STEP_FAILED) {
 			broken_body(r, l, now_ms);
 			return;
 		}
-		size_t filled = buf_len(&l->conn.out);
-		enum net_result sent = net_conn_flush(&l->conn, r->loop);
+		size_t filled = waiting(l);
+		enum net_result sent = net_conn_flush_with(&l->conn, r->loop, &f->direct, !f->done);
 		if (sent == NET_FAILED) {
 			relay_link_broke(r, l, now_ms);
 			return;
 		}
-		bool moved = buf_len(&l->conn.out) < filled || filled != before;
-		if (l->feed.done && sent == NET_OK) {
+		bool moved = waiting(l) < filled || filled != before;
+		if (f->done && sent == NET_OK) {
 			relay_link_enter(r, l, RELAY_LINK_DOT, now_ms);
 			return;
 		}
@@ -102,7 +130,8 @@ void relay_body_go_on(struct relay *r, struct relay_link *l, uint64_t now_ms)
 			net_wheel_arm(&r->wheel, &l->timer, now_ms + 3 * 60 * 1000);
 		if (sent == NET_AGAIN)
 			return;
-		relay_link_listen(r, l, now_ms); /* a backend that reads fast is not to be talked over */
+		if (++f->sent % LISTEN_EVERY == 0)
+			relay_link_listen(r, l, now_ms);
 		if (l->state != RELAY_LINK_BODY)
 			return;
 	}
@@ -112,7 +141,7 @@ void relay_body_begin(struct relay *r, struct relay_link *l, uint64_t now_ms)
 {
 	const struct relay_body *b = &l->job->mail->body;
 	l->feed =
-		(struct relay_feed){ .head = b->head, .mem = b->mem, .fd = b->fd, .end = b->fd >= 0 ? b->fd_size : 0 };
+		(struct relay_feed){ .head = b->head, .next = b->mem, .fd = b->fd, .end = b->fd >= 0 ? b->fd_size : 0 };
 	smtp_body_out_init(&l->feed.writer);
 	if (l->client.lmtp && !relay_lmtp_begin(r, l)) {
 		relay_link_unsayable(r, l, now_ms);

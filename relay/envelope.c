@@ -17,7 +17,7 @@ static bool pipelining(const struct relay_link *l)
 
 static uint64_t size_of(const struct relay_body *b)
 {
-	return b->head.n + b->mem.n + (b->fd >= 0 ? b->fd_size : 0);
+	return b->head.n + rope_size(b->mem) + (b->fd >= 0 ? b->fd_size : 0);
 }
 
 static bool is_ascii(struct slice s)

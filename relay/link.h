@@ -57,8 +57,11 @@ struct relay_envelope {
 struct relay_feed {
 	struct smtp_body_out writer;
 	struct slice head, mem;
+	const struct rope_block *next; /* behind mem */
+	struct slice direct;	       /* through the writer already; goes out from where it lies, behind conn.out */
 	int fd;
 	uint64_t at, end; /* of the file */
+	unsigned sent;	  /* pieces, without a pause */
 	bool done;	  /* the dot is in conn.out, or gone */
 	bool broken_off;  /* the backend has begun to answer before the dot: no more of it goes out */
 };

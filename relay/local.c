@@ -18,12 +18,13 @@ struct relay_local {
 	struct relay_maildir *maildir;
 	struct relay_backend *backend;
 	struct relay_mail mail;
+	struct rope_block body; /* what of it was in memory, in one piece */
 };
 
 static size_t copy_size(const struct relay_job *job)
 {
 	const struct relay_mail *m = job->mail;
-	size_t n = sizeof(struct relay_local) + m->sender.n + m->body.head.n + m->body.mem.n;
+	size_t n = sizeof(struct relay_local) + m->sender.n + m->body.head.n + rope_size(m->body.mem);
 	for (size_t i = 0; i < job->rcpts_n; i++)
 		n += sizeof(struct slice) + job->rcpts[i].n;
 	return n;
@@ -54,7 +55,10 @@ static struct relay_local *copy_mail(const struct relay_job *job)
 	l->mail.sender = put(&at, m->sender);
 	l->mail.body = m->body;
 	l->mail.body.head = put(&at, m->body.head);
-	l->mail.body.mem = put(&at, m->body.mem);
+	l->body.bytes = slice_of(at, rope_size(m->body.mem));
+	for (const struct rope_block *b = m->body.mem; b; b = b->next)
+		put(&at, b->bytes);
+	l->mail.body.mem = &l->body;
 	l->mail.body.fd = m->body.fd < 0 ? -1 : fcntl(m->body.fd, F_DUPFD_CLOEXEC, 0);
 	if (m->body.fd >= 0 && l->mail.body.fd < 0)
 		mem_free(&l);

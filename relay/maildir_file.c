@@ -97,7 +97,8 @@ static void put_mail(struct file *f, const struct relay_mail *mail, char *in)
 	for (size_t i = 0; i < mail->rcpts_n; i++)
 		put_header(f, SLICE("Delivered-To: "), mail->rcpts[i], SLICE("\n"));
 	put_lines(f, mail->body.head);
-	put_lines(f, mail->body.mem);
+	for (const struct rope_block *b = mail->body.mem; b; b = b->next)
+		put_lines(f, b->bytes);
 	put_file(f, &mail->body, in);
 	if (f->cr)
 		put(f, SLICE("\r"));

@@ -37,6 +37,7 @@
 #include "base/buf.h"
 #include "base/ip.h"
 #include "base/result.h"
+#include "base/rope.h"
 #include "net/loop.h"
 #include "smtp/params.h"
 #include "net/tls.h"
@@ -137,12 +138,12 @@ struct relay_backend_info {
 	char group[RELAY_GROUP_MAX];
 	enum relay_identity identity;
 	enum relay_state state;
-	unsigned open, limit; /* connections now */
-	unsigned probes;      /* recipient questions under way */
-	bool reusable;	      /* one connection serves any client */
-	uint32_t exts;	      /* SMTP_EXT_* of its EHLO */
-	unsigned rcpt_max;    /* recipients of a mail that it takes; 0: no limit is known */
-	enum relay_tls tls;   /* as set */
+	unsigned open, limit;	 /* connections now */
+	unsigned probes;	 /* recipient questions under way */
+	bool reusable;		 /* one connection serves any client */
+	uint32_t exts;		 /* SMTP_EXT_* of its EHLO */
+	unsigned rcpt_max;	 /* recipients of a mail that it takes; 0: no limit is known */
+	enum relay_tls tls;	 /* as set */
 	const char *tls_version; /* of the connection that was made last: "TLSv1.3"; "": in the clear */
 	bool tls_failed;	 /* with RELAY_TLS_MAY: it failed, so it is spoken to in the clear for now */
 	uint64_t size;
@@ -264,9 +265,9 @@ void relay_learn_rcpt(struct relay *r, struct slice rcpt, bool known, struct sli
 
 /* A mail as it was taken in: no dot-stuffing, every line ends in CR LF. */
 struct relay_body {
-	struct slice head; /* goes out first: our Received: line, with its CR LF */
-	struct slice mem;  /* then this */
-	int fd;		   /* then all of this file, by pread from 0; -1: none. Not closed here */
+	struct slice head;	      /* goes out first: our Received: line, with its CR LF */
+	const struct rope_block *mem; /* then this, block by block; NULL: nothing */
+	int fd;			      /* then all of this file, by pread from 0; -1: none. Not closed here */
 	uint64_t fd_size;
 	bool eight_bit; /* some byte is above 127: BODY=8BITMIME is said where offered */
 };

@@ -30,7 +30,7 @@ static uint64_t chain(const struct relay_state_head *keys, unsigned which, uint6
 
 static uint64_t size_of(const struct relay_body *b)
 {
-	return b->mem.n + (b->fd >= 0 ? b->fd_size : 0);
+	return rope_size(b->mem) + (b->fd >= 0 ? b->fd_size : 0);
 }
 
 /* Of what the mail is about: sender, recipient and size. */
@@ -57,11 +57,8 @@ static bool read_file(const struct relay_body *b, uint64_t at, char *out, size_t
 
 static bool read_piece(const struct relay_body *b, uint64_t at, char *out, size_t n)
 {
-	struct slice mem = at < b->mem.n ? slice_skip(b->mem, at) : slice_of(NULL, 0);
-	size_t here = mem.n < n ? mem.n : n;
-	if (here)
-		memcpy(out, mem.p, here);
-	return here == n || read_file(b, at + here - b->mem.n, out + here, n - here);
+	size_t here = rope_copy(b->mem, at, out, n);
+	return here == n || read_file(b, at + here - rope_size(b->mem), out + here, n - here);
 }
 
 static bool hash_content(const struct relay_state_head *keys, const struct relay_mail *m, uint64_t content_r[2])

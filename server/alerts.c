@@ -96,6 +96,7 @@ void alerts_forget(struct alerts *a, struct slice rule, struct slice key)
 struct alert_mail {
 	struct relay_mail mail;
 	struct buf text;
+	struct rope_block body; /* the text, as the relay reads it */
 	struct slice *to;
 	char *rule, *key;
 };
@@ -120,12 +121,13 @@ static bool fill(struct alert_mail *m, const struct alert *a, const struct setti
 		return false;
 	for (size_t i = 0; i < to->to.count; i++)
 		m->to[i] = slice_str(to->to.items[i]);
+	m->body.bytes = buf_slice(&m->text);
 	m->mail = (struct relay_mail){
 		.client = { .helo = hostname, .proto = SLICE("ESMTP") },
 		.sender = slice_str(to->from),
 		.rcpts = m->to,
 		.rcpts_n = to->to.count,
-		.body = { .mem = buf_slice(&m->text), .fd = -1 },
+		.body = { .mem = &m->body, .fd = -1 },
 	};
 	return ip_parse(SLICE("127.0.0.1"), &m->mail.client.ip);
 }

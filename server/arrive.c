@@ -329,8 +329,9 @@ static void let_in_behind_proxy(struct session *s, bool local)
 
 static void take_header(struct session *s, size_t used, const struct net_proxy *p)
 {
-	bool known = p->local || believe_proxy(s, p); /* copies what points into the scratch */
-	if (known && recv(s->conn.io.fd, s->worker->scratch, used, MSG_DONTWAIT) == (ssize_t)used)
+	char taken[NET_PROXY_MAX];
+	bool known = p->local || believe_proxy(s, p); /* copies what points into the header */
+	if (known && recv(s->conn.io.fd, taken, used, MSG_DONTWAIT) == (ssize_t)used)
 		let_in_behind_proxy(s, p->local);
 	else
 		arrive_turn_away(s, SLICE("out of memory"));
@@ -340,16 +341,17 @@ void arrive_read_proxy(struct session *s)
 {
 	struct net_proxy p;
 	size_t used;
+	char header[NET_PROXY_MAX];
 	if (!net_conn_is_open(&s->conn))
 		return;
-	ssize_t n = recv(s->conn.io.fd, s->worker->scratch, NET_PROXY_MAX, MSG_PEEK | MSG_DONTWAIT);
+	ssize_t n = recv(s->conn.io.fd, header, sizeof header, MSG_PEEK | MSG_DONTWAIT);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {
 		arrive_turn_away(s, SLICE("")); /* a look whether we are here: not worth a line */
 		return;
 	}
-	switch (net_proxy_parse(slice_of(s->worker->scratch, (size_t)n), &used, &p)) {
+	switch (net_proxy_parse(slice_of(header, (size_t)n), &used, &p)) {
 	case NET_PROXY_OK:
 		take_header(s, used, &p);
 		return;

@@ -14,8 +14,9 @@ enum { DROPS_A_TURN = 16 };
 void ending_read_rest(struct session *s)
 {
 	size_t n;
-	if (s->conn.io.fd >= 0 && s->conn.readable && !s->conn.tls &&
-		net_conn_read(&s->conn, s->worker->scratch, WORKER_SCRATCH, &n) == NET_OK)
+	char *to = rope_reading(&s->worker->stock);
+	if (to && s->conn.io.fd >= 0 && s->conn.readable && !s->conn.tls &&
+		net_conn_read(&s->conn, to, ROPE_BLOCK, &n) == NET_OK)
 		s->tally.bytes += n;
 }
 
@@ -23,9 +24,10 @@ void ending_read_rest(struct session *s)
 static enum net_result drop_input(struct session *s)
 {
 	size_t n;
-	enum net_result r = NET_OK;
+	char *to = rope_reading(&s->worker->stock);
+	enum net_result r = to ? NET_OK : NET_FAILED;
 	for (unsigned reads = 0; r == NET_OK && reads < DROPS_A_TURN; reads++) {
-		r = net_conn_read(&s->conn, s->worker->scratch, WORKER_SCRATCH, &n);
+		r = net_conn_read(&s->conn, to, ROPE_BLOCK, &n);
 		s->tally.bytes += n;
 	}
 	if (r == NET_OK)

@@ -3,7 +3,7 @@
 #include "base/mem.h"
 #include "smtp/header.h"
 
-struct mail *mail_new(uint64_t id, uint32_t number, uint64_t now_ms)
+struct mail *mail_new(uint64_t id, uint32_t number, uint64_t now_ms, struct rope_stock *stock)
 {
 	struct mail *m = mem_zalloc(sizeof *m);
 	if (!m)
@@ -12,7 +12,7 @@ struct mail *mail_new(uint64_t id, uint32_t number, uint64_t now_ms)
 	m->id = id;
 	m->number = number;
 	m->started_ms = now_ms;
-	spool_init(&m->spool);
+	spool_init(&m->spool, stock);
 	return m;
 }
 
@@ -114,7 +114,7 @@ bool mail_prepare(struct mail *m, const struct relay_client *client, int fd, uin
 		.dsn = m->dsn,
 		.rcpts_dsn = dsn,
 		.body = { .head = m->head,
-			.mem = file ? slice_of(NULL, 0) : buf_slice(&m->spool.mem),
+			.mem = file ? NULL : m->spool.mem.first,
 			.fd = m->spool.fd,
 			.fd_size = file ? m->spool.size : 0,
 			.eight_bit = m->eight_bit },

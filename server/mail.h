@@ -51,15 +51,15 @@ struct mail {
 	bool utf8;	    /* SMTPUTF8 was said */
 	bool rcpts_say_dsn; /* some recipient has NOTIFY or ORCPT */
 	struct smtp_mail_dsn dsn;
-	bool handed_on; /* the relay has it and has not answered */
+	bool handed_on;	   /* the relay has it and has not answered */
 	bool known_good;   /* by the identity that it is proven to be from */
 	bool sender_local; /* its sender's domain is one of ours */
-	bool allowed;	/* the administrator's `allow` of its client or sender */
-	bool refused;	/* a rule refused it, or a recipient, for good: counted once */
+	bool allowed;	   /* the administrator's `allow` of its client or sender */
+	bool refused;	   /* a rule refused it, or a recipient, for good: counted once */
 
 	struct mail_rcpt *rcpts; /* all that were named, taken or not */
 	uint32_t rcpts_n, rcpts_cap;
-	size_t rcpt_step; /* of relay.recipients: where the last one is being asked for */
+	size_t rcpt_step;	   /* of relay.recipients: where the last one is being asked for */
 	uint32_t taken, bad, subs; /* accepted; unknown users; ids given out */
 
 	struct spool spool;
@@ -88,8 +88,8 @@ struct mail {
 	struct relay_save *kept; /* what takes that back; before: what makes the same mail wait; NULL: nothing does */
 };
 
-/* NULL: no memory. */
-struct mail *mail_new(uint64_t id, uint32_t number, uint64_t now_ms) MUST_USE;
+/* `stock`: of the worker's memory for bodies. NULL: no memory. */
+struct mail *mail_new(uint64_t id, uint32_t number, uint64_t now_ms, struct rope_stock *stock) MUST_USE;
 void mail_free(struct mail **m, struct spool_room *room);
 /* Gives back envelope and body. */
 void mail_forget(struct mail *m, struct spool_room *room);

@@ -101,18 +101,17 @@ void session_close(struct session *s)
 /* The next input for the core: what was kept, with new bytes behind it when `more` is wanted. */
 static enum net_result take_input(struct session *s, struct slice *in)
 {
-	size_t n, most = throttle_allows(&s->throttle, s->in_body ? WORKER_SCRATCH : COMMAND_READ, s->worker->now_ms);
+	size_t n, most = throttle_allows(&s->throttle, s->in_body ? ROPE_BLOCK : COMMAND_READ, s->worker->now_ms);
 	bool kept = buf_len(&s->in) > 0;
-	char *to = s->worker->scratch;
 	if (most == 0) {
 		deadline_throttle(s);
 		return NET_AGAIN;
 	}
-	if (kept) {
-		if (!buf_reserve(&s->in, most))
-			return NET_FAILED;
-		to = s->in.data + s->in.end;
-	}
+	if (kept && !buf_reserve(&s->in, most))
+		return NET_FAILED;
+	char *to = kept ? s->in.data + s->in.end : rope_reading(&s->worker->stock);
+	if (!to)
+		return NET_FAILED;
 	enum net_result r = net_conn_read(&s->conn, to, most, &n);
 	if (r != NET_OK)
 		return r;

@@ -4,10 +4,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-/* How much is gathered before one write(2). */
+/* How much is gathered before it is written. */
 enum { STAGE = 64 * 1024 };
-/* The least that is claimed of the common memory; then it doubles, as the buffer does. */
-enum { CLAIM_MIN = 4096 };
 
 bool spool_room_open(struct spool_room *r, const char *path, uint32_t max_files, uint64_t max_memory)
 {
@@ -26,42 +24,60 @@ void spool_room_close(struct spool_room *r)
 	r->folder = -1;
 }
 
+static bool is_half_free(const struct spool_room *r)
+{
+	uint64_t now = atomic_load_explicit(&r->memory, memory_order_relaxed);
+	return now < atomic_load_explicit(&r->max_memory, memory_order_relaxed) / 2;
+}
+
+static uint64_t most_in_memory(const struct spool_room *r, uint64_t memory)
+{
+	return memory <= SPOOL_SHORT || is_half_free(r) ? memory : SPOOL_SHORT;
+}
+
 bool spool_room_takes(const struct spool_room *r, uint64_t size, uint64_t memory)
 {
 	uint64_t most = atomic_load_explicit(&r->max_memory, memory_order_relaxed);
 	uint64_t now = atomic_load_explicit(&r->memory, memory_order_relaxed);
-	bool in_memory = size <= memory && now + (size > CLAIM_MIN ? size : CLAIM_MIN) <= most;
+	bool in_memory = size <= most_in_memory(r, memory) && now + (size > ROPE_LEAST ? size : ROPE_LEAST) <= most;
 	return in_memory || atomic_load_explicit(&r->files, memory_order_relaxed) <
 				    atomic_load_explicit(&r->max_files, memory_order_relaxed);
 }
 
-void spool_init(struct spool *s)
+void spool_init(struct spool *s, struct rope_stock *stock)
 {
-	*s = (struct spool){ .fd = -1 };
+	*s = (struct spool){ .stock = stock, .fd = -1 };
 }
 
 /* ---- the common memory ---- */
 
-/* So that `more` bytes fit into the buffer. */
-static bool claim(struct spool *s, struct spool_room *r, size_t more)
+static bool claim(struct spool_room *r, size_t memory)
 {
-	uint64_t need = buf_len(&s->mem) + more, want = s->claimed ? s->claimed : CLAIM_MIN;
-	while (want < need)
-		want *= 2;
-	uint64_t fresh = want - s->claimed, most = atomic_load_explicit(&r->max_memory, memory_order_relaxed);
-	if (fresh && atomic_fetch_add_explicit(&r->memory, fresh, memory_order_relaxed) + fresh > most) {
-		atomic_fetch_sub_explicit(&r->memory, fresh, memory_order_relaxed);
+	uint64_t most = atomic_load_explicit(&r->max_memory, memory_order_relaxed);
+	if (memory && atomic_fetch_add_explicit(&r->memory, memory, memory_order_relaxed) + memory > most) {
+		atomic_fetch_sub_explicit(&r->memory, memory, memory_order_relaxed);
 		return false;
 	}
-	s->claimed = want;
 	return true;
 }
 
 static void give_back(struct spool *s, struct spool_room *r)
 {
-	buf_release(&s->mem);
-	atomic_fetch_sub_explicit(&r->memory, s->claimed, memory_order_relaxed);
-	s->claimed = 0;
+	atomic_fetch_sub_explicit(&r->memory, s->mem.memory, memory_order_relaxed);
+	rope_clear(&s->mem, s->stock);
+}
+
+enum kept { KEPT, NO_ROOM, NO_MEMORY };
+
+static enum kept keep(struct spool *s, struct spool_room *r, struct slice bytes)
+{
+	size_t memory = rope_cost(&s->mem, s->stock, bytes);
+	if (!claim(r, memory))
+		return NO_ROOM;
+	if (rope_put(&s->mem, s->stock, bytes))
+		return KEPT;
+	atomic_fetch_sub_explicit(&r->memory, memory, memory_order_relaxed);
+	return NO_MEMORY;
 }
 
 /* ---- the file ---- */
@@ -85,10 +101,13 @@ static enum spool_result write_all(struct spool *s, struct slice bytes)
 	return SPOOL_OK;
 }
 
-static enum spool_result write_out(struct spool *s)
+/* What was gathered, or the body so far; its memory goes back. */
+static enum spool_result write_out(struct spool *s, struct spool_room *r)
 {
-	enum spool_result result = write_all(s, buf_slice(&s->mem));
-	buf_clear(&s->mem);
+	enum spool_result result = SPOOL_OK;
+	for (const struct rope_block *b = s->mem.first; b && result == SPOOL_OK; b = b->next)
+		result = write_all(s, b->bytes);
+	give_back(s, r);
 	return result;
 }
 
@@ -100,11 +119,8 @@ static enum spool_result open_file(struct spool *s, struct spool_room *r)
 		return SPOOL_FULL;
 	}
 	s->fd = openat(r->folder, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	if (s->fd >= 0) {
-		enum spool_result result = write_out(s);
-		give_back(s, r);
-		return result;
-	}
+	if (s->fd >= 0)
+		return write_out(s, r);
 	int error = errno;
 	atomic_fetch_sub_explicit(&r->files, 1, memory_order_relaxed);
 	return failed(s, error);
@@ -112,40 +128,41 @@ static enum spool_result open_file(struct spool *s, struct spool_room *r)
 
 /* ---- the body ---- */
 
-static enum spool_result keep(struct spool *s, struct slice bytes)
-{
-	return buf_put(&s->mem, bytes) ? SPOOL_OK : failed(s, ENOMEM);
-}
-
-/* What a file gathers must not take the room of bodies that have no file: then it would take ever more files. */
-static bool may_gather(struct spool *s, struct spool_room *r, size_t more)
-{
-	uint64_t now = atomic_load_explicit(&r->memory, memory_order_relaxed);
-	bool plenty = now < atomic_load_explicit(&r->max_memory, memory_order_relaxed) / 2;
-	return buf_len(&s->mem) + more <= STAGE && plenty && claim(s, r, more);
-}
-
-/* Gathered into larger writes, unless the common memory is short. */
+/* Gathered into larger writes. What a file gathers must not take the room of bodies that have no file: then it would
+ * take ever more files. */
 static enum spool_result put_into_file(struct spool *s, struct spool_room *r, struct slice bytes)
 {
-	if (may_gather(s, r, bytes.n))
-		return keep(s, bytes);
-	enum spool_result result = write_out(s);
-	give_back(s, r);
+	bool gather = s->mem.n + bytes.n <= STAGE && is_half_free(r);
+	if (gather && keep(s, r, bytes) == KEPT)
+		return SPOOL_OK;
+	enum spool_result result = write_out(s, r);
 	return result == SPOOL_OK ? write_all(s, bytes) : result;
+}
+
+static enum kept stay_in_memory(struct spool *s, struct spool_room *r, struct slice bytes, uint64_t memory)
+{
+	if (s->fd >= 0 || s->size + bytes.n > most_in_memory(r, memory))
+		return NO_ROOM;
+	return keep(s, r, bytes);
+}
+
+static enum spool_result append(struct spool *s, struct spool_room *r, struct slice bytes, uint64_t memory)
+{
+	switch (stay_in_memory(s, r, bytes, memory)) {
+	case KEPT:
+		return SPOOL_OK;
+	case NO_MEMORY:
+		return failed(s, ENOMEM);
+	case NO_ROOM:
+		break;
+	}
+	enum spool_result result = s->fd < 0 ? open_file(s, r) : SPOOL_OK;
+	return result == SPOOL_OK ? put_into_file(s, r, bytes) : result;
 }
 
 enum spool_result spool_append(struct spool *s, struct spool_room *r, struct slice bytes, uint64_t memory)
 {
-	enum spool_result result = SPOOL_OK;
-	if (s->fd < 0 && s->size + bytes.n <= memory && claim(s, r, bytes.n)) {
-		result = keep(s, bytes);
-	} else {
-		if (s->fd < 0)
-			result = open_file(s, r);
-		if (result == SPOOL_OK)
-			result = put_into_file(s, r, bytes);
-	}
+	enum spool_result result = append(s, r, bytes, memory);
 	if (result == SPOOL_OK)
 		s->size += bytes.n;
 	return result;
@@ -153,11 +170,7 @@ enum spool_result spool_append(struct spool *s, struct spool_room *r, struct sli
 
 enum spool_result spool_finish(struct spool *s, struct spool_room *r)
 {
-	if (s->fd < 0)
-		return SPOOL_OK;
-	enum spool_result result = write_out(s);
-	give_back(s, r);
-	return result;
+	return s->fd < 0 ? SPOOL_OK : write_out(s, r);
 }
 
 void spool_release(struct spool *s, struct spool_room *r)
@@ -167,5 +180,5 @@ void spool_release(struct spool *s, struct spool_room *r)
 		atomic_fetch_sub_explicit(&r->files, 1, memory_order_relaxed);
 	}
 	give_back(s, r);
-	spool_init(s);
+	spool_init(s, s->stock);
 }

@@ -22,6 +22,8 @@ enum { TIMER_ACCEPT = 0 };
 enum { PRESS_EVERY_MS = 1000 };
 /* At the start: how long the door stays shut for the backends' first word, and how often that is looked for. */
 enum { DOOR_SHUT_MS = 1000, DOOR_LOOK_MS = 5 };
+/* Memory for bodies that was not needed for so long is given back. */
+enum { TRIM_EVERY_MS = 1000 };
 
 static size_t listener_count(const struct settings *s)
 {
@@ -73,10 +75,9 @@ bool worker_init(struct worker *w, struct app *app, unsigned number)
 	net_wheel_init(&w->wheel, w->now_ms);
 	id_source_init(&w->ids, app->id_seed, number, app->workers_n);
 	w->loop = net_loop_new();
-	w->scratch = mem_alloc(WORKER_SCRATCH);
 	w->event = mem_alloc(sizeof *w->event);
 	w->fires = mem_alloc(sizeof *w->fires);
-	return w->loop && w->scratch && w->event && w->fires && net_wake_init(&w->wake, w->loop);
+	return w->loop && rope_reading(&w->stock) && w->event && w->fires && net_wake_init(&w->wake, w->loop);
 }
 
 static void close_listeners(struct worker *w)
@@ -111,53 +112,11 @@ void worker_free(struct worker *w)
 	alert_desk_release(&w->alert_desk);
 	mem_free(&w->listeners);
 	mem_free(&w->sessions);
-	mem_free(&w->scratch);
+	rope_stock_release(&w->stock);
 	mem_free(&w->event);
 	mem_free(&w->fires);
 	replay_desk_free(&w->replay);
 	pthread_mutex_destroy(&w->letterbox.lock);
-}
-
-/* ---- seats: index to session, so that a late answer can ask whether its session is still there ---- */
-
-bool worker_seat(struct worker *w, struct session *s, uint32_t *index_r)
-{
-	if (w->sessions_open == w->sessions_cap) {
-		uint32_t cap = w->sessions_cap ? w->sessions_cap * 2 : 256;
-		struct session **bigger = mem_realloc(w->sessions, cap * sizeof *bigger);
-		if (!bigger)
-			return false;
-		memset(bigger + w->sessions_cap, 0, (cap - w->sessions_cap) * sizeof *bigger);
-		w->sessions = bigger;
-		w->first_free_hint = w->sessions_cap;
-		w->sessions_cap = cap;
-	}
-	uint32_t i = w->first_free_hint;
-	while (w->sessions[i])
-		i = (i + 1) % w->sessions_cap;
-	w->sessions[i] = s;
-	w->first_free_hint = (i + 1) % w->sessions_cap;
-	w->sessions_open++;
-	*index_r = i;
-	return true;
-}
-
-void worker_unseat(struct worker *w, struct session *s, uint32_t index)
-{
-	w->sessions[index] = NULL;
-	w->first_free_hint = index;
-	w->sessions_open--;
-	s->next_dead = w->dead;
-	w->dead = s;
-}
-
-static void bury_dead(struct worker *w)
-{
-	while (w->dead) {
-		struct session *s = w->dead;
-		w->dead = s->next_dead;
-		session_free(s);
-	}
 }
 
 /* ---- the door ---- */
@@ -349,21 +308,6 @@ static void run_timers(struct worker *w)
 	}
 }
 
-struct session *worker_asker(const struct worker *w, uint64_t ticket)
-{
-	uint64_t index = ticket >> TICKET_ID_BITS;
-	struct session *s = index < w->sessions_cap ? w->sessions[index] : NULL;
-	return s && s->mail && session_ticket(s) == ticket ? s : NULL;
-}
-
-/* The session that a question about itself, not about one of its mails, is of. */
-static struct session *session_of(const struct worker *w, uint64_t ticket)
-{
-	uint64_t index = ticket >> TICKET_ID_BITS;
-	struct session *s = index < w->sessions_cap ? w->sessions[index] : NULL;
-	return s && s->id == (ticket & ((1ull << TICKET_ID_BITS) - 1)) ? s : NULL;
-}
-
 static void deliver_names(struct worker *w)
 {
 	struct dns_result result;
@@ -377,7 +321,7 @@ static void deliver_names(struct worker *w)
 		uint64_t ticket = result.ticket;
 		if (of_spf && !spf_answer(&w->dns, &result, &ticket))
 			continue;
-		struct session *s = session_of(w, ticket);
+		struct session *s = worker_session_of(w, ticket);
 		if (s && of_spf)
 			stage_on_spf(s);
 		else if (s)
@@ -411,6 +355,17 @@ static void press_sessions(struct worker *w)
 	for_each_session(w, deadline_press);
 }
 
+/* Memory that large bodies have left behind stays warm for the next ones, not for ever. */
+static void trim_stock(struct worker *w)
+{
+	if (w->trim_ms && w->now_ms >= w->trim_ms) {
+		rope_stock_trim(&w->stock);
+		w->trim_ms = 0;
+	}
+	if (!w->trim_ms && w->stock.free)
+		w->trim_ms = w->now_ms + TRIM_EVERY_MS;
+}
+
 /* The sooner; -1: never. */
 static int sooner(int a, int b)
 {
@@ -427,6 +382,8 @@ static int sleep_ms(const struct worker *w)
 	ms = sooner(ms, dns_resolver_sleep_ms(w->dns.resolver, w->now_ms));
 	ms = sooner(ms, list_desk_sleep_ms(&w->dns.lists, w->now_ms));
 	ms = sooner(ms, rcpt_desk_sleep_ms(w->rcpt, w->now_ms));
+	if (w->trim_ms)
+		ms = sooner(ms, w->trim_ms > w->now_ms ? (int)(w->trim_ms - w->now_ms) : 0);
 	return pressure_is_high(w->app) ? sooner(ms, PRESS_EVERY_MS) : ms;
 }
 
@@ -454,7 +411,8 @@ bool worker_turn(struct worker *w, int most_ms)
 	relay_on_time(w->relay, w->now_ms);
 	recipients_collect(w);
 	deliver_answers(w);
-	bury_dead(w);
+	worker_bury_dead(w);
+	trim_stock(w);
 	return !(w->draining && w->sessions_open == 0 && (w->stopping || relay_is_idle(w->relay)));
 }
 

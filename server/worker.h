@@ -6,6 +6,7 @@
 #ifndef SERVER_WORKER_H
 #define SERVER_WORKER_H
 
+#include "base/rope.h"
 #include "net/loop.h"
 #include "net/wheel.h"
 #include "rcpt/desk.h"
@@ -22,9 +23,6 @@
 struct session;
 struct session_list;
 struct replay_desk;
-
-/* The most a worker reads at once: it is also the most a body can be ahead of its spool. */
-enum { WORKER_SCRATCH = 64 * 1024 };
 
 struct listener {
 	struct net_io io;
@@ -74,9 +72,10 @@ struct worker {
 	struct pressure pressure;
 	struct alert_desk alert_desk;
 	struct turned_away turned_away[TURNED_AWAY_PLACES];
-	struct buf words;	  /* of the refusal that is being said */
-	uint64_t now_ms, wall_ms; /* of this turn */
-	char *scratch;
+	struct buf words;	   /* of the refusal that is being said */
+	uint64_t now_ms, wall_ms;  /* of this turn */
+	struct rope_stock stock;   /* memory for bodies; all that is read goes into it first */
+	uint64_t trim_ms;	   /* when what nobody needs of it is given back; 0: there is none */
 	struct smtp_event *event;  /* of the session at work; large, and needed by one at a time */
 	struct score_fires *fires; /* of the test at work; as well */
 	uint64_t press_ms;	   /* waits are not shortened again before */
@@ -134,9 +133,13 @@ bool worker_list_sessions(struct worker *w, struct session_list *list, unsigned 
 
 /* The session that asked, if it is still there and about the same mail. */
 struct session *worker_asker(const struct worker *w, uint64_t ticket);
+/* The session that a question about itself, not about one of its mails, is of. */
+struct session *worker_session_of(const struct worker *w, uint64_t ticket);
 
 /* For server/session.c: a free index for a new session, and its leaving. */
 bool worker_seat(struct worker *w, struct session *s, uint32_t *index_r) MUST_USE;
 void worker_unseat(struct worker *w, struct session *s, uint32_t index);
+/* At the end of a turn: the memory of those who left in it. */
+void worker_bury_dead(struct worker *w);
 
 #endif

@@ -16,7 +16,7 @@ STRINGS = """strlen strnlen strcmp strncmp strcasecmp strncasecmp strchr strrchr
     __ctype_tolower_loc __ctype_toupper_loc qsort bsearch"""
 NUMBERS = """exp exp2 log log2 log1p log10 pow sqrt ldexp frexp fabs floor ceil round lround expf exp2f powf
     log2f"""
-ENDINGS = "abort __assert_fail __errno_location __stack_chk_fail"
+ENDINGS = "abort __assert_fail __errno_location __stack_chk_fail __cpu_model"
 FILES = """fopen fclose fread fgets fgetc getc ferror feof fseek ftell rewind fileno getline fopencookie fmemopen
     open_memstream fprintf vfprintf fputs fputc putc fwrite fflush stat fstat lstat access realpath dirname basename
     open close read gethostname getcwd sysconf"""

@@ -14,7 +14,8 @@ void letter_write(struct maildir_rig *f, struct letter *l, struct slice mem)
 	l->mail.sender = SLICE("me@example.org");
 	l->mail.rcpts = RCPTS;
 	l->mail.rcpts_n = 2;
-	l->mail.body = (struct relay_body){ .head = SLICE("Received: x\r\n\ty\r\n"), .mem = mem, .fd = -1 };
+	l->body.bytes = mem;
+	l->mail.body = (struct relay_body){ .head = SLICE("Received: x\r\n\ty\r\n"), .mem = &l->body, .fd = -1 };
 }
 
 int maildir_set_up(void **state)

@@ -10,6 +10,7 @@
 struct letter {
 	struct relay_maildir_job job; /* first: what is collected leads back here */
 	struct relay_mail mail;
+	struct rope_block body;
 };
 
 struct maildir_rig {

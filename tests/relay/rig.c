@@ -131,6 +131,7 @@ struct relay_mail *rig_mail(struct rig *g, const char *client, const char *from,
 	/* left to the end of the program: a mail must live as long as its question */
 	static struct {
 		struct relay_mail mail;
+		struct rope_block body;
 		struct slice rcpts[8];
 	} pool[4096];
 	static _Atomic unsigned used;
@@ -140,7 +141,8 @@ struct relay_mail *rig_mail(struct rig *g, const char *client, const char *from,
 	*m = (struct relay_mail){
 		.client = rig_client(client), .sender = slice_str(from), .rcpts = list, .ticket = g->next_ticket++
 	};
-	m->body = (struct relay_body){ .head = SLICE("Received: by mx.test\r\n"), .mem = slice_str(body), .fd = -1 };
+	pool[i].body = (struct rope_block){ .bytes = slice_str(body) };
+	m->body = (struct relay_body){ .head = SLICE("Received: by mx.test\r\n"), .mem = &pool[i].body, .fd = -1 };
 	for (struct slice rest = slice_str(rcpts); rest.n;)
 		list[m->rcpts_n++] = slice_cut(&rest, ',');
 	return m;
@@ -157,8 +159,8 @@ uint64_t rig_ask(struct rig *g, const char *client, const char *rcpt, struct rel
 {
 	struct relay_client c = rig_client(client);
 	uint64_t ticket = g->next_ticket++;
-	*known_r = relay_check_rcpt(g->relay, &c, SLICE("from@a.test"), slice_str(rcpt), ticket, rig_now(g),
-			   done_r) == RELAY_KNOWN;
+	*known_r = relay_check_rcpt(g->relay, &c, SLICE("from@a.test"), slice_str(rcpt), ticket, rig_now(g), done_r) ==
+		   RELAY_KNOWN;
 	return ticket;
 }
 

@@ -124,7 +124,8 @@ static void a_block_of_the_body_has_3_minutes(void **state)
 	}
 	begin("BODY", FAKE_STALL, 4);
 	struct relay_mail *m = rig_mail(&g, "192.0.2.1", "a@b.test", "u@example.test", "");
-	m->body.mem = slice_of(body, sizeof body);
+	struct rope_block whole = { .bytes = slice_of(body, sizeof body) };
+	m->body.mem = &whole;
 	assert_true(relay_deliver(g.relay, m, rig_now(&g)));
 	rig_run(&g, 200);
 	rig_pass(&g, 178000);

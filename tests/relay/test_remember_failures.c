@@ -146,7 +146,7 @@ static struct relay_mail *mail_in_file(FILE *f)
 	assert_int_equal(fwrite("Subject: x\r\n\r\nfile\r\n", 1, 20, f), 20);
 	assert_int_equal(fflush(f), 0);
 	struct relay_mail *m = mail();
-	m->body.mem.n = 0;
+	m->body.mem = NULL;
 	m->body.fd = fileno(f);
 	m->body.fd_size = 20;
 	return m;

@@ -11,13 +11,14 @@
 
 #include <stdio.h>
 
+static struct rope_stock stock;
 static const struct smtp_params NOTHING = { .size = 0 };
 
 static void only_taken_recipients_are_handed_on(void **state)
 {
 	(void)state;
 	struct spool_room room = { .folder = -1, .max_files = 1, .max_memory = 1 << 20 };
-	struct mail *m = mail_new(7, 1, 1000);
+	struct mail *m = mail_new(7, 1, 1000, &stock);
 	assert_true(mail_set_sender(m, SLICE("a@b"), &NOTHING));
 	for (int i = 0; i < 10; i++) {
 		char text[32];
@@ -32,7 +33,7 @@ static void only_taken_recipients_are_handed_on(void **state)
 	assert_int_equal(m->out.rcpts_n, 5);
 	assert_true(slice_eq(m->out.rcpts[0], SLICE("user1@example.test")));
 	assert_true(slice_eq(m->out.rcpts[4], SLICE("user9@example.test")));
-	assert_true(slice_eq(m->out.body.mem, SLICE("Subject: x\r\n\r\n")));
+	assert_true(slice_eq(m->out.body.mem->bytes, SLICE("Subject: x\r\n\r\n")));
 	assert_int_equal(m->out.ticket, 99);
 	mail_free(&m, &room);
 	mail_free(&m, &room);
@@ -43,7 +44,7 @@ static void memory_is_bounded(void **state)
 	(void)state;
 	struct spool_room room = { .folder = -1 };
 	static char big[300];
-	struct mail *m = mail_new(7, 1, 1000);
+	struct mail *m = mail_new(7, 1, 1000, &stock);
 	size_t n = 0;
 	for (size_t i = 0; i < sizeof big; i++)
 		big[i] = 'x';
@@ -59,7 +60,7 @@ static void any_allocation_may_fail(void **state)
 	struct spool_room room = { .folder = -1, .max_memory = 1 << 20 };
 	for (long nth = 0; nth < 4; nth++) {
 		mem_fail_after(nth);
-		struct mail *m = mail_new(1, 1, 0);
+		struct mail *m = mail_new(1, 1, 0, &stock);
 		bool ok = m && mail_set_sender(m, SLICE("sender@example.test"), &NOTHING) &&
 			  mail_add_rcpt(m, SLICE("rcpt@example.test"), &NOTHING.rcpt) &&
 			  spool_append(&m->spool, &room, SLICE("body"), 100) == SPOOL_OK;
