@@ -182,7 +182,7 @@ def half_body(g, number, size):
     """A client in the midst of its body, or its refusal."""
     c = Client(g.port, f"127.66.0.{number % 250 + 1}")
     c.ehlo()
-    c.envelope()
+    c.envelope(options=f" SIZE={size}")
     reply = c.cmd("DATA")
     if reply.code == 354:
         c.send((b"x" * 998 + b"\r\n") * (size // 1000))
