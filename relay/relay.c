@@ -223,12 +223,16 @@ void relay_begin(struct relay *r, struct relay_job *job, uint64_t now_ms)
 	}
 }
 
-/* A reload may have given a recipient's domain to another group since its RCPT. */
+/* A reload may have given a recipient's domain to another group since its RCPT, or to nobody. */
 static bool is_of_one_group(const struct relay *r, const struct relay_job *job)
 {
-	for (size_t i = 1; r->groups->next && i < job->rcpts_n; i++)
-		if (relay_group_of(r, job->rcpts[i]) != job->group)
+	for (size_t i = 0; i < job->rcpts_n; i++) {
+		struct slice domain = relay_domain_of(job->rcpts[i]);
+		if (r->groups->next && relay_group_of(r, job->rcpts[i]) != job->group)
 			return false;
+		if (domain.n && !relay_settings_may_relay(r->settings, &job->mail->client.ip, domain))
+			return false;
+	}
 	return true;
 }
 

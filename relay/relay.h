@@ -300,7 +300,7 @@ struct relay_mail {
  * - 250 by us, cached: a retry, all have it already.
  * - 451 4.3.0 by us with failed_rcpt set (LMTP): delivered to some, the others will get it by the retry.
  * - 451 4.3.0 by us: the backend spoke nonsense, the body cannot be read back, or a reload has put its recipients into
- *   several groups.
+ *   several groups, or taken the domain of one away.
  * - 550 5.6.7 by us: an address, or the header of a mail with SMTPUTF8, is not ASCII, and the backend does not offer
  *   SMTPUTF8 to this client (any more). Not 4xx: its sender would try for days what only another backend or another
  *   setting there can change. (A DSN that the backend does not offer to this client is left out: Postfix is often set

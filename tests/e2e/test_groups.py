@@ -150,6 +150,22 @@ def test_a_reload_between_rcpt_and_the_dot(guard, backend):
     assert [len(main.mails), len(shop.mails)] == [1, 1]
 
 
+@pytest.mark.parametrize("rcpts", [["a@shop.test"], ["a@shop.test", "b@shop.test"]], ids=["one", "two"])
+def test_a_reload_drops_the_domain_before_the_dot(guard, backend, rcpts):
+    """What is nobody's any more is not for group main's backend either."""
+    main, shop = backend(), backend()
+    g = guard(main, relay={"groups": (group("shop", ["shop.test"], url(shop)),)})
+    with Client(g.port) as c:
+        c.ehlo()
+        assert c.envelope(rcpts=rcpts).code == 250
+        g.configure(relay={"groups": ()})
+        g.reload()
+        assert c.cmd("DATA").code == 354
+        assert c.body(b"Subject: x\r\n\r\n").code == 451
+    assert not main.taken and not shop.taken
+    assert send(g, "a@shop.test")[1][0].code == 550
+
+
 def test_dump_can_be_read_back(guard, backend, folder):
     main, shop = backend(), backend()
     g = guard(main, start=False, relay={"groups": (group("shop", ["shop.test"], url(shop)),)})
