@@ -1,6 +1,7 @@
 #include "relay/intent.h"
 
 #include "base/clock.h"
+#include "base/crc32c.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/state_file.h"
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 _Static_assert(sizeof(struct relay_intent) == 128, "two cache lines");
+_Static_assert(offsetof(struct relay_intent, backend) == offsetof(struct relay_intent, id) + RELAY_INTENT_ID, "in a row");
 
 struct relay_intents {
 	unsigned workers;
@@ -24,29 +26,72 @@ static size_t size_of(unsigned workers)
 	return (size_t)workers * RELAY_INTENTS * sizeof(struct relay_intent);
 }
 
+/* Above any checksum: it tells a note that has one from those of before. */
+static const uint64_t HAS_CHECK = 1ull << 32;
+/* 9999-12-31: what is below it is a date */
+static const uint64_t SINCE_MAX = 253402300799;
+
+static uint64_t check_of(const struct relay_intent *slot, uint64_t since_s)
+{
+	uint32_t crc = crc32c(0, slice_of((const char *)&since_s, sizeof since_s));
+	return HAS_CHECK | crc32c(crc, slice_of(slot->id, sizeof slot->id + sizeof slot->backend));
+}
+
 /* ---- the start ---- */
+
+static bool is_word(const char *text, size_t room)
+{
+	size_t n = strnlen(text, room);
+	for (size_t i = 0; i < n; i++)
+		TRY(text[i] > ' ' && text[i] <= '~');
+	return n < room;
+}
+
+/* A note of before there were checksums is believed when it looks like one. */
+static bool is_whole(const struct relay_intent *slot)
+{
+	if (slot->check)
+		return slot->check == check_of(slot, slot->since_s);
+	return slot->since_s < SINCE_MAX && is_word(slot->id, sizeof slot->id) && slot->backend[0] &&
+	       is_word(slot->backend, sizeof slot->backend);
+}
 
 static void name_one(const struct relay_intent *slot)
 {
 	char when[CLOCK_RFC3339];
-	/* 9999-12-31: whatever the bytes are, it is a date */
-	clock_rfc3339((slot->since_s < 253402300799u ? slot->since_s : 0) * 1000, when);
+	clock_rfc3339((slot->since_s < SINCE_MAX ? slot->since_s : 0) * 1000, when);
 	log_warn(
 		"mail %.*s: sent whole to %.*s at %s, but the server ended before its client had the reply; the client "
 		"tries again and it may come twice",
 		RELAY_INTENT_ID - 1, slot->id, RELAY_INTENT_BACKEND - 1, slot->backend, when);
 }
 
-static void name_all(int fd)
+/* Returns how many are damaged; one that is cut off is. */
+static unsigned name_some(const struct relay_intent *slots, size_t bytes)
+{
+	unsigned damaged = bytes % sizeof *slots != 0;
+	for (size_t i = 0; i < bytes / sizeof *slots; i++) {
+		if (!slots[i].since_s)
+			continue;
+		if (is_whole(&slots[i]))
+			name_one(&slots[i]);
+		else
+			damaged++;
+	}
+	return damaged;
+}
+
+static void name_all(const char *path, int fd)
 {
 	struct relay_intent slots[32];
+	unsigned damaged = 0;
 	off_t at = 0;
 	for (ssize_t n; (n = pread(fd, slots, sizeof slots, at)) > 0; at += n)
-		for (size_t i = 0; i < (size_t)n / sizeof slots[0]; i++) {
-			slots[i].id[RELAY_INTENT_ID - 1] = slots[i].backend[RELAY_INTENT_BACKEND - 1] = 0;
-			if (slots[i].since_s)
-				name_one(&slots[i]);
-		}
+		damaged += name_some(slots, (size_t)n);
+	if (damaged)
+		log_warn("relay.state: %u notes in %s are damaged and left out: as many mails that were under way when "
+			 "the server ended may come twice, and are not named here",
+			damaged, path);
 }
 
 static bool make(const char *path, unsigned workers)
@@ -83,7 +128,7 @@ struct relay_intents *relay_intents_open(const char *path, unsigned workers, cha
 		return NULL;
 	}
 	if (fd >= 0) {
-		name_all(fd);
+		name_all(path, fd);
 		close(fd);
 	}
 	struct relay_intents *i = mem_zalloc(sizeof *i);
@@ -124,6 +169,7 @@ void relay_intent_set(struct relay_intent *slot, struct slice id, const char *ba
 	n = strnlen(backend, RELAY_INTENT_BACKEND - 1);
 	memcpy(slot->backend, backend, n);
 	slot->backend[n] = 0;
+	slot->check = check_of(slot, now_s);
 	/* behind the words: a process may end between any two stores */
 	atomic_signal_fence(memory_order_seq_cst);
 	*(volatile uint64_t *)&slot->since_s = now_s;

@@ -122,6 +122,29 @@ def test_a_doubt_survives_a_start_that_is_killed(guard, backend):
     assert any("sent whole to" in m for m in g.messages()), g.messages()
 
 
+@pytest.mark.parametrize("damage", [b"\xff" * 3000, b"a line\n" * 500], ids=["ones", "text"])
+def test_damaged_notes_are_not_believed(guard, backend, damage):
+    """They are told once, and a whole one among them is still named."""
+    b = backend({"dot": SILENCE})
+    g = guard(b)
+    with Client(g.port) as c:
+        c.ehlo()
+        c.envelope()
+        c.cmd("DATA")
+        c.send(stuffed(mails.content("doubt")))
+        wait.until(lambda: b.taken, 10, "the mail at the backend")
+        g.kill()
+    notes = g.folder / "relay.state.out"
+    whole = notes.read_bytes()
+    size = 128
+    used = next(at for at in range(0, len(whole), size) if any(whole[at:at + 8]))
+    notes.write_bytes(damage[:len(damage) // size * size] + whole[used:used + size] + damage)
+    g.start()
+    told = [m for m in g.messages() if "sent whole to" in m]
+    assert len(told) == 1 and f"smtp://127.0.0.1:{b.port}" in told[0], told
+    assert len([m for m in g.messages() if "damaged and left out" in m]) == 1
+
+
 def kill_all(postfix):
     """Also those that were born while the others were looked up. Returns whom it found."""
     found = postfix.processes()

@@ -301,6 +301,52 @@ static void a_killed_process_leaves_its_notes(void **state)
 	relay_intents_close(&i);
 }
 
+/* `at`: the bytes of the file from there on are others now. */
+static void change_notes(off_t at, const void *bytes, size_t n)
+{
+	int fd = open(memory_path, O_WRONLY);
+	assert_int_equal(pwrite(fd, bytes, n, at), n);
+	close(fd);
+}
+
+static void damaged_notes_are_left_out(void **state)
+{
+	(void)state;
+	struct relay_intents *i = memory_open_notes(1);
+	struct relay_intent *own = relay_intents_of(i, 0);
+	for (int n = 0; n < 4; n++)
+		relay_intent_set(&own[n], SLICE("AAAA"), "lmtp", 1700000000);
+	relay_intents_close(&i);
+	change_notes(sizeof *own + 3, "x", 1);				      /* another time, */
+	change_notes(2 * sizeof *own + offsetof(struct relay_intent, id), "B", 1); /* or another mail */
+	change_notes(RELAY_INTENTS * sizeof *own, "cut", 3);
+	i = memory_open_notes(1);
+	memory_log_holds("mail AAAA: sent whole to lmtp", 2);
+	memory_log_holds("sent whole", 2);
+	memory_log_holds("3 notes in", 1);
+	relay_intents_close(&i);
+}
+
+static void notes_of_before_there_was_a_checksum(void **state)
+{
+	(void)state;
+	struct relay_intents *i = memory_open_notes(1);
+	relay_intents_close(&i);
+	const struct relay_intent slots[] = {
+		{ .since_s = 1700000000, .id = "AAAA", .backend = "lmtp" },
+		{ .since_s = UINT64_MAX, .id = "BBBB", .backend = "lmtp" },
+		{ .since_s = 1700000000, .id = "C C", .backend = "lmtp" },
+		{ .since_s = 1700000000, .id = "DDDD" },
+		{ .since_s = 1700000000, .id = "AAAA", .backend = "\xff" },
+	};
+	change_notes(0, slots, sizeof slots);
+	i = memory_open_notes(1);
+	memory_log_holds("mail AAAA: sent whole to lmtp", 1);
+	memory_log_holds("sent whole", 1);
+	memory_log_holds("4 notes in", 1);
+	relay_intents_close(&i);
+}
+
 static void notes_that_cannot_be(void **state)
 {
 	(void)state;
@@ -360,6 +406,8 @@ int main(void)
 		MEMORY_TEST(what_is_not_ours_is_left_alone),
 		MEMORY_TEST(a_full_disk),
 		MEMORY_TEST(a_killed_process_leaves_its_notes),
+		MEMORY_TEST(damaged_notes_are_left_out),
+		MEMORY_TEST(notes_of_before_there_was_a_checksum),
 		MEMORY_TEST(notes_that_cannot_be),
 		MEMORY_TEST(no_memory_for_it),
 	};
