@@ -14,7 +14,8 @@
 #include <unistd.h>
 
 _Static_assert(sizeof(struct relay_intent) == 128, "two cache lines");
-_Static_assert(offsetof(struct relay_intent, backend) == offsetof(struct relay_intent, id) + RELAY_INTENT_ID, "in a row");
+_Static_assert(
+	offsetof(struct relay_intent, backend) == offsetof(struct relay_intent, id) + RELAY_INTENT_ID, "in a row");
 
 struct relay_intents {
 	unsigned workers;

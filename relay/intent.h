@@ -3,8 +3,8 @@
  * Between our dot and the client's hearing of its reply a mail may be delivered without anybody knowing. A server that
  * is killed then leaves a note of each: fixed slots in a file that is mapped and shared, written and cleared by plain
  * stores, so that a mail costs no system call. They survive the end of the process, however it ends; they do NOT
- * survive the machine (nothing is flushed). The next start names them in the log and begins anew; those that are damaged
- * are counted, not believed.
+ * survive the machine (nothing is flushed). The next start names them in the log and begins anew; those that are
+ * damaged are counted, not believed.
  * A slot is cleared a turn of the loop after its answer was popped: then the reply was given to the kernel. That of a
  * mail in doubt stays some seconds longer, until the log has surely named it.
  *
@@ -32,7 +32,8 @@ struct relay_intent {
 
 struct relay_intents;
 
-/* Names what is in the file, how much of it is damaged, then makes it anew. NULL: why_r says why; there are no notes then. */
+/* Names what is in the file, how much of it is damaged, then makes it anew. NULL: why_r says why; there are no notes
+ * then. */
 struct relay_intents *relay_intents_open(const char *path, unsigned workers, char why_r[256]) MUST_USE;
 /* The file stays. */
 void relay_intents_close(struct relay_intents **i);
