@@ -322,6 +322,11 @@ size_t relay_memory_count(const struct relay_memory *m)
 	return atomic_load(&m->count);
 }
 
+int relay_memory_error(const struct relay_memory *m)
+{
+	return atomic_load(&m->error);
+}
+
 bool relay_memory_about(struct relay_memory *m, uint64_t about, uint64_t turn, uint64_t now_s)
 {
 	pthread_mutex_lock(&m->lock);

@@ -93,5 +93,8 @@ void relay_memory_unreserve(struct relay_memory *m, uint32_t n);
 uint32_t relay_memory_room(const struct relay_memory *m);
 /* For stats: what is remembered. */
 size_t relay_memory_count(const struct relay_memory *m);
+/* Why the file cannot be written now, an errno; 0: it can, or the start has said that there is none. It is tried again
+ * every few seconds. */
+int relay_memory_error(const struct relay_memory *m);
 
 #endif

@@ -8,10 +8,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
 	CHUNK = 1024,	   /* records read at once, and copied under the lock at once */
+	RETRY_S = 5,	   /* after it could not be written */
 	COMPACT_MIN = 4096 /* a file with fewer records is not worth rewriting */
 };
 
@@ -133,14 +135,14 @@ static bool append(struct relay_memory *m, const struct relay_save *list)
 
 static void tell(struct relay_memory *m, int error)
 {
-	if (error && !m->failing)
+	int before = atomic_exchange(&m->error, error);
+	if (error && !before)
 		log_error(
 			"relay.state %s cannot be written: %s; partial deliveries are remembered until the next start "
 			"only",
 			m->path, strerror(error));
-	else if (!error && m->failing)
+	else if (!error && before)
 		log_info("relay.state %s is written again", m->path);
-	m->failing = error != 0;
 }
 
 static void serve_list(struct relay_memory *m, struct relay_save *list)
@@ -156,6 +158,24 @@ static void serve_list(struct relay_memory *m, struct relay_save *list)
 		tell(m, rewrite(m, clock_wall_ms() / 1000) ? 0 : errno);
 }
 
+/* Until there is something to write; where it cannot be written, until it is worth another try: the whole of it then,
+ * since what was to be appended is in the table alone. Under the lock. */
+static void await_more(struct relay_memory *m)
+{
+	struct timespec due;
+	if (!atomic_load(&m->error)) {
+		pthread_cond_wait(&m->more, &m->lock);
+		return;
+	}
+	clock_gettime(CLOCK_REALTIME, &due);
+	due.tv_sec += RETRY_S;
+	if (pthread_cond_timedwait(&m->more, &m->lock, &due) != ETIMEDOUT)
+		return;
+	pthread_mutex_unlock(&m->lock);
+	tell(m, rewrite(m, clock_wall_ms() / 1000) ? 0 : errno);
+	pthread_mutex_lock(&m->lock);
+}
+
 static void *writer(void *arg)
 {
 	struct relay_memory *m = arg;
@@ -163,7 +183,7 @@ static void *writer(void *arg)
 	while (m->waiting || !m->ending) {
 		struct relay_save *list = m->waiting;
 		if (!list) {
-			pthread_cond_wait(&m->more, &m->lock);
+			await_more(m);
 			continue;
 		}
 		m->waiting = NULL;

@@ -160,6 +160,13 @@ struct relay_cache_info {
 	uint64_t hits, misses, entries;
 };
 void relay_shared_cache(struct relay_shared *s, struct relay_cache_info *info_r);
+/* What is remembered of mails for their retries, for stats and health; after relay_shared_open(). */
+struct relay_memory_info {
+	bool on; /* false: relay.remember = 0 */
+	uint64_t entries;
+	char fault[512]; /* why relay.state is not kept up, and what to do; "": it is */
+};
+void relay_shared_memory(struct relay_shared *s, struct relay_memory_info *info_r);
 /* `smtpguardctl forget`: true when the address was in the recipient cache. */
 bool relay_shared_forget(struct relay_shared *s, struct slice rcpt);
 

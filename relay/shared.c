@@ -73,14 +73,39 @@ bool relay_shared_configure(struct relay_shared *s, const struct relay_config *c
 void relay_shared_open(struct relay_shared *s, const char *path, unsigned workers)
 {
 	char why[256], notes[PATH_MAX];
-	if (s->memory && (!relay_memory_open(s->memory, path, clock_wall_ms() / 1000, why) || why[0]))
+	bool opened = !s->memory || relay_memory_open(s->memory, path, clock_wall_ms() / 1000, why);
+	if (s->memory && (!opened || why[0]))
 		log_warn("relay.state %s %s", path, why);
+	if (!opened)
+		snprintf(s->no_state, sizeof s->no_state, "%s", why);
 	/* beside it, by the same rules */
 	bool fits = snprintf(notes, sizeof notes, "%s.out", path) < (int)sizeof notes;
 	s->intents = fits ? relay_intents_open(notes, workers, why) : NULL;
-	if (!s->intents)
-		log_warn(
-			"relay.state: mails under way are not noted in %s.out: %s", path, fits ? why : "path too long");
+	if (s->intents)
+		return;
+	snprintf(s->no_notes, sizeof s->no_notes, "%s", fits ? why : "path too long");
+	log_warn("relay.state: mails under way are not noted in %s.out: %s", path, s->no_notes);
+}
+
+void relay_shared_memory(struct relay_shared *s, struct relay_memory_info *info_r)
+{
+	int error = s->memory ? relay_memory_error(s->memory) : 0;
+	*info_r = (struct relay_memory_info){
+		.on = s->memory != NULL, .entries = s->memory ? relay_memory_count(s->memory) : 0
+	};
+	if (s->no_state[0])
+		snprintf(info_r->fault, sizeof info_r->fault,
+			"it %s; partial deliveries are remembered until the next start only: put that right, then "
+			"restart",
+			s->no_state);
+	else if (error)
+		snprintf(info_r->fault, sizeof info_r->fault,
+			"it cannot be written: %s; partial deliveries are remembered until the next start only: put "
+			"that right, it is tried again by itself",
+			strerror(error));
+	else if (s->no_notes[0])
+		snprintf(info_r->fault, sizeof info_r->fault,
+			"mails under way are not noted beside it: %s; put that right, then restart", s->no_notes);
 }
 
 void relay_shared_free(struct relay_shared **s)

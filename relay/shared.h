@@ -26,6 +26,7 @@ struct relay_shared {
 	struct relay_memory *memory; /* NULL: relay.remember = 0 */
 	struct relay_watches watches;
 	struct relay_intents *intents;
+	char no_state[256], no_notes[256]; /* why relay.state, or what stands beside it, was not opened; "": it was */
 	struct net_wake *_Atomic wakes[RELAY_WORKERS_MAX];
 	atomic_uint waiting;			   /* jobs in all queues */
 	atomic_uchar probes_of[RELAY_PROBE_SLOTS]; /* recipient questions under way, by client */

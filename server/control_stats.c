@@ -63,6 +63,11 @@ static void put_relay(struct ctl_json root, const struct app *app)
 	ctl_json_put_count(at, "hits", cache.hits);
 	ctl_json_put_count(at, "misses", cache.misses);
 	ctl_json_put_count(at, "entries", cache.entries);
+	struct relay_memory_info memory;
+	relay_shared_memory(app->relay, &memory);
+	at = ctl_json_put_object(root, "remembered");
+	ctl_json_put_count(at, "entries", memory.entries);
+	ctl_json_put_bool(at, "failing", *memory.fault);
 }
 
 static void put_dns(struct ctl_json root, const struct app *app)
@@ -255,6 +260,12 @@ static void check_room(struct health *h, const struct app *app, bool draining)
 		!replay.wanted ? "none is set"
 		: replay.on    ? text
 			       : "log.replay cannot be opened");
+	struct relay_memory_info memory;
+	relay_shared_memory(app->relay, &memory);
+	check(h, "relay.state", !*memory.fault,
+		*memory.fault ? memory.fault
+		: memory.on   ? "kept up"
+			      : "relay.remember = 0");
 	struct keeper_info k;
 	keeper_info(app->keeper, &k);
 	check(h, "snapshot", !k.failing, k.failing ? k.error : *k.path ? "kept up" : "none is set");

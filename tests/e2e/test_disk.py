@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 
-from harness import mails, wait
+from harness import lmtp, mails, wait
 from harness.backend import CLOSE
 from harness.client import Client
 
@@ -118,6 +118,57 @@ def test_a_state_file_without_a_place(guard, backend, folder, trouble):
     reply = mails.send(g.port, "in doubt")
     assert reply.code // 100 == 4
     assert g.journaled("mail", verdict="deferred")[0]["doubtful"]
+
+
+def send_to(g, rcpts):
+    with Client(g.port) as c:
+        c.ehlo()
+        return c.mail(rcpts=rcpts)
+
+
+def state_check(g):
+    """What health says in all, and of relay.state."""
+    told = json.loads(g.ctl("--json", "health").stdout)
+    return told["status"], next(c for c in told["checks"] if c["name"] == "relay.state")
+
+
+def state_stats(g):
+    """Does relay.state fail, as stats tell people and machines?"""
+    failing = g.ctl_json("stats")["remembered"]["failing"]
+    assert f"smtpguard_remembered_failing {int(failing)}\n" in g.ctl("stats", "--prometheus").stdout
+    return failing
+
+
+def test_health_tells_of_a_state_file_that_is_not_written(guard, folder):
+    """And it is written again without a restart, with what could not be written meanwhile."""
+    disk = folder / "state"
+    later = ["later@example.test"]
+    store = lmtp.Store(lambda stage, to: "451 4.2.0 Not now" if stage == "dot" and to in later else None)
+    g = guard(store, start=False, limits={"recipients": 200},
+              relay={"state": f"{disk}/relay.state", "backends": [store.url], "identity": "none"})
+    g.start(small(disk))
+    assert state_check(g) == ("ok", {"name": "relay.state", "ok": True, "text": "kept up"})
+    fill(g, disk)
+    rcpts = [f"u{n}@example.test" for n in range(120)] + later  # more than fits into the page that the file has
+    assert send_to(g, rcpts).code == 451
+    status, check = wait.until(lambda: (s := state_check(g))[0] == "degraded" and s, 10, "the fault")
+    assert "No space left on device" in check["text"] and "put that right" in check["text"]
+    inside(g, f"rm {disk}/filler")
+    wait.until(lambda: state_check(g)[0] == "ok", 20, "another try")
+    assert not state_stats(g)
+    assert int(inside(g, f"stat -c %s {disk}/relay.state")) >= 120 * 40
+    later.clear()
+    assert send_to(g, rcpts).code == 250
+    assert sorted(s.recipient for s in store.stored) == sorted(rcpts)
+    store.stop()
+
+
+def test_health_tells_of_a_state_file_that_cannot_be_opened(guard, backend, folder):
+    g = guard(backend(), start=False, relay={"state": f"{folder}/nowhere/at/all/relay.state"})
+    g.start()
+    status, check = state_check(g)
+    assert status == "degraded" and "No such file" in check["text"] and "restart" in check["text"]
+    assert state_stats(g)
 
 
 def test_a_full_disk_under_the_log(guard, backend, folder):
