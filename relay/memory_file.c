@@ -85,6 +85,7 @@ static bool rewrite(struct relay_memory *m, uint64_t now_s)
 	TRY(ok);
 	m->fd = open(m->path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
 	TRY(m->fd >= 0);
+	m->behind = false;
 	m->records = records;
 	m->size = RELAY_STATE_HEAD + records * RELAY_STATE_RECORD;
 	return true;
@@ -123,6 +124,7 @@ static bool append(struct relay_memory *m, const struct relay_save *list)
 	if (write_list(m, list))
 		return true;
 	int error = errno;
+	m->behind = true;
 	/* the next ones are written over what it left; a whole record behind them would be taken for a later word.
 	 * Where it cannot be cut off they begin a new file. */
 	if (ftruncate(m->fd, (off_t)m->size) < 0) {
@@ -147,7 +149,7 @@ static void tell(struct relay_memory *m, int error)
 
 static void serve_list(struct relay_memory *m, struct relay_save *list)
 {
-	bool opened = m->fd >= 0 || rewrite(m, clock_wall_ms() / 1000);
+	bool opened = (m->fd >= 0 && !m->behind) || rewrite(m, clock_wall_ms() / 1000);
 	int error = opened && append(m, list) ? 0 : errno;
 	tell(m, error);
 	for (struct relay_save *s = list, *next; s; s = next) {

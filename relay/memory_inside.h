@@ -33,6 +33,7 @@ struct relay_memory {
 	int fd;
 	uint64_t size; /* of what is whole in the file */
 	uint64_t records;
+	bool behind;	  /* what could not be appended is in the table alone: the file is made anew */
 	atomic_int error; /* it was told that it cannot be written: why; 0: it can */
 };
 

@@ -73,7 +73,7 @@ static void a_failed_write_leaves_no_later_word(void **state)
 	memory_keep(m, 2, RELAY_STATE_FORGET);
 	relay_memory_free(&m);
 	m = memory_opened(100, NULL);
-	assert_false(memory_has(m, 2));
+	assert_true(memory_has(m, 1) && !memory_has(m, 2)); /* and what was not written then is by now */
 	relay_memory_free(&m);
 }
 
@@ -216,7 +216,8 @@ static void a_disk_that_takes_nothing(void **state)
 	assert_int_equal(memory_file_size(), before);
 	memory_keep(m, 9002, RELAY_STATE_HAS);
 	relay_memory_free(&m);
-	assert_int_equal(memory_file_size(), RELAY_STATE_HEAD + 22 * RELAY_STATE_RECORD);
+	/* made anew with both, then the second appended */
+	assert_int_equal(memory_file_size(), RELAY_STATE_HEAD + 23 * RELAY_STATE_RECORD);
 }
 
 static void a_large_file_of_use_is_left_alone(void **state)
