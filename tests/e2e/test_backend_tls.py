@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from harness import certs, mails, postfix as postfix_module, wait
+from harness.client import Client
 from harness.guard import elapsed
 
 
@@ -89,6 +90,19 @@ def test_verified(guard, pair):
     assert shown == {"set": "require", "version": "TLSv1.3", "failed": False}
     assert set(mta.names) == {"backend.example.test"}
     assert mta.resumed, "no session was resumed"
+
+
+def test_a_large_body_in_tls(guard, pair):
+    """From memory into TLS records without a buffer between, beside one with dots, which goes through the buffer."""
+    mta = Mta(*pair)
+    g = guard(mta.port, **settings(pair))
+    bodies = [mails.steady(mails.marker(), 2_000_000, dots) for dots in (0, 500)]
+    for body in bodies:
+        with Client(g.port, timeout=60) as c:
+            c.ehlo()
+            assert c.mail(body).code == 250
+    wire = [body.replace(b"\r\n.", b"\r\n..") for body in bodies]
+    assert [m[1][-len(w):] for m, w in zip(mta.mails, wire)] == wire
 
 
 @pytest.mark.parametrize("how", ["name", "authority"])

@@ -118,6 +118,31 @@ def test_a_large_body_goes_through_the_spool(guard, postfix, size):
     assert {p.name for p in g.folder.iterdir()} <= names | {"relay.state"}
 
 
+@pytest.mark.parametrize("dots", [0, 1, 30, 3000])
+def test_a_large_body_goes_from_memory(guard, backend, dots):
+    """Up to relay.memory_per_message nothing of it touches the disk; several at once, each as it came."""
+    b = backend()
+    g = guard(b, server={"workers": 1})
+    bodies = [mails.steady(mails.marker(), size, dots) for size in (300_000, 900_001, 3_000_003)]
+    clients = [Client(g.port, timeout=60) for _ in bodies]
+    halves = []
+    for c, body in zip(clients, bodies):
+        c.ehlo()
+        c.envelope()
+        assert c.cmd("DATA").code == 354
+        wire = body.replace(b"\r\n.", b"\r\n..") + b".\r\n"
+        c.send(wire[:len(wire) // 2])
+        halves.append(wire[len(wire) // 2:])
+    stats = wait.until(lambda: (s := g.ctl_json("stats"))["body_memory_bytes"] > 1_500_000 and s, 10, "half of them")
+    assert stats["open_bodies"] == 0
+    for c, half in zip(clients, halves):
+        c.send(half)
+    assert [c.reply().code for c in clients] == [250] * len(clients)
+    arrived = [m.body for m in b.mails]
+    assert all(any(a.endswith(body) for a in arrived) for body in bodies)
+    wait.until(lambda: not g.ctl_json("stats")["body_memory_bytes"], 10, "memory given back")
+
+
 def test_the_received_line_tells_the_way(guard, postfix):
     g, mark = guard(postfix.inner), mails.marker()
     assert mails.send(g.port, mark, source="127.1.2.3", helo="mail.sender.test").code == 250

@@ -102,6 +102,35 @@ static void a_peer_that_does_not_read_is_waited_for(void **state)
 	close_pair(&p);
 }
 
+/* What lies elsewhere goes out behind the buffer, in order, however little the peer takes at once. */
+static void what_lies_elsewhere_goes_behind_the_buffer(void **state)
+{
+	(void)state;
+	static char big[1024 * 1024], got[sizeof big + 6];
+	struct pair p;
+	size_t n = 0;
+	open_pair(&p);
+	for (size_t i = 0; i < sizeof big; i++)
+		big[i] = (char)(i % 251);
+	assert_true(buf_put(&p.conn.out, SLICE("before")));
+	struct slice direct = slice_of(big, sizeof big);
+	assert_int_equal(net_conn_flush_with(&p.conn, p.loop, &direct, true), NET_AGAIN);
+	assert_true(direct.n > 0 && direct.n < sizeof big);
+	assert_int_equal(buf_len(&p.conn.out), 0);
+	for (int i = 0; i < 100000 && n < sizeof got; i++) {
+		ssize_t r = read(p.peer, got + n, sizeof got - n < 3000 ? sizeof got - n : 3000);
+		n += r > 0 ? (size_t)r : 0;
+		if (turn(&p) & NET_WRITE)
+			assert_int_not_equal(net_conn_flush_with(&p.conn, p.loop, &direct, true), NET_FAILED);
+	}
+	assert_int_equal(direct.n, 0);
+	assert_int_equal(n, sizeof got);
+	assert_memory_equal(got, "before", 6);
+	assert_memory_equal(got + 6, big, sizeof big);
+	assert_int_equal(p.conn.sent, sizeof got);
+	close_pair(&p);
+}
+
 static void writing_to_a_closed_peer_fails_without_a_signal(void **state)
 {
 	(void)state;
@@ -159,6 +188,7 @@ int main(void)
 		cmocka_unit_test(reads_what_came_and_then_would_block),
 		cmocka_unit_test(the_end_is_seen_behind_the_last_bytes),
 		cmocka_unit_test(a_peer_that_does_not_read_is_waited_for),
+		cmocka_unit_test(what_lies_elsewhere_goes_behind_the_buffer),
 		cmocka_unit_test(writing_to_a_closed_peer_fails_without_a_signal),
 		cmocka_unit_test(a_removed_io_is_not_told_of),
 		cmocka_unit_test(another_thread_can_ring),

@@ -141,8 +141,8 @@ void rig_pass(struct rig *g, struct session *s, uint64_t ms)
 	s->heard_ms -= ms;
 	s->opened_ms -= ms;
 	if (s->mail) {
-		s->mail->body_started_ms -= ms;
-		s->mail->measured_ms -= ms;
+		s->pace.started_ms -= ms;
+		s->pace.looked_ms -= ms;
 	}
 	s->deadline_ms = s->deadline_ms > g->worker.now_ms + ms ? s->deadline_ms - ms : g->worker.now_ms;
 	session_on_timer(s);

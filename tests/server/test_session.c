@@ -210,8 +210,8 @@ static void a_body_puts_nothing_off(void **state)
 		struct session *s = rig_session(&g);
 		if (hard_stop)
 			s->opened_ms -= 60 * 60 * 1000;
-		s->mail->body_started_ms -= hard_stop ? 0 : 60 * 1000;
-		s->mail->measured_ms -= hard_stop ? 0 : 60 * 1000;
+		s->pace.started_ms -= hard_stop ? 0 : 60 * 1000;
+		s->pace.looked_ms -= hard_stop ? 0 : 60 * 1000;
 		client_say(&c, "x");
 		if (s->awaiting == AWAIT_CLIENT)
 			session_on_timer(s);

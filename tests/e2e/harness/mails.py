@@ -28,6 +28,17 @@ def big(mark, size, seed=1):
     return b"".join(parts)
 
 
+def steady(mark, size, dots=0):
+    """As most large mails are: lines of 76 bytes, `dots` of them with a dot in front. What is clean of them goes from
+    where it was read to the backend without a copy."""
+    rng = random.Random(size + dots)
+    lines = [bytes(rng.choices(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ+/.", k=75)) for _ in range(97)]
+    body = [b"x" + lines[rng.randrange(97)] for _ in range(size // 78)]
+    for _ in range(dots):
+        body[rng.randrange(len(body))] = b"." * rng.randrange(1, 4)
+    return content(mark, 0) + b"\r\n".join(body) + b"\r\n"
+
+
 def send(port, mark, source="127.0.0.1", helo="client.example.test", **envelope):
     """A session with one mail; returns the reply that ended it."""
     with Client(port, source) as c:
