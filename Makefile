@@ -1,5 +1,7 @@
 # A thin front for the CMake presets (CMakePresets.json). `make help` says what there is.
 JOBS ?= $(shell nproc)
+# most of their time tests wait
+TESTS_AT_ONCE ?= $(shell echo $$(($(JOBS) * 3 / 2)))
 COUNT ?= 300
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -47,11 +49,11 @@ run:
 check:
 	$(INSTALL_PACKAGES) build test fuzz
 	$(MAKE) --no-print-directory build-release
-	ctest --preset release -j $(JOBS)
+	ctest --preset release -j $(TESTS_AT_ONCE)
 	$(MAKE) --no-print-directory build-asan
-	ctest --preset asan -j $(JOBS)
+	ctest --preset asan -j $(TESTS_AT_ONCE)
 	$(MAKE) --no-print-directory build-tsan
-	$(STEADY) ctest --preset tsan -j $(JOBS)
+	$(STEADY) ctest --preset tsan -j $(TESTS_AT_ONCE)
 	$(MAKE) --no-print-directory build-fuzz
 	ctest --preset fuzz -j $(JOBS)
 
@@ -83,7 +85,7 @@ kill: build-soaked
 coverage: build-coverage
 	$(INSTALL_PACKAGES) build test
 	find build/coverage -name '*.gcda' -delete
-	ctest --preset coverage -j $(JOBS); tests=$$?; python3 cmake/coverage.py build/coverage --least 90 && exit $$tests
+	ctest --preset coverage -j $(TESTS_AT_ONCE); tests=$$?; python3 cmake/coverage.py build/coverage --least 90 && exit $$tests
 
 # What is newly found goes to build/fuzz/found and is merged there: the smallest inputs that reach as much. A crash
 # stops the run and leaves its input there.
