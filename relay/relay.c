@@ -223,9 +223,12 @@ void relay_begin(struct relay *r, struct relay_job *job, uint64_t now_ms)
 	}
 }
 
-/* A reload may have given a recipient's domain to another group since its RCPT, or to nobody. */
+/* A reload may have given a recipient's domain to another group since its RCPT, or to nobody. The server's own mail may
+ * go anywhere, as one of relay.clients. */
 static bool is_of_one_group(const struct relay *r, const struct relay_job *job)
 {
+	if (job->mail->own)
+		return true;
 	for (size_t i = 0; i < job->rcpts_n; i++) {
 		struct slice domain = relay_domain_of(job->rcpts[i]);
 		if (r->groups->next && relay_group_of(r, job->rcpts[i]) != job->group)

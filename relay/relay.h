@@ -283,6 +283,7 @@ struct relay_mail {
 	struct slice sender;	   /* without brackets; empty: <> */
 	const struct slice *rcpts; /* without brackets */
 	size_t rcpts_n;		   /* at least 1 */
+	bool own;		   /* from the server to whom its settings name: no RCPT has asked for them */
 	bool utf8;		   /* the client said SMTPUTF8 */
 	bool utf8_header;	   /* some byte of the header is above 127 */
 	struct smtp_mail_dsn dsn;

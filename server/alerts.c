@@ -127,6 +127,7 @@ static bool fill(struct alert_mail *m, const struct alert *a, const struct setti
 		.sender = slice_str(to->from),
 		.rcpts = m->to,
 		.rcpts_n = to->to.count,
+		.own = true,
 		.body = { .mem = &m->body, .fd = -1 },
 	};
 	return ip_parse(SLICE("127.0.0.1"), &m->mail.client.ip);

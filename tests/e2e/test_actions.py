@@ -79,6 +79,18 @@ def test_an_alert_that_is_not_taken_is_logged_and_told_again(guard, backend):
         wait.until(lambda: len([m for m in g.messages() if "could not be mailed" in m]) == n + 1, 10, "the failure")
 
 
+def test_an_alert_may_go_anywhere(guard, backend):
+    """Its readers are the administrator's choice: their domains need not be in relay.domains."""
+    b = backend()
+    away = ["admin@elsewhere.test", "second@example.test"]
+    g = guard(b, relay={"domains": ["example.test"]}, alerts={**ALERTS, "to": away}, rules=(
+        {"name": "any", "when": "sender == 'a@b.test'", "do": "mail"},))
+    assert mails.send(g.port, "x", sender="a@b.test").code == 250
+    told = wait.until(lambda: [m for m in b.mails if m.recipients == away], 10, "the alert")
+    assert b"rule any" in told[0].body
+    assert not [m for m in g.messages() if "could not be mailed" in m]
+
+
 # ---- throttle ----
 
 def test_throttled_bodies_keep_the_rate_and_the_others_do_not(guard, folder):
