@@ -254,7 +254,10 @@ static uint64_t drain_time(struct app *app)
 	return ms;
 }
 
-/* Tells the service manager that all workers live, when they do and it is time. Returns the ms to the next time, or
+enum { LOOKS_A_BEAT = 8 };
+
+/* Tells the service manager that all workers live, when they do and it is time. One that does not is looked at again
+ * soon: what has only been slow must not cost the rest of the manager's patience. Returns the ms to the next look, or
  * -1. */
 static int beat(struct app *app, uint64_t *due_ms)
 {
@@ -267,7 +270,7 @@ static int beat(struct app *app, uint64_t *due_ms)
 			turned &= worker_has_turned(&app->workers[i]);
 		if (turned)
 			notify_beat(&app->notify);
-		*due_ms = now_ms + app->notify.beat_ms;
+		*due_ms = now_ms + (turned ? app->notify.beat_ms : app->notify.beat_ms / LOOKS_A_BEAT + 1);
 	}
 	return (int)(*due_ms - now_ms);
 }

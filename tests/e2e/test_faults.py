@@ -11,6 +11,7 @@ import signal
 import ssl
 import struct
 import subprocess
+import time
 
 import pytest
 
@@ -290,6 +291,29 @@ def test_a_worker_that_hangs_is_not_vouched_for(faults, guard, backend, folder, 
     manager.socket.settimeout(5)
     assert manager.hear() == {"WATCHDOG": "1"}
     faults.end()
+
+
+def test_a_worker_that_is_only_slow_is_vouched_for_in_time(faults, guard, backend, folder, monkeypatch):
+    """It missed one look, of the two within the manager's patience: the next is not as far away as the first two."""
+    manager = Manager(folder, monkeypatch, watchdog_s=4)
+    b = backend()
+    g = guard(b, server={"workers": 1}, relay={"memory_per_message": "8k", "recipients": ["none"]})
+    monkeypatch.delenv("LD_PRELOAD")
+    assert mails.send(g.port, "first").code == 250
+    assert "READY" in manager.hear() and "WATCHDOG" in manager.hear()
+    faults.order("pread", error=-1)
+    with Client(g.port) as c:
+        c.ehlo()
+        c.envelope()
+        c.cmd("DATA")
+        c.send(mails.big("hangs", 50_000) + b".\r\n")
+        assert "WATCHDOG" in manager.hear()  # it has turned since the word before
+        assert manager.hears_nothing(2.3)
+        began = time.monotonic()
+        faults.end()
+        manager.socket.settimeout(5)
+        assert "WATCHDOG" in manager.hear() and time.monotonic() - began < 1
+        assert c.reply().code == 250
 
 
 @pytest.mark.parametrize("kind", [
