@@ -7,7 +7,6 @@
 #include "server/rights.h"
 #include "server/sources.h"
 
-
 /* ---- recipients ---- */
 
 static bool resolve_recipients(
