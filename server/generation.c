@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "score/evidence.h"
 #include "score/tape.h"
+#include "server/privileges.h"
 #include "server/resolvers.h"
 #include "server/rights.h"
 #include "server/sources.h"
@@ -57,6 +58,15 @@ static bool wants_tls(const struct settings *s)
 	return false;
 }
 
+/* Of a reload's reader it is known who it is. "": rights are not what is missing. */
+static const char *rights_wanted(const struct settings *s, bool reload, char words_r[RIGHTS_WORDS])
+{
+	if (!rights_missing_of(&s->tls.certificates, words_r))
+		return "";
+	/* else the key would be opened to whoever wanted to check the settings */
+	return !reload && privileges_are_others(s->server.user) ? "do this as root, or as server.user" : words_r;
+}
+
 static bool open_certificate(
 	struct generation *g, const struct generation *old, const char *path, struct settings_faults *faults)
 {
@@ -73,8 +83,7 @@ static bool open_certificate(
 	if (g->tls)
 		return true;
 	char words[RIGHTS_WORDS];
-	bool denied = rights_missing_of(&t->certificates, words);
-	const char *tie = denied ? "; " : "", *what_to_do = denied ? words : "";
+	const char *what_to_do = rights_wanted(g->settings, old != NULL, words), *tie = *what_to_do ? "; " : "";
 	if (old && old->tls) {
 		g->tls = net_tls_ctx_ref(old->tls);
 		settings_fault_add(faults, SETTINGS_WARNING, path, 0, "%s; the certificate in use is kept%s%s", why,

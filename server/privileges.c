@@ -135,6 +135,12 @@ void privileges_look_back(void)
 		log_warn("setegid: %s", strerror(errno));
 }
 
+bool privileges_are_others(const char *user)
+{
+	const struct passwd *pw = geteuid() != 0 && *user ? getpwnam(user) : NULL;
+	return pw && pw->pw_uid != geteuid();
+}
+
 void privileges_harden(void)
 {
 	setrlimit(RLIMIT_CORE, &(struct rlimit){ 0, 0 });

@@ -29,6 +29,9 @@ bool privileges_look_as(const char *user) MUST_USE;
 /* No longer. Supplementary groups stay that user's. */
 void privileges_look_back(void);
 
+/* We are neither root nor `user`: what we may read says nothing of what the server may. Not for use in the sandbox. */
+bool privileges_are_others(const char *user) MUST_USE;
+
 /* No core dumps, no debugger, no new privileges by exec. */
 void privileges_harden(void);
 

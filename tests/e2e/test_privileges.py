@@ -14,6 +14,7 @@ from harness.guard import program, run_guard
 
 needs_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can give up root")
 ACCOUNT = "nobody"
+OTHER = 54321  # nobody has this id
 
 
 def status(pid):
@@ -172,6 +173,21 @@ def test_a_key_that_the_account_may_not_read_is_a_fault_that_says_what_to_do(gua
     assert done.returncode == 1
     assert f"Permission denied; server.user or a group of it must be able to read it: chgrp {account.pw_gid} {key} " \
            f"&& chmod g+r {key}" in done.stderr
+
+
+@needs_root
+def test_a_key_is_not_opened_to_whoever_checks_the_settings(guard, backend, folder):
+    """Neither root nor the account: the command that lets the reader in would let in the wrong one."""
+    cert, key = certs.make(folder)
+    os.chmod(key, 0o600)
+    g = guard(backend(), start=False)
+    os.chown(g.folder, OTHER, OTHER)
+    g.configure(server={"user": ACCOUNT}, tls={"certificates": ({"cert": cert, "key": key},)},
+                listeners=({"name": "mx", "address": [f"127.0.0.1:{g.port}"], "tls": "starttls"},))
+    as_other = ["setpriv", "--reuid", str(OTHER), "--regid", str(OTHER), "--clear-groups"]
+    done = subprocess.run([*as_other, program("SMTPGUARDD"), "-c", g.config, "--check"], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "Permission denied; do this as root, or as server.user" in done.stderr and "chgrp" not in done.stderr
 
 
 @needs_root
