@@ -106,12 +106,13 @@ static bool can_take(const struct rope_stock *k, struct slice s)
 	return s.n > ROPE_BLOCK / 2 && b && !b->in_rope && s.p >= from && s.p < from + ROPE_BLOCK;
 }
 
-/* Of the next block for copies that begins with n bytes: what the rope owns doubles, up to a whole block. */
+/* Of the next block for copies that begins with n bytes: what the rope owns for them doubles, up to a whole block. It
+ * begins anew behind a block that was taken over: what comes then is usually but the end of what was read with it. */
 static size_t next_memory(const struct rope *r, size_t n)
 {
-	size_t memory = r->memory < ROPE_LEAST ? ROPE_LEAST : ROPE_BLOCK;
-	if (r->memory >= ROPE_LEAST && r->memory < ROPE_BLOCK)
-		memory = (size_t)r->memory;
+	size_t memory = r->copies < ROPE_LEAST ? ROPE_LEAST : ROPE_BLOCK;
+	if (r->copies >= ROPE_LEAST && r->copies < ROPE_BLOCK)
+		memory = (size_t)r->copies;
 	while (memory < n + sizeof(struct rope_block))
 		memory *= 2;
 	size_t whole = ROPE_BLOCK + sizeof(struct rope_block);
@@ -138,6 +139,7 @@ static void take(struct rope *r, struct rope_block *b, struct slice s)
 {
 	append(r, b);
 	b->bytes = s;
+	r->copies = 0;
 	r->room = 0; /* what is around s is not ours to write to: it may not have been looked at yet */
 	r->n += s.n;
 }
@@ -172,6 +174,7 @@ bool rope_put(struct rope *r, struct rope_stock *k, struct slice s)
 	if (b) {
 		append(r, b);
 		b->bytes = slice_of(memory_of(b), 0);
+		r->copies += memory_used(b);
 		r->room = b->cap;
 		copy(r, rest);
 	}

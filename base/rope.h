@@ -44,6 +44,7 @@ struct rope {
 	struct rope_block *first, *last;
 	uint64_t n;	 /* bytes held */
 	uint64_t memory; /* bytes of memory owned */
+	uint64_t copies; /* of those, the blocks for copies behind the last one that was taken over */
 	uint32_t room;	 /* for copies, behind the last piece */
 };
 

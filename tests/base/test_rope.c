@@ -66,6 +66,24 @@ static void what_was_read_is_taken_over(void **state)
 	free(all);
 }
 
+/* Nearly every body that is taken over has its end copied, since the dot behind it wants a closer look. */
+static void the_end_of_what_was_taken_over_costs_little(void **state)
+{
+	(void)state;
+	enum { HALF = ROPE_BLOCK / 2 + 1, TIMES = 20 };
+	struct rope_stock k = { 0 };
+	struct rope r = { 0 };
+	for (unsigned i = 0; i < TIMES; i++) {
+		char *to = rope_reading(&k);
+		fill(to, HALF + 60, i);
+		assert_true(rope_put(&r, &k, slice_of(to, HALF)));
+		assert_true(rope_put(&r, &k, slice_of(to + HALF, 60)));
+		assert_true(r.memory <= (i + 1) * (ROPE_BLOCK + sizeof(struct rope_block) + ROPE_LEAST));
+	}
+	rope_clear(&r, &k);
+	rope_stock_release(&k);
+}
+
 /* The rope may go while the reader is not through with the block. */
 static void a_block_outlives_its_rope_while_it_is_read(void **state)
 {
@@ -197,6 +215,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(small_pieces_share_a_small_block),
 		cmocka_unit_test(what_was_read_is_taken_over),
+		cmocka_unit_test(the_end_of_what_was_taken_over_costs_little),
 		cmocka_unit_test(a_block_outlives_its_rope_while_it_is_read),
 		cmocka_unit_test(a_block_goes_from_rope_to_rope),
 		cmocka_unit_test(a_rope_outlives_the_stock_s_reading),
