@@ -43,7 +43,7 @@ static void give_back(struct rope_stock *k, struct rope_block *b)
 {
 	if (b->in_rope || b->read_into)
 		return;
-	if (b->cap != ROPE_BLOCK) {
+	if (b->cap != ROPE_BLOCK || (k->most && k->free_n >= k->most)) {
 		mem_free(&b);
 		return;
 	}

@@ -38,6 +38,7 @@ struct rope_stock {
 	struct rope_block *reading; /* NULL: none yet */
 	struct rope_block *free;
 	uint32_t free_n, least; /* free ones; the fewest since the last trim */
+	uint32_t most;		/* free ones that are kept; 0: all */
 };
 
 struct rope {

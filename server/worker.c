@@ -218,10 +218,17 @@ static struct dns_settings dns_share(const struct worker *w, const struct genera
 	return mine;
 }
 
+/* Blocks that are free count for nobody: all workers together keep no more of them than bodies may claim. */
+static void bound_stock(struct worker *w)
+{
+	w->stock.most = (uint32_t)(w->generation->settings->relay.memory / w->app->workers_n / ROPE_BLOCK) + 1;
+}
+
 static void take_on(struct worker *w, struct generation *g)
 {
 	generation_unref(&w->generation);
 	w->generation = g;
+	bound_stock(w);
 	w->record.format = (enum log_format)g->settings->log.format;
 	w->record.addresses = g->settings->log.addresses;
 	relay_configure(w->relay, w->now_ms);
@@ -433,6 +440,7 @@ bool worker_connect(struct worker *w)
 	w->record = (struct record){
 		.format = (enum log_format)s->log.format, .addresses = s->log.addresses, .key = &w->app->log_key
 	};
+	bound_stock(w);
 	w->relay = relay_new(w->app->relay, w->loop, &w->wake, w->number, w->now_ms);
 	const struct dns_settings dns = dns_share(w, w->generation);
 	w->dns.resolver = dns_resolver_new(&dns, w->loop, w->now_ms);

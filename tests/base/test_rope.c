@@ -193,6 +193,18 @@ static void free_blocks_go_when_nobody_needs_them(void **state)
 	rope_stock_release(&k);
 }
 
+static void no_more_free_blocks_are_kept_than_wanted(void **state)
+{
+	(void)state;
+	struct rope_stock k = { .most = 3 };
+	struct rope r = { 0 };
+	for (unsigned i = 0; i < 10; i++)
+		assert_true(rope_put(&r, &k, slice_of(rope_reading(&k), ROPE_BLOCK)));
+	rope_clear(&r, &k);
+	assert_int_equal(k.free_n, 3);
+	rope_stock_release(&k);
+}
+
 static void without_memory_it_stays_as_it_was(void **state)
 {
 	(void)state;
@@ -221,6 +233,7 @@ int main(void)
 		cmocka_unit_test(a_rope_outlives_the_stock_s_reading),
 		cmocka_unit_test(random_pieces),
 		cmocka_unit_test(free_blocks_go_when_nobody_needs_them),
+		cmocka_unit_test(no_more_free_blocks_are_kept_than_wanted),
 		cmocka_unit_test(without_memory_it_stays_as_it_was),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
