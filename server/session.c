@@ -98,6 +98,14 @@ void session_close(struct session *s)
 
 /* ---- bytes ---- */
 
+/* Behind what was kept, or where the worker reads. NULL: no memory. */
+static char *place_for_input(struct session *s, size_t n)
+{
+	if (buf_len(&s->in) == 0)
+		return rope_reading(&s->worker->stock);
+	return buf_reserve(&s->in, n) ? s->in.data + s->in.end : NULL;
+}
+
 /* The next input for the core: what was kept, with new bytes behind it when `more` is wanted. */
 static enum net_result take_input(struct session *s, struct slice *in)
 {
@@ -107,11 +115,11 @@ static enum net_result take_input(struct session *s, struct slice *in)
 		deadline_throttle(s);
 		return NET_AGAIN;
 	}
-	if (kept && !buf_reserve(&s->in, most))
-		return NET_FAILED;
-	char *to = kept ? s->in.data + s->in.end : rope_reading(&s->worker->stock);
-	if (!to)
-		return NET_FAILED;
+	char *to = place_for_input(s, most);
+	if (!to) {
+		session_end(s, "limit", SLICE(NO_MEMORY));
+		return NET_AGAIN;
+	}
 	enum net_result r = net_conn_read(&s->conn, to, most, &n);
 	if (r != NET_OK)
 		return r;

@@ -7,8 +7,6 @@
 
 #include "tests/server/rig.h"
 
-#include "base/mem.h"
-
 #include <string.h>
 
 static const char LIMITS[] =
@@ -425,51 +423,6 @@ static void a_drain_lets_a_mail_finish(void **state)
 	rig_close(&g);
 }
 
-/* ---- memory ---- */
-
-/* A whole dialogue whose nth allocation fails (negative: none), whatever it is answered. How many were made. */
-static long dialogue_without(struct rig *g, long n)
-{
-	static const char *const SAID[] = { "EHLO client.test\r\n", "MAIL FROM:<a@client.test>\r\n",
-		"RCPT TO:<good@example.test>\r\n", "DATA\r\n", "Subject: x\r\n\r\nx\r\n.\r\n", "QUIT\r\n" };
-	struct client c;
-	(void)mem_fail_after(n);
-	client_open(&c, g, "192.0.2.7");
-	int code = client_reply(&c);
-	for (size_t i = 0; code && i < sizeof SAID / sizeof SAID[0]; i++)
-		code = client_cmd(&c, SAID[i]);
-	assert_true(client_is_closed(&c)); /* not left to hang, whatever went wrong */
-	long made = mem_fail_after(-1);
-	client_close(&c);
-	assert_int_equal(g->worker.sessions_open, 0);
-	return made;
-}
-
-/* A relay that had no memory for its connection looks away from the backend for a moment: until that is over. */
-static bool works_as_before(struct rig *g)
-{
-	int before = fake_mails(g->fake);
-	for (int i = 0; i < 1000 && fake_mails(g->fake) == before; i++) {
-		(void)dialogue_without(g, -1);
-		rig_turn(g, 10);
-	}
-	return fake_mails(g->fake) > before;
-}
-
-static void memory_that_ends_anywhere_ends_one_session(void **state)
-{
-	(void)state;
-	struct rig g;
-	long n = 0;
-	rig_open(&g, "", NULL, 0);
-	while (n < 10000 && dialogue_without(&g, n) > n) {
-		assert_true(works_as_before(&g));
-		n++;
-	}
-	assert_in_range(n, 10, 9999);
-	rig_close(&g);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -493,7 +446,6 @@ int main(void)
 		cmocka_unit_test(one_client_takes_no_more_than_its_share),
 		cmocka_unit_test(a_session_keeps_the_settings_it_began_with),
 		cmocka_unit_test(a_drain_lets_a_mail_finish),
-		cmocka_unit_test(memory_that_ends_anywhere_ends_one_session),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,89 @@
+/* Whole sessions whose memory ends. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "tests/server/rig.h"
+
+#include "base/mem.h"
+
+/* A whole dialogue whose nth allocation fails (negative: none), whatever it is answered. How many were made. */
+static long dialogue_without(struct rig *g, long n)
+{
+	static const char *const SAID[] = { "EHLO client.test\r\n", "MAIL FROM:<a@client.test>\r\n",
+		"RCPT TO:<good@example.test>\r\n", "DATA\r\n", "Subject: x\r\n\r\nx\r\n.\r\n", "QUIT\r\n" };
+	struct client c;
+	(void)mem_fail_after(n);
+	client_open(&c, g, "192.0.2.7");
+	int code = client_reply(&c);
+	for (size_t i = 0; code && i < sizeof SAID / sizeof SAID[0]; i++)
+		code = client_cmd(&c, SAID[i]);
+	assert_true(client_is_closed(&c)); /* not left to hang, whatever went wrong */
+	long made = mem_fail_after(-1);
+	client_close(&c);
+	assert_int_equal(g->worker.sessions_open, 0);
+	return made;
+}
+
+/* A relay that had no memory for its connection looks away from the backend for a moment: until that is over. */
+static bool works_as_before(struct rig *g)
+{
+	int before = fake_mails(g->fake);
+	for (int i = 0; i < 1000 && fake_mails(g->fake) == before; i++) {
+		(void)dialogue_without(g, -1);
+		rig_turn(g, 10);
+	}
+	return fake_mails(g->fake) > before;
+}
+
+static void memory_that_ends_anywhere_ends_one_session(void **state)
+{
+	(void)state;
+	struct rig g;
+	long n = 0;
+	rig_open(&g, "", NULL, 0);
+	while (n < 10000 && dialogue_without(&g, n) > n) {
+		assert_true(works_as_before(&g));
+		n++;
+	}
+	assert_in_range(n, 10, 9999);
+	rig_close(&g);
+}
+
+/* The block that is read into is the body's now, and there is none for what comes next. */
+static void memory_that_ends_within_a_body_is_told(void **state)
+{
+	(void)state;
+	static char much[40 * 1024 + 1];
+	struct rig g;
+	struct client c;
+	rig_open(&g, "", NULL, 0);
+	client_open(&c, &g, "192.0.2.7");
+	assert_int_equal(client_reply(&c), 220);
+	assert_int_equal(client_cmd(&c, "EHLO client.test\r\n"), 250);
+	assert_int_equal(client_cmd(&c, "MAIL FROM:<a@client.test>\r\n"), 250);
+	assert_int_equal(client_cmd(&c, "RCPT TO:<good@example.test>\r\n"), 250);
+	assert_int_equal(client_cmd(&c, "DATA\r\n"), 354);
+	for (size_t i = 0; i < sizeof much - 1; i++)
+		much[i] = "0123456789\r\n"[i % 12];
+	(void)mem_fail_after(0);
+	client_say(&c, much);
+	assert_int_equal(client_reply(&c), 421);
+	(void)mem_fail_after(-1);
+	assert_true(client_is_closed(&c));
+	client_close(&c);
+	assert_int_equal(atomic_load(&g.app.spool.memory), 0);
+	assert_true(rig_journaled(&g, "\"by\":\"limit\"", "Out of memory"));
+	rig_close(&g);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(memory_that_ends_anywhere_ends_one_session),
+		cmocka_unit_test(memory_that_ends_within_a_body_is_told),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
