@@ -4,6 +4,7 @@
  * everything and looks at each byte of it: no bare CR, bare LF or NUL may arrive, and as many mails must have
  * been taken as clients were told 250 after their body.
  * Input: the first byte says who sends the rest (its two highest bits) and how large the cuts are that it is sent in.
+ * A byte LONG_TEXT and one behind it stand for a long text, so that small inputs are large bodies.
  */
 #include "server/app.h"
 #include "server/decisions.h"
@@ -26,7 +27,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { INPUT_MAX = 64 * 1024, TURNS_MAX = 20000 };
+enum { INPUT_MAX = 64 * 1024, SENT_MAX = 1024 * 1024, TURNS_MAX = 20000 };
+enum { LONG_TEXT = 1, LONG_UNIT = 311 };
 #define MUST(x)                                                                                                        \
 	do {                                                                                                           \
 		if (!(x)) {                                                                                            \
@@ -73,11 +75,28 @@ static bool say(int fd, const char *text)
 	return send(fd, text, strlen(text), MSG_NOSIGNAL) == (ssize_t)strlen(text);
 }
 
+/* The lines of long texts are numbered: each comes once at most, in order, with nothing else in it. */
+#define LONG_LINE "#%08x abcdefghijklmnopqrstuvwxyz 0123456789 ABCDEFGHIJKLMNOPQRSTUVWXYZ\r\n"
+enum { LONG_LINE_N = 76 };
+static unsigned long_line, last_long_line; /* said to the server; seen by the backend */
+
+static void look_at_long_line(const char *line, size_t n)
+{
+	char wanted[LONG_LINE_N + 1];
+	if (n != LONG_LINE_N || line[0] != '#' || memcmp(line + 9, " abc", 4) != 0 || memcmp(line + 70, "WXYZ", 4) != 0)
+		return; /* not one, or a part of one: the client may have gone on in the midst of it */
+	unsigned number = (unsigned)strtoul(line + 1, NULL, 16);
+	snprintf(wanted, sizeof wanted, LONG_LINE, number);
+	MUST(memcmp(line, wanted, n) == 0);
+	MUST(number > last_long_line);
+	last_long_line = number;
+}
+
 static bool take_body(struct line_reader *r)
 {
 	static char line[8192];
 	size_t n;
-	while (read_line(r, line, sizeof line, &n))
+	for (; read_line(r, line, sizeof line, &n); look_at_long_line(line, n))
 		if (n == 3 && line[0] == '.') {
 			mails_taken++;
 			return say(r->fd, TAKEN);
@@ -95,7 +114,7 @@ static void serve_one(int fd)
 	say(fd, "220 backend ESMTP\r\n");
 	while (read_line(&r, line, sizeof line, &n)) {
 		if (n >= 4 && memcmp(line, "EHLO", 4) == 0)
-			say(fd, "250-backend\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 SIZE 100000\r\n");
+			say(fd, "250-backend\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 SIZE 1000000\r\n");
 		else if (n == 6 && memcmp(line, "DATA", 4) == 0 && (!say(fd, "354 go on\r\n") || !take_body(&r)))
 			break;
 		else if (memcmp(line, "DATA", 4) != 0)
@@ -144,10 +163,10 @@ static const char SETTINGS[] =
 	"\"%s\"; };\n"
 	"listeners = ( { name = \"mx\"; address = [\"127.0.0.1:2525\"]; tls = \"off\";\n"
 	"                proxy_protocol_from = [\"192.0.2.9/32\"]; xclient_from = [\"192.0.2.8/32\"]; } );\n"
-	"limits = { sessions_per_client = 0; sessions_per_net = 0; message_size = \"32k\"; recipients = 20; };\n"
+	"limits = { sessions_per_client = 0; sessions_per_net = 0; message_size = \"300k\"; recipients = 20; };\n"
 	"relay = { backends = [\"smtp://127.0.0.1:%u\"]; domains = [\"example.test\"]; identity = \"none\"; "
 	"connections = 1;\n"
-	"          recipients = [\"backend\"]; memory_per_message = \"4k\"; };\n"
+	"          recipients = [\"backend\"]; memory_per_message = \"100k\"; };\n"
 	"score = { memory = \"4M\"; };\n"
 	"log = { to = \"/dev/null\"; };\n"
 	"rules = ( { name = \"many\"; when = \"count(recipients by client, 1m) > 8\"; points = 1; charge = 1; },\n"
@@ -174,7 +193,7 @@ static void write_settings(char path_r[64])
 	fprintf(f, SETTINGS, folder, folder, start_backend());
 #pragma GCC diagnostic pop
 	fclose(f);
-	MUST(spool_room_open(&app.spool, folder, 4, 1 << 20));
+	MUST(spool_room_open(&app.spool, folder, 4, 256 << 10));
 }
 
 static void start_server(void)
@@ -280,6 +299,26 @@ static void send_cut(int fd, const uint8_t *p, size_t n, size_t cut, struct repl
 	}
 }
 
+/* The input as it is sent. A long text ends with a line, or within one. */
+static size_t write_out(const uint8_t *data, size_t size, uint8_t *out)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < size && n < SENT_MAX; i++) {
+		size_t left = data[i] == LONG_TEXT && i + 1 < size ? (size_t)data[++i] * LONG_UNIT : 0;
+		if (!left)
+			out[n++] = data[i];
+		for (char line[LONG_LINE_N + 1]; left && n < SENT_MAX;) {
+			snprintf(line, sizeof line, LONG_LINE, ++long_line);
+			size_t part = left < LONG_LINE_N ? left : LONG_LINE_N;
+			part = part < SENT_MAX - n ? part : SENT_MAX - n;
+			memcpy(out + n, line, part);
+			n += part;
+			left -= part;
+		}
+	}
+	return n;
+}
+
 /* ---- a trace of the client, on all the while ---- */
 
 static uint32_t watch(void)
@@ -337,8 +376,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	app.workers[0].wall_ms = clock_wall_ms();
 	uint32_t trace = watch();
 	unsigned who = data[0] >> 6, cut = data[0] & 0x3f;
+	static uint8_t sent[SENT_MAX];
+	size_t n = write_out(data + 1, size - 1, sent), whole = cut == 0x3f ? SENT_MAX : cut * 16u;
 	session_open(&app.workers[0], fd[0], sender(who), 1000, 0);
-	send_cut(fd[1], data + 1, size - 1, cut ? cut * 16u : 1, &r);
+	send_cut(fd[1], sent, n, cut ? whole : n < 4096 ? 1 : 4096, &r);
 	shutdown(fd[1], SHUT_WR);
 	for (int i = 0; i < TURNS_MAX && app.workers[0].sessions_open; i++)
 		turn(&r, fd[1], 1);
@@ -347,6 +388,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	close(fd[1]);
 	check_trace(trace, who == PROXY);
 	MUST(r.taken == mails_taken - before);
-	MUST(atomic_load(&app.spool.files) == 0 && atomic_load(&app.sessions) == 0 && atomic_load(&app.held) == 0);
+	MUST(atomic_load(&app.spool.memory) == 0 && atomic_load(&app.spool.files) == 0 && atomic_load(&app.sessions) == 0 && atomic_load(&app.held) == 0);
 	return 0;
 }
