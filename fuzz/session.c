@@ -388,6 +388,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	close(fd[1]);
 	check_trace(trace, who == PROXY);
 	MUST(r.taken == mails_taken - before);
-	MUST(atomic_load(&app.spool.memory) == 0 && atomic_load(&app.spool.files) == 0 && atomic_load(&app.sessions) == 0 && atomic_load(&app.held) == 0);
+	MUST(atomic_load(&app.spool.memory) == 0 && atomic_load(&app.spool.files) == 0 &&
+		atomic_load(&app.sessions) == 0 && atomic_load(&app.held) == 0);
 	return 0;
 }
