@@ -246,7 +246,7 @@ enum score_event {
 	SCORE_EV_RECIPIENTS,	 /* a RCPT, before RCPT is tested */
 	SCORE_EV_BAD_RECIPIENTS, /* the recipient does not exist */
 	SCORE_EV_REFUSED,	 /* 5xx by us */
-	SCORE_EV_DEFERRED,	 /* 4xx by us: counts here alone, see score_event_undo() */
+	SCORE_EV_DEFERRED,	 /* 4xx by a rule: counts here alone, see score_event_undo() */
 	SCORE_EV_BYTES,		 /* amount: bytes of a body */
 	SCORE_EV_OFFENCES,	 /* a protocol fault */
 	SCORE_EV_AUTH_FAILURES,

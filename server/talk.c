@@ -260,7 +260,6 @@ static bool no_room_for_body(struct session *s)
 		return false;
 	struct slice words = judge_sign(s, SLICE(NO_ROOM));
 	outcome(s->mail, MAIL_DEFERRED, SLICE("limit"), 451, words);
-	count_refusal(s, 451);
 	talk_answer(s, 451, words);
 	return true;
 }
@@ -286,8 +285,8 @@ void talk_answer_message(struct session *s, unsigned code, struct slice text, st
 	if (code / 100 == 2) {
 		judge_event(s, SCORE_EV_ACCEPTED, 1);
 		act_remember(s, DEED_ACCEPTED);
-	} else {
-		count_refusal(s, code);
+	} else if (code / 100 == 5) {
+		judge_event(s, SCORE_EV_REFUSED, 1);
 	}
 	judge_event(s, SCORE_EV_BYTES, s->mail->body_bytes);
 	judge_tell(s, SCORE_OF_MAIL); /* while its header is known */
@@ -303,8 +302,12 @@ static bool refuse_spooled(struct session *s)
 	return true;
 }
 
+/* A mail that a rule defers is counted for its client; one that the backend or a lack of room puts off is not: rules
+ * that charge for deferrals would have a site's own trouble cost its clients their good name. */
 static void refuse_message(struct session *s, const struct refusal *r)
 {
+	if (r->code / 100 == 4)
+		judge_event(s, SCORE_EV_DEFERRED, 1);
 	talk_answer_message(s, r->code, r->text, r->by);
 }
 

@@ -6,7 +6,7 @@ import pytest
 
 from harness import mails, ports, wait
 from harness.backend import CLOSE, SILENCE, Slowly
-from harness.client import Client
+from harness.client import Client, Closed
 
 XCLIENT = "XCLIENT NAME ADDR PORT PROTO HELO LOGIN"
 
@@ -29,6 +29,21 @@ def test_unreachable(guard, backend):
     assert g.journaled("mail", verdict="deferred")[0]["by"] == "backend"
     b = backend(port=int(g.settings["relay"]["backends"][0].rsplit(":", 1)[1]))
     recovers(g, b)
+
+
+def test_a_backend_s_trouble_is_not_the_client_s(guard, backend):
+    """Who tries again and again while the backend defers is not charged for it, as the shipped rules charge for what
+    they defer themselves."""
+    rules = ({"name": "on-and-on", "when": "count(deferred by client, 10m) > 3", "charge": 50},
+             {"name": "enough", "when": "score >= 100", "do": "block", "hold": "1h"},
+             {"name": "later", "when": "header('Subject') =~ /later/", "do": "defer"})
+    b = backend({"dot": "451 4.3.0 full"})
+    g = guard(b, rules=rules)
+    assert {attempt(g.port).code for _ in range(12)} == {451}
+    recovers(g, b)
+    with pytest.raises(Closed):  # what a rule defers is charged for
+        for _ in range(10):
+            assert mails.send(g.port, "later").code == 450
 
 
 def test_unreachable_behind_the_body(guard, backend):

@@ -120,7 +120,9 @@ class Crowd:
 
     async def slow(self):
         """A line at a time."""
-        await self.deliver(self.mail(size=10_000), slow=True)
+        source = self.good_source()
+        way = self.way(source)
+        await self.deliver(self.mail(source, size=10_000), lambda: way, slow=True)
 
     # ---- the bad ----
 

@@ -5,6 +5,7 @@ import itertools
 from talk import BROKEN, Bare, Refused, Talk
 
 CUT_SECONDS = 1
+LONGEST_PAUSE = 40
 LINE_SECONDS = 0.03  # of a slow one: about 2 KB a second
 _numbers = itertools.count(1)
 
@@ -94,7 +95,8 @@ class Sender:
             self.ledger.told_250(mail.mark, mail.recipients)
 
     async def deliver(self, way, mail, cut=False, pause=0.3, tries=200, **how):
-        """Until it is told 250; False: it gave up. way(): how it comes this time."""
+        """Until it is told 250, with longer and longer pauses as any queue has them (who goes on and on is blocked by
+        the shipped rules). False: it gave up. way(): how it comes this time."""
         for _ in range(tries):
             gone = False
             try:
@@ -115,4 +117,5 @@ class Sender:
                 await asyncio.sleep(CUT_SECONDS)
                 cut = False
             await asyncio.sleep(pause * (0.5 + self.rng.random()))
+            pause = min(pause * 1.5, LONGEST_PAUSE)
         return False
