@@ -23,6 +23,20 @@ RUN_TARGET static inline bool some(const lanes *v)
 	return bits != 0;
 }
 
+#if LANES == 64 /* what compares has masks of its own there, which the compiler would turn into bytes and back */
+RUN_TARGET static inline bool block_is_clean(const char *p, uint8_t dot, lanes *all)
+{
+	const __m512i lf = _mm512_set1_epi8('\n'), cr = _mm512_set1_epi8('\r');
+	__m512i now = _mm512_loadu_si512(p), before = _mm512_loadu_si512(p - 1);
+	uint64_t bad = _mm512_cmpeq_epi8_mask(now, lf) ^ _mm512_cmpeq_epi8_mask(before, cr);
+	uint64_t dots =
+		_mm512_mask_cmpeq_epi8_mask(_mm512_cmpeq_epi8_mask(before, lf), now, _mm512_set1_epi8((char)dot));
+	if (bad | dots | _mm512_testn_epi8_mask(now, now))
+		return false;
+	*all |= (lanes)now;
+	return true;
+}
+#else
 /* Marks in *bad what p[i] must not be behind p[i - 1], for LANES bytes. */
 RUN_TARGET static inline void look(const char *p, uint8_t dot, lanes *bad, lanes *all)
 {
@@ -45,6 +59,7 @@ RUN_TARGET static inline bool block_is_clean(const char *p, uint8_t dot, lanes *
 	*all = seen;
 	return true;
 }
+#endif
 
 /* n > BLOCK. From p[1] on; p[0] is fine. */
 RUN_TARGET static size_t RUN(const char *p, size_t n, uint8_t dot, bool *eight_bit)
