@@ -101,9 +101,8 @@ def test_kill_the_server(guard, postfix):
     judge(run_load(g.port, disturb), postfix.mails())
 
 
-def test_a_doubt_survives_a_start_that_is_killed(guard, backend):
-    """Its name is in the log before the note of it is made anew: a start that lives for a moment only loses neither."""
-    b = backend({"dot": SILENCE})
+def killed_in_doubt(guard, b):
+    """A server that was killed while its dot was out and not answered."""
     g = guard(b)
     with Client(g.port) as c:
         c.ehlo()
@@ -112,6 +111,12 @@ def test_a_doubt_survives_a_start_that_is_killed(guard, backend):
         c.send(stuffed(mails.content("doubt")))
         wait.until(lambda: b.taken, 10, "the mail at the backend")
         g.kill()
+    return g
+
+
+def test_a_doubt_survives_a_start_that_is_killed(guard, backend):
+    """Its name is in the log before the note of it is made anew: a start that lives for a moment only loses neither."""
+    g = killed_in_doubt(guard, backend({"dot": SILENCE}))
     notes = g.folder / "relay.state.out"
     before = notes.stat().st_ino
     short = subprocess.Popen([program("SMTPGUARDD"), "-c", g.config], stdin=subprocess.DEVNULL)
@@ -126,14 +131,7 @@ def test_a_doubt_survives_a_start_that_is_killed(guard, backend):
 def test_damaged_notes_are_not_believed(guard, backend, damage):
     """They are told once, and a whole one among them is still named."""
     b = backend({"dot": SILENCE})
-    g = guard(b)
-    with Client(g.port) as c:
-        c.ehlo()
-        c.envelope()
-        c.cmd("DATA")
-        c.send(stuffed(mails.content("doubt")))
-        wait.until(lambda: b.taken, 10, "the mail at the backend")
-        g.kill()
+    g = killed_in_doubt(guard, b)
     notes = g.folder / "relay.state.out"
     whole = notes.read_bytes()
     size = 128

@@ -4,6 +4,7 @@ Whatever fails: no crash, no stall, no leak, no false 250 and nothing delivered 
 is loaded before the server's libraries and is told here what shall fail. Allocations are those of mimalloc: a server
 that is built without it, as the sanitized ones are, has them failed by tests/server/test_session.c.
 """
+import contextlib
 import errno
 import mmap
 import os
@@ -271,20 +272,34 @@ def test_a_disk_that_hangs(faults, guard, monkeypatch):
     store.stop()
 
 
-def test_a_worker_that_hangs_is_not_vouched_for(faults, guard, backend, folder, monkeypatch):
-    """Its service manager hears no beat any more, and would start another server."""
-    manager = Manager(folder, monkeypatch, watchdog_s=0.6)
-    b = backend()
-    g = guard(b, server={"workers": 2}, relay={"memory_per_message": "8k", "recipients": ["none"]})
+IN_FILES = {"memory_per_message": "8k", "recipients": ["none"]}
+
+
+def vouched_for(manager, g, monkeypatch):
+    """A server that works, and whose manager has heard so."""
     monkeypatch.delenv("LD_PRELOAD")
     assert mails.send(g.port, "first").code == 250
     assert "READY" in manager.hear() and "WATCHDOG" in manager.hear()
+    return g
+
+
+@contextlib.contextmanager
+def mail_that_hangs(faults, g):
+    """Its body cannot be read back from its file, and the worker waits there until the faults end."""
     faults.order("pread", error=-1)
     with Client(g.port) as c:
         c.ehlo()
         c.envelope()
         c.cmd("DATA")
         c.send(mails.big("hangs", 50_000) + b".\r\n")
+        yield c
+
+
+def test_a_worker_that_hangs_is_not_vouched_for(faults, guard, backend, folder, monkeypatch):
+    """Its service manager hears no beat any more, and would start another server."""
+    manager = Manager(folder, monkeypatch, watchdog_s=0.6)
+    g = vouched_for(manager, guard(backend(), server={"workers": 2}, relay=IN_FILES), monkeypatch)
+    with mail_that_hangs(faults, g) as c:
         wait.until(lambda: manager.hears_nothing(1.2), 10, "no more beats")
         faults.end()
         assert c.reply().code == 250
@@ -296,17 +311,8 @@ def test_a_worker_that_hangs_is_not_vouched_for(faults, guard, backend, folder, 
 def test_a_worker_that_is_only_slow_is_vouched_for_in_time(faults, guard, backend, folder, monkeypatch):
     """It missed one look, of the two within the manager's patience: the next is not as far away as the first two."""
     manager = Manager(folder, monkeypatch, watchdog_s=4)
-    b = backend()
-    g = guard(b, server={"workers": 1}, relay={"memory_per_message": "8k", "recipients": ["none"]})
-    monkeypatch.delenv("LD_PRELOAD")
-    assert mails.send(g.port, "first").code == 250
-    assert "READY" in manager.hear() and "WATCHDOG" in manager.hear()
-    faults.order("pread", error=-1)
-    with Client(g.port) as c:
-        c.ehlo()
-        c.envelope()
-        c.cmd("DATA")
-        c.send(mails.big("hangs", 50_000) + b".\r\n")
+    g = vouched_for(manager, guard(backend(), server={"workers": 1}, relay=IN_FILES), monkeypatch)
+    with mail_that_hangs(faults, g) as c:
         assert "WATCHDOG" in manager.hear()  # it has turned since the word before
         assert manager.hears_nothing(2.3)
         began = time.monotonic()
