@@ -1,7 +1,9 @@
 #include "base/mem.h"
 
+#include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #ifdef SG_MIMALLOC
 #include <mimalloc.h>
@@ -66,6 +68,29 @@ void mem_pages_free_(void *p, size_t n)
 {
 	if (p)
 		munmap(p, n);
+}
+
+/* The kernel aligns as it likes: of twice as much, the aligned part is kept. */
+void *mem_huge(void)
+{
+	if (must_fail())
+		return NULL;
+	char *p = mmap(NULL, 2 * MEM_HUGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (p == MAP_FAILED)
+		return NULL;
+	size_t before = -(uintptr_t)p % MEM_HUGE;
+	if (before)
+		munmap(p, before);
+	munmap(p + before + MEM_HUGE, MEM_HUGE - before);
+	(void)madvise(p + before, MEM_HUGE, MADV_HUGEPAGE); /* a wish */
+	return p + before;
+}
+
+void mem_forget(void *p, size_t n)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), before = -(uintptr_t)p % page;
+	if (n >= before + page)
+		(void)madvise((char *)p + before, (n - before) / page * page, MADV_DONTNEED);
 }
 
 void mem_free_(void *p)

@@ -28,6 +28,14 @@ void *mem_pages(size_t n) __attribute__((malloc, warn_unused_result));
 #define mem_pages_free(p, n) mem_pages_free_((void *)*(p), n), *(p) = NULL
 void mem_pages_free_(void *p, size_t n);
 
+/* One huge page where the kernel has them for us, else as many bytes of small ones; aligned to its size. */
+enum { MEM_HUGE = 2 * 1024 * 1024 };
+void *mem_huge(void) __attribute__((malloc, warn_unused_result));
+#define mem_huge_free(p) mem_pages_free(p, MEM_HUGE)
+/* Of mem_pages() or mem_huge(): what is in these n bytes is not needed any more. The whole pages among them cost no
+ * memory until they are touched again; what they hold then is undefined. */
+void mem_forget(void *p, size_t n);
+
 /* Allocations of this thread from now on: `after` succeed, the next one fails, later ones succeed
  * again. Negative: none fails (the start value). For tests; returns how many have been made since
  * the last call. */

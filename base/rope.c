@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 
+#include <assert.h>
 #include <string.h>
 
 /* ---- blocks ---- */
@@ -16,26 +17,15 @@ static size_t memory_used(const struct rope_block *b)
 	return sizeof *b + b->cap;
 }
 
+/* Of the bytes of the pool's blocks, those behind the struct. */
+static_assert(POOL_BLOCK >= ROPE_BLOCK + sizeof(struct rope_block), "what is read at once fits");
+
 /* `memory`: with the struct. */
-static struct rope_block *block_new(size_t memory)
+static struct rope_block *block_new(struct rope_stock *k, size_t memory)
 {
-	struct rope_block *b = mem_alloc(memory);
+	struct rope_block *b = memory == POOL_BLOCK ? pool_take(&k->pool) : mem_alloc(memory);
 	if (b)
 		*b = (struct rope_block){ .cap = (uint32_t)(memory - sizeof *b) };
-	return b;
-}
-
-static struct rope_block *take_from_stock(struct rope_stock *k)
-{
-	struct rope_block *b = k->free;
-	if (!b)
-		return block_new(sizeof *b + ROPE_BLOCK);
-	k->free = b->next;
-	k->free_n--;
-	if (k->free_n < k->least)
-		k->least = k->free_n;
-	b->next = NULL;
-	b->bytes = slice_of(NULL, 0);
 	return b;
 }
 
@@ -43,13 +33,10 @@ static void give_back(struct rope_stock *k, struct rope_block *b)
 {
 	if (b->in_rope || b->read_into)
 		return;
-	if (b->cap != ROPE_BLOCK || (k->most && k->free_n >= k->most)) {
+	if (memory_used(b) == POOL_BLOCK)
+		pool_give(&k->pool, b);
+	else
 		mem_free(&b);
-		return;
-	}
-	b->next = k->free;
-	k->free = b;
-	k->free_n++;
 }
 
 /* ---- the stock ---- */
@@ -59,7 +46,7 @@ char *rope_reading(struct rope_stock *k)
 	struct rope_block *b = k->reading;
 	if (b && !b->in_rope)
 		return memory_of(b);
-	struct rope_block *fresh = take_from_stock(k);
+	struct rope_block *fresh = block_new(k, POOL_BLOCK);
 	if (!fresh)
 		return NULL;
 	if (b)
@@ -69,31 +56,14 @@ char *rope_reading(struct rope_stock *k)
 	return memory_of(fresh);
 }
 
-static void drop_free(struct rope_stock *k, uint32_t n)
-{
-	for (; n; n--) {
-		struct rope_block *b = k->free;
-		k->free = b->next;
-		k->free_n--;
-		mem_free(&b);
-	}
-}
-
-void rope_stock_trim(struct rope_stock *k)
-{
-	drop_free(k, k->least);
-	k->least = k->free_n;
-}
-
 void rope_stock_release(struct rope_stock *k)
 {
-	drop_free(k, k->free_n);
-	k->least = 0;
-	if (k->reading && k->reading->in_rope)
+	if (k->reading) {
 		k->reading->read_into = false;
-	else
-		mem_free(&k->reading);
+		give_back(k, k->reading);
+	}
 	k->reading = NULL;
+	pool_release(&k->pool);
 }
 
 /* ---- the rope ---- */
@@ -110,13 +80,12 @@ static bool can_take(const struct rope_stock *k, struct slice s)
  * begins anew behind a block that was taken over: what comes then is usually but the end of what was read with it. */
 static size_t next_memory(const struct rope *r, size_t n)
 {
-	size_t memory = r->copies < ROPE_LEAST ? ROPE_LEAST : ROPE_BLOCK;
-	if (r->copies >= ROPE_LEAST && r->copies < ROPE_BLOCK)
+	size_t memory = r->copies < ROPE_LEAST ? ROPE_LEAST : POOL_BLOCK;
+	if (r->copies >= ROPE_LEAST && r->copies < POOL_BLOCK)
 		memory = (size_t)r->copies;
 	while (memory < n + sizeof(struct rope_block))
 		memory *= 2;
-	size_t whole = ROPE_BLOCK + sizeof(struct rope_block);
-	return memory >= ROPE_BLOCK && n <= ROPE_BLOCK ? whole : memory;
+	return memory >= ROPE_BLOCK && n <= ROPE_BLOCK ? (size_t)POOL_BLOCK : memory;
 }
 
 size_t rope_cost(const struct rope *r, const struct rope_stock *k, struct slice s)
@@ -166,7 +135,7 @@ bool rope_put(struct rope *r, struct rope_stock *k, struct slice s)
 	struct rope_block *b = NULL;
 	if (rest.n) {
 		size_t memory = next_memory(r, rest.n);
-		b = memory == ROPE_BLOCK + sizeof *b ? take_from_stock(k) : block_new(memory);
+		b = block_new(k, memory);
 		if (!b)
 			return false;
 	}

@@ -1,10 +1,9 @@
 /* base/rope.h - many bytes in a few blocks of memory: grows without moving what it holds
  *
- * Each thread has a stock of blocks of ROPE_BLOCK bytes. It reads what comes off the network into one of them; a rope
- * that is given most of what was read there takes the whole block over instead of copying it, and the thread reads into
- * another one next. Less than that is copied, into blocks of its own that double from ROPE_LEAST on, so that a small
- * mail costs little. Blocks that come back are kept warm, and given to the allocator when a while went by in which
- * nobody needed them (rope_stock_trim).
+ * Each thread has a pool of blocks (base/pool.h). It reads what comes off the network into one of them; a rope that is
+ * given most of what was read there takes the whole block over instead of copying it, and the thread reads into another
+ * one next. Less than that is copied, into blocks of its own that double from ROPE_LEAST on, so that a small mail costs
+ * little.
  *
  *     char *to = rope_reading(stock);                   NULL: no memory
  *     read(fd, to, ROPE_BLOCK); ...
@@ -17,12 +16,14 @@
 #ifndef BASE_ROPE_H
 #define BASE_ROPE_H
 
+#include "base/pool.h"
 #include "base/slice.h"
 
 enum {
-	ROPE_BLOCK = 68 * 1024, /* bytes that are read at once at most: the 64 KB that a peer's window often is, and
-				   some more, so that the read which empties the socket is short and the last */
-	ROPE_LEAST = 4096	/* of memory, for the first small piece */
+	ROPE_BLOCK =
+		POOL_BLOCK - 64, /* bytes that are read at once at most: the 64 KB that a peer's window often is,
+				    and some more, so that the read which empties the socket is short and the last */
+	ROPE_LEAST = 4096	 /* of memory, for the first small piece */
 };
 
 /* One piece of a rope. Whoever has one piece of memory and needs a rope for its reader makes a block of his own of it:
@@ -36,9 +37,7 @@ struct rope_block {
 
 struct rope_stock {
 	struct rope_block *reading; /* NULL: none yet */
-	struct rope_block *free;
-	uint32_t free_n, least; /* free ones; the fewest since the last trim */
-	uint32_t most;		/* free ones that are kept; 0: all */
+	struct pool pool;
 };
 
 struct rope {
@@ -52,8 +51,6 @@ struct rope {
 /* Where the thread reads into next, ROPE_BLOCK bytes; what was read there before is gone unless a rope took it. NULL:
  * no memory. */
 char *rope_reading(struct rope_stock *k) __attribute__((warn_unused_result));
-/* Gives back the free blocks that were not needed since the last call. */
-void rope_stock_trim(struct rope_stock *k);
 /* Gives back all that is in no rope. */
 void rope_stock_release(struct rope_stock *k);
 

@@ -221,7 +221,7 @@ static struct dns_settings dns_share(const struct worker *w, const struct genera
 /* Blocks that are free count for nobody: all workers together keep no more of them than bodies may claim. */
 static void bound_stock(struct worker *w)
 {
-	w->stock.most = (uint32_t)(w->generation->settings->relay.memory / w->app->workers_n / ROPE_BLOCK) + 1;
+	w->stock.pool.most = (uint32_t)(w->generation->settings->relay.memory / w->app->workers_n / POOL_BLOCK) + 1;
 }
 
 static void take_on(struct worker *w, struct generation *g)
@@ -366,10 +366,10 @@ static void press_sessions(struct worker *w)
 static void trim_stock(struct worker *w)
 {
 	if (w->trim_ms && w->now_ms >= w->trim_ms) {
-		rope_stock_trim(&w->stock);
+		pool_trim(&w->stock.pool);
 		w->trim_ms = 0;
 	}
-	if (!w->trim_ms && w->stock.free)
+	if (!w->trim_ms && w->stock.pool.warm_n)
 		w->trim_ms = w->now_ms + TRIM_EVERY_MS;
 }
 

@@ -22,7 +22,7 @@ MAY_INCLUDE = {
 EXCEPTIONS = {"dns/resolver.c": ["net"], "dns/channel.c": ["net"]}
 # third-party header (or folder of headers) -> the one file that may name it
 THIRD_PARTY = {
-    "mimalloc.h": "base/mem.c", "pcre2.h": "score/regex.c", "libconfig.h": "config/load.c",
+    "mimalloc.h": "base/mem.c", "sanitizer/": "base/pool.c", "pcre2.h": "score/regex.c", "libconfig.h": "config/load.c",
     "openssl/": "net/tls.c", "sys/epoll.h": "net/loop.c", "ares.h": "dns/channel.c", "libpsl.h": "dns/org.c",
     "sqlite3.h": "rcpt/sqlite.c", "libpq-fe.h": "rcpt/pgsql.c", "gmime/": "scan/mime.c", "jansson.h": "ctl/json.c",
     "ncurses.h": "tools/top.c", "seccomp.h": "server/sandbox.c", "systemd/": "server/daemon.c",

@@ -54,17 +54,25 @@ static void memory_that_ends_anywhere_ends_one_session(void **state)
 	rig_close(&g);
 }
 
-/* The block that is read into is the body's now, and there is none for what comes next. */
-/* A part of the body at a time, each without the next piece of memory, until the server has something to say: what else
- * the worker does may meet the lack first, and what the kernel cuts in two is copied. */
+/* The block that is read into becomes the body's, and there is none for what comes next. A part of the body at a time,
+ * each without the next piece of memory, until the server has something to say: what else the worker does may meet the
+ * lack first, and what the kernel cuts in two is copied. */
 static void starve(struct client *c, const char *part)
 {
+	enum { TIMES = 50 };
+	struct pool *pool = &c->g->worker.stock.pool;
+	void *held[TIMES * POOL_SLAB_BLOCKS];
+	unsigned n = 0;
 	char first;
-	for (int i = 0; i < 50 && recv(c->fd, &first, 1, MSG_PEEK | MSG_DONTWAIT) < 0; i++) {
+	for (int i = 0; i < TIMES && recv(c->fd, &first, 1, MSG_PEEK | MSG_DONTWAIT) < 0; i++) {
+		while (pool->free_n)
+			held[n++] = pool_take(pool);
 		(void)mem_fail_after(0);
 		client_say(c, part);
 	}
 	(void)mem_fail_after(-1);
+	while (n)
+		pool_give(pool, held[--n]);
 }
 
 static void memory_that_ends_within_a_body_is_told(void **state)
