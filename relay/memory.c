@@ -150,6 +150,7 @@ struct relay_memory *relay_memory_new(uint32_t entries)
 	m->entries = mem_pages(m->places * sizeof *m->entries);
 	m->first = mem_pages(m->chains * sizeof *m->first);
 	m->at = 1;
+	m->turns = 1;
 	m->fd = -1;
 	m->head = (struct relay_state_head){ { hash_key_random(), hash_key_random() }, 0 };
 	pthread_mutex_init(&m->lock, NULL);

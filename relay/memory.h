@@ -76,7 +76,7 @@ bool relay_memory_about(struct relay_memory *m, uint64_t about, uint64_t turn, u
 bool relay_memory_has(struct relay_memory *m, const struct relay_state_record *rec, uint64_t now_s);
 /* Into the table at once and to the writer; see relay_save. It must stay untouched until it is collected. */
 void relay_memory_submit(struct relay_memory *m, struct relay_save *s);
-/* Each delivery draws one: who has the lower came first. */
+/* Each delivery draws one, never 0: who has the lower came first. */
 uint64_t relay_memory_turn(struct relay_memory *m);
 /* What these are about is undecided, until they are submitted or freed. */
 void relay_memory_leave_undecided(struct relay_memory *m, struct relay_save *s, uint64_t turn);

@@ -295,7 +295,13 @@ struct relay_mail {
 	/* The caller's, with its client's socket; NULL: nobody looks at that. The caller ends it when it is known
 	 * whether the client has heard; see relay/watch.h. */
 	struct relay_watch *watch;
+	uint64_t turn; /* of relay_expect() */
 };
+/* The whole mail has come and is judged; relay_deliver() may follow. Its client may leave already, and then the same
+ * mail, when it comes again, waits until this one is delivered or dropped. To be known by now: sender, rcpts, the body
+ * without its head, and watch, which is entered here. A mail that was not expected has its turn as of
+ * relay_deliver(). */
+void relay_expect(struct relay *r, struct relay_mail *m);
 /* Queues the mail. *m and all it points to stay the caller's and must not change until the ticket was popped or
  * cancelled. False: no memory, nothing will be popped; answer 451 4.3.0.
  *
@@ -326,8 +332,8 @@ bool relay_remembers(const struct relay *r);
  * then *undo_r is for relay_reply_heard() or relay_save_free(), or NULL when memory was out. */
 struct relay_save;
 void relay_reply_lost(struct relay *r, const struct relay_mail *m, struct relay_save **undo_r);
-/* The client of this mail, which is under way, may have gone: the same mail, should it come again, waits until that is
- * freed. NULL: nothing waits. */
+/* The client of this mail, which is expected or under way, may have gone: the same mail, should it come again, waits
+ * until that is freed. NULL: memory, or the body cannot be read back. */
 struct relay_save *relay_reply_doubted(struct relay *r, const struct relay_mail *m) MUST_USE;
 void relay_save_free(struct relay_save **s);
 /* It has reached its client after all. *undo is NULL afterwards, and may be before. */

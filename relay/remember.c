@@ -102,13 +102,19 @@ static uint64_t likeness(const struct relay_state_head *keys, const struct relay
 	return chain(keys, 1, chain(keys, 0, size, m->sender), slice_of(start, n));
 }
 
+void relay_expect(struct relay *r, struct relay_mail *m)
+{
+	struct relay_memory *memory = r->shared->memory;
+	if (!memory)
+		return;
+	m->turn = relay_memory_turn(memory);
+	if (m->watch)
+		relay_watch_begin(&r->shared->watches, m->watch, likeness(relay_memory_keys(memory), m), m->turn);
+}
+
 void relay_remember_enter(struct relay *r, struct relay_job *job)
 {
-	const struct relay_mail *m = job->mail;
-	struct relay_memory *memory = r->shared->memory;
-	job->turn = relay_memory_turn(memory);
-	if (m->watch)
-		relay_watch_begin(&r->shared->watches, m->watch, likeness(relay_memory_keys(memory), m), job->turn);
+	job->turn = job->mail->turn ? job->mail->turn : relay_memory_turn(r->shared->memory);
 }
 
 /* ---- the retry ---- */
@@ -170,7 +176,7 @@ enum relay_recall relay_recall(struct relay *r, struct relay_job *job)
 	if (!memory)
 		return RELAY_RECALL_NOTHING;
 	/* first: who goes out of watch before this look is decided in the next */
-	if (job->mail->watch && relay_watch_sees_gone(job->mail->watch))
+	if (job->mail->watch && relay_watch_sees_gone(&r->shared->watches, job->mail->watch))
 		return RELAY_RECALL_LOOK;
 	if (relay_memory_is_empty(memory) || !any_about(memory, job->mail, job->turn))
 		return RELAY_RECALL_NOTHING;
@@ -273,11 +279,9 @@ static struct relay_save *undo_of(const struct relay_save *s)
 
 struct relay_save *relay_reply_doubted(struct relay *r, const struct relay_mail *m)
 {
-	const struct relay_job *under_way = relay_job_find(&r->jobs, m->ticket);
-	struct relay_job job = { .mail = m, .rcpts = m->rcpts, .rcpts_n = m->rcpts_n };
-	if (!under_way || !relay_remember_prepare(r, &job))
+	struct relay_job job = { .mail = m, .rcpts = m->rcpts, .rcpts_n = m->rcpts_n, .turn = m->turn };
+	if (!m->turn || !relay_remember_prepare(r, &job))
 		return NULL;
-	job.turn = under_way->turn;
 	relay_leave_undecided(r, &job);
 	return job.save;
 }

@@ -16,7 +16,7 @@ enum relay_recall {
 	RELAY_RECALL_ALL,     /* nothing is left to be delivered */
 	RELAY_RECALL_FAILED   /* memory, or the body cannot be read back: nothing may be sent */
 };
-/* A delivery draws its turn, and its client is watched. */
+/* A delivery has its turn: that with which it was expected, or one that is drawn now. */
 void relay_remember_enter(struct relay *r, struct relay_job *job);
 /* Looks for the recipients of a delivery that was entered. */
 enum relay_recall relay_recall(struct relay *r, struct relay_job *job) MUST_USE;

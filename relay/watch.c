@@ -42,16 +42,15 @@ void relay_watch_end(struct relay_watch *w)
 	w->in = NULL;
 }
 
-bool relay_watch_sees_gone(const struct relay_watch *w)
+bool relay_watch_sees_gone(struct relay_watches *all, const struct relay_watch *w)
 {
+	struct relay_watch_stripe *s = &all->stripes[w->key % RELAY_WATCH_STRIPES];
 	int fds[NET_ENDED_MAX];
 	size_t n = 0;
-	if (!w->in)
-		return false;
-	pthread_mutex_lock(&w->in->lock);
-	for (const struct relay_watch *o = w->in->first; o && n < NET_ENDED_MAX; o = o->next)
+	pthread_mutex_lock(&s->lock);
+	for (const struct relay_watch *o = s->first; o && n < NET_ENDED_MAX; o = o->next)
 		if (o->key == w->key && o->turn < w->turn && o->fd != w->fd)
 			fds[n++] = o->fd;
-	pthread_mutex_unlock(&w->in->lock);
+	pthread_mutex_unlock(&s->lock);
 	return net_any_ended(fds, n);
 }

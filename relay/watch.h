@@ -1,8 +1,9 @@
 /* relay/watch.h - is the client of the same mail still there?
  *
  * A client that breaks off and comes back at once may be quicker than the worker that had its first connection: until
- * that one has seen it go, nothing says that the first mail may be its last try. So each mail on its way is entered
- * with the socket of its client, and the same mail, when it comes again, looks at those sockets itself. One that has
+ * that one has seen it go, nothing says that the first mail may be its last try. So each mail is entered with the
+ * socket of its client when its dot has come, while it is judged already: a retry may be judged sooner. The same mail,
+ * when it comes again, looks at those sockets itself. One that has
  * ended is its own worker's to deal with, in a moment: the retry looks again then. Which mail may be the same is told
  * by sender, size and the first bytes; what is the same in truth, only by the digests of relay/memory.h, later.
  *
@@ -42,7 +43,7 @@ void relay_watch_begin(struct relay_watches *all, struct relay_watch *w, uint64_
 /* What becomes of its mail is known, to relay/memory.h where a retry has to know it. Fine if it was never entered. */
 void relay_watch_end(struct relay_watch *w);
 /* Has the client of such a mail that came before this one, over another connection, ended its side? Looked at are the
- * NET_ENDED_MAX that came last. */
-bool relay_watch_sees_gone(const struct relay_watch *w) MUST_USE;
+ * NET_ENDED_MAX that came last. *w itself may be out again: its own client may have gone as well. */
+bool relay_watch_sees_gone(struct relay_watches *all, const struct relay_watch *w) MUST_USE;
 
 #endif

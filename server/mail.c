@@ -88,7 +88,7 @@ void mail_read_header(struct mail *m)
 	m->headers_n = headers ? (uint32_t)n : 0;
 }
 
-bool mail_prepare(struct mail *m, const struct relay_client *client, int fd, uint64_t ticket)
+bool mail_prepare(struct mail *m, int fd, uint64_t ticket)
 {
 	struct slice *to = arena_alloc(&m->arena, m->taken * sizeof *to);
 	struct smtp_rcpt_dsn *dsn = m->rcpts_say_dsn ? arena_alloc(&m->arena, m->taken * sizeof *dsn) : NULL;
@@ -105,7 +105,6 @@ bool mail_prepare(struct mail *m, const struct relay_client *client, int fd, uin
 	bool file = m->spool.fd >= 0;
 	m->watch.fd = fd;
 	m->out = (struct relay_mail){
-		.client = *client,
 		.sender = m->sender,
 		.rcpts = to,
 		.rcpts_n = n,
@@ -113,13 +112,11 @@ bool mail_prepare(struct mail *m, const struct relay_client *client, int fd, uin
 		.utf8_header = m->hops.eight_bit,
 		.dsn = m->dsn,
 		.rcpts_dsn = dsn,
-		.body = { .head = m->head,
-			.mem = file ? NULL : m->spool.mem.first,
+		.body = { .mem = file ? NULL : m->spool.mem.first,
 			.fd = m->spool.fd,
 			.fd_size = file ? m->spool.size : 0,
 			.eight_bit = m->eight_bit },
 		.ticket = ticket,
-		.id = m->name,
 		.dot_ms = m->dot_ms,
 		.watch = &m->watch,
 	};

@@ -74,11 +74,9 @@ struct mail {
 	const struct score_header *headers;
 	uint32_t headers_n;
 
-	struct slice name;     /* its id as text, for the relay */
-	char session[ID_TEXT]; /* the same of its session */
-	struct slice head;     /* our Received: line, and what rules add */
-	struct relay_mail out; /* while it is being handed on */
-	struct relay_watch watch; /* of its client, until it is known whether that has heard */
+	char session[ID_TEXT]; /* its session's id, for the relay */
+	struct relay_mail out; /* while it is judged behind its dot and handed on */
+	struct relay_watch watch; /* of its client, from the dot until it is known whether that has heard */
 	struct mail_outcome outcome;
 
 	struct mail *next; /* from here on: its 250 is on its way, see receipt.c */
@@ -111,8 +109,9 @@ static inline struct slice mail_domain(struct slice address)
 void mail_keep_header(struct mail *m, struct slice part);
 /* The body is complete: cuts what was kept into m->headers. */
 void mail_read_header(struct mail *m);
-/* Fills m->out from the taken recipients and the finished spool; `fd`: its client's socket. */
-bool mail_prepare(struct mail *m, const struct relay_client *client, int fd, uint64_t ticket) MUST_USE;
+/* Fills m->out from the taken recipients and the finished spool, all but its client, its id and our head; `fd`: its
+ * client's socket. */
+bool mail_prepare(struct mail *m, int fd, uint64_t ticket) MUST_USE;
 /* Keeps a copy of a text for the journal; when memory is out the text is just left away. */
 struct slice mail_keep(struct mail *m, struct slice text);
 

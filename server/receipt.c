@@ -68,10 +68,11 @@ static void make_room(struct session *s)
 void receipt_doubt(struct session *s)
 {
 	struct mail *m = s->mail;
-	if (!s->conn.hup || !m || !m->handed_on || m->kept)
+	if (!s->conn.hup || !m || !m->out.rcpts_n || m->kept)
 		return;
 	m->kept = relay_reply_doubted(s->worker->relay, &m->out);
-	relay_watch_end(&m->watch); /* its digests say more */
+	if (m->kept)
+		relay_watch_end(&m->watch); /* its digests say more; without them its retry goes on looking */
 }
 
 void receipt_await(struct session *s)

@@ -337,7 +337,7 @@ static void on_body_end(struct session *s, const struct smtp_event *ev)
 		talk_answer_message(s, (unsigned)code, words, SLICE("protocol"));
 	} else if (s->mail->hops.count >= SMTP_HOPS_MAX) {
 		talk_answer_message(s, 554, SLICE("5.4.6 Too many hops, the mail goes in circles"), SLICE("protocol"));
-	} else if (!refuse_spooled(s)) {
+	} else if (!refuse_spooled(s) && transfer_expect(s)) {
 		mail_read_header(s->mail);
 		judge_header(s);
 	}

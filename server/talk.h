@@ -175,6 +175,9 @@ void offer_extensions(struct session *s);
 /* `id` is written to, and must live as long as what is returned. */
 struct relay_client transfer_client(const struct session *s, char id[ID_TEXT]);
 void transfer_check_rcpt(struct session *s);
+/* The whole mail has come: should its client leave while it is judged, its retry must not overtake it. False: no
+ * memory, and that is answered. */
+bool transfer_expect(struct session *s) MUST_USE;
 void transfer_deliver(struct session *s);
 void transfer_answer(struct session *s, const struct relay_done *done);
 /* For the journal: which backend it was, and its own words. */
@@ -190,7 +193,7 @@ void recipients_collect(struct worker *w);
 /* Who looks for a user who is not there, or for an open relay. */
 void recipients_note_bad(struct session *s);
 /* receipt.c: a mail whose client does not hear our 250 comes again, and must not be delivered twice */
-/* The client has perhaps ended its side while its mail is on its way: it may have gone. */
+/* The client has perhaps ended its side while its mail is judged behind its dot, or on its way: it may have gone. */
 void receipt_doubt(struct session *s);
 /* s->mail was accepted and has been answered, though not flushed: it is kept until that is heard. */
 void receipt_await(struct session *s);

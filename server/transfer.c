@@ -144,24 +144,38 @@ static bool write_head(struct session *s)
 	};
 	buf_clear(words);
 	TRY(trace_write(&t, words) && write_spf(s, words) && act_write_tags(s, slice_str(id), words));
-	m->name = arena_copy(&m->arena, slice_str(id));
-	m->head = arena_copy(&m->arena, buf_slice(words));
-	return m->head.p != NULL;
+	m->out.id = arena_copy(&m->arena, slice_str(id));
+	m->out.body.head = arena_copy(&m->arena, buf_slice(words));
+	return m->out.body.head.p != NULL;
+}
+
+static void defer(struct session *s)
+{
+	talk_answer_message(s, 451, judge_sign(s, SLICE("4.3.0 Out of memory, try again later")), SLICE("limit"));
+}
+
+bool transfer_expect(struct session *s)
+{
+	struct mail *m = s->mail;
+	if (!mail_prepare(m, s->conn.io.fd, session_ticket(s))) {
+		defer(s);
+		return false;
+	}
+	relay_expect(s->worker->relay, &m->out);
+	receipt_doubt(s);
+	return true;
 }
 
 void transfer_deliver(struct session *s)
 {
 	struct mail *m = s->mail;
-	struct relay_client client = transfer_client(s, m->session);
-	if (!write_head(s) || !mail_prepare(m, &client, s->conn.io.fd, session_ticket(s)) ||
-		!relay_deliver(s->worker->relay, &m->out, s->worker->now_ms)) {
-		talk_answer_message(
-			s, 451, judge_sign(s, SLICE("4.3.0 Out of memory, try again later")), SLICE("limit"));
+	m->out.client = transfer_client(s, m->session);
+	if (!write_head(s) || !relay_deliver(s->worker->relay, &m->out, s->worker->now_ms)) {
+		defer(s);
 		return;
 	}
 	s->awaiting = AWAIT_BACKEND;
 	m->handed_on = true;
-	receipt_doubt(s);
 }
 
 static void answer_message(struct session *s, const struct relay_done *d)

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from harness import certs, mails, wait
+from harness import certs, dns as names, mails, wait
 from harness.backend import CLOSE, SILENCE
 from harness.client import Client
 
@@ -43,8 +43,8 @@ def server(request, guard, folder):
     return make
 
 
-def connect(g):
-    c = Deaf(g.port)
+def connect(g, source="127.0.0.1"):
+    c = Deaf(g.port, source)
     c.ehlo()
     if g.secure:
         c.starttls()
@@ -52,8 +52,8 @@ def connect(g):
     return c
 
 
-def at_data(g, rcpts=("a@example.test", "b@example.test")):
-    c = connect(g)
+def at_data(g, rcpts=("a@example.test", "b@example.test"), source="127.0.0.1"):
+    c = connect(g, source)
     assert c.envelope("sender@client.test", rcpts).code == 250
     assert c.cmd("DATA").code == 354
     return c
@@ -69,8 +69,8 @@ def unheard(g, content, behind=b""):
     return c
 
 
-def again(g, content):
-    with at_data(g) as c:
+def again(g, content, source="127.0.0.1"):
+    with at_data(g, source=source) as c:
         reply = c.body(content)
         assert c.cmd("QUIT").code == 221
         return reply
@@ -307,3 +307,83 @@ def test_other_mails_do_not_wait(guard, backend):
     time.sleep(0.3)
     assert not g.journal("mail", verdict="deferred")
     late.close()
+
+
+# ---- a first try that is still judged when its client leaves and the retry comes ----
+
+OTHER = "127.0.0.9"  # a sender has several hosts: this one is judged at once
+WAITED_FOR = {
+    "delay": ({"name": "slow", "when": "client.ip == 127.0.0.1", "stage": "message", "do": "wait", "delay": "1s"},),
+    "list": ({"name": "listed", "when": "dnsbl('bl.test') == '127.0.0.2'", "stage": "message", "do": "tag",
+              "header": "X-Listed: yes"},),
+}
+
+
+@pytest.fixture(params=WAITED_FOR)
+def judging(request, guard, backend, dns):
+    """judging(**more): (backend, server) where a mail of 127.0.0.1 waits a second behind its dot."""
+    def make(more=(), **backend_does):
+        zone = dns({names.listed(OTHER, "bl.test"): {"A": "127.0.0.3"}, names.listed("127.0.0.1", "bl.test"):
+                    {"A": "127.0.0.3", "do": names.Slow(1.0)}})
+        b = backend(backend_does)
+        g = guard(b, dns={"servers": [zone.server], "timeout": "5s"}, rules=WAITED_FOR[request.param] + more)
+        g.secure = False
+        return b, g
+    return make
+
+
+@pytest.mark.parametrize("how", ["reset", "close"])
+def test_a_retry_does_not_overtake_a_first_that_is_judged(judging, how):
+    b, g = judging()
+    content = mails.content("judged")
+    c = at_data(g)
+    c.send(content + b".\r\n")
+    time.sleep(0.3)
+    assert not b.taken, "the first is still judged"
+    leave(c, how)
+    reply = again(g, content, OTHER)
+    assert reply.code == 250
+    g.journaled("mail", 2)
+    time.sleep(1.0)
+    assert len(b.mails) == 1
+    assert (reply.text == BEFORE) == (how == "close")
+
+
+def test_a_client_that_leaves_with_its_dot(judging):
+    """Its end comes in the same moment; so does the end of a retry, and the next one waits for both."""
+    b, g = judging()
+    content = mails.content("judged")
+    for source in ("127.0.0.1", OTHER):
+        c = at_data(g, source=source)
+        c.send(content + b".\r\n")
+        c.close()
+        time.sleep(0.1)
+    assert again(g, content, OTHER).text == BEFORE
+    assert len(b.mails) == 1
+
+
+def test_who_ends_its_side_while_it_is_judged_is_answered(judging):
+    """It may be there all the same: the mail goes on, its retry would wait, another mail does not."""
+    b, g = judging()
+    content = mails.content("half")
+    with at_data(g) as c:
+        c.send(content + b".\r\n")
+        c.sock.shutdown(socket.SHUT_WR)
+        assert again(g, mails.content("other"), OTHER).code == 250
+        assert len(b.mails) == 1
+        assert c.reply().code == 250
+        assert c.sock.recv(100) == b""
+    assert len(b.mails) == 2
+
+
+def test_a_first_that_is_refused_at_last(judging):
+    """The retry waits for that, then it is judged by itself."""
+    refused = {"name": "refused", "when": "client.ip == 127.0.0.1", "stage": "message", "do": "defer"}
+    b, g = judging((refused,))
+    content = mails.content("refused")
+    c = at_data(g)
+    c.send(content + b".\r\n")
+    time.sleep(0.3)
+    c.close()
+    assert again(g, content, OTHER).text == "2.0.0 Ok: queued as 1"
+    assert len(b.mails) == 1

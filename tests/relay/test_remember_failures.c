@@ -184,6 +184,7 @@ static void a_body_that_is_gone_is_not_remembered(void **state)
 		FILE *f = tmpfile();
 		begin(lmtp, lmtp ? FULL(100) : SLOW_TAKEN);
 		struct relay_mail *m = mail_in_file(f);
+		relay_expect(g.relay, m);
 		send_off(m);
 		await_dot();
 		assert_int_equal(ftruncate(fileno(f), 7), 0);

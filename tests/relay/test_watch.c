@@ -17,7 +17,8 @@ struct attempt {
 	int theirs;
 };
 
-static struct attempt deliver(const char *body)
+/* Its dot has come, and it is judged. */
+static struct attempt expect(const char *body)
 {
 	static struct relay_watch watches[64]; /* must stay where they are */
 	static unsigned used;
@@ -27,6 +28,13 @@ static struct attempt deliver(const char *body)
 	t.mail->watch = &watches[used++ % 64];
 	t.mail->watch->fd = fds[0];
 	t.theirs = fds[1];
+	relay_expect(g.relay, t.mail);
+	return t;
+}
+
+static struct attempt deliver(const char *body)
+{
+	struct attempt t = expect(body);
 	assert_true(relay_deliver(g.relay, t.mail, clock_mono_ms()));
 	return t;
 }
@@ -100,6 +108,36 @@ static void what_was_refused_goes_on(void **state)
 	rig_stop(&g);
 }
 
+/* The first is still judged when its client leaves, while its retry is through with that. */
+static void one_that_is_judged_is_not_overtaken(void **state)
+{
+	(void)state;
+	for (int doubted = 0; doubted < 2; doubted++) {
+		rig_init(&g, fake_start(FAKE_NO_XCLIENT, NULL, 0));
+		rig_start(&g);
+		struct attempt first = expect(MAIL);
+		leave(&first);
+		struct relay_save *doubt = doubted ? relay_reply_doubted(g.relay, first.mail) : NULL;
+		if (doubted)
+			relay_watch_end(first.mail->watch);
+		struct attempt again = deliver(MAIL);
+		relay_watch_end(again.mail->watch); /* its own client may have gone as well */
+		rig_run(&g, 100);
+		assert_int_equal(fake_seen(g.fake, "MAIL"), 0);
+		assert_true(relay_deliver(g.relay, first.mail, clock_mono_ms()));
+		assert_int_equal(rig_wait(&g, first.mail->ticket).code, 250);
+		relay_reply_lost(g.relay, first.mail, NULL);
+		relay_save_free(&doubt);
+		relay_watch_end(first.mail->watch);
+		struct relay_done d = rig_wait(&g, again.mail->ticket);
+		assert_true(d.code == 250 && d.cached);
+		assert_int_equal(fake_seen(g.fake, "MAIL"), 1);
+		be_done(&first);
+		be_done(&again);
+		rig_stop(&g);
+	}
+}
+
 /* Two live sessions with the same mail, another mail, an earlier one: none of them waits. */
 static void nobody_else_waits(void **state)
 {
@@ -135,16 +173,18 @@ static void only_others_that_came_before(void **state)
 		w[i].fd = i < 2 ? fds[0] : -1;
 		relay_watch_begin(&all, &w[i], 7, i);
 	}
-	assert_false(relay_watch_sees_gone(&w[0]));
-	assert_false(relay_watch_sees_gone(&w[1])); /* the same connection */
-	assert_true(relay_watch_sees_gone(&w[2]));
-	relay_watch_end(&w[0]);
-	assert_true(relay_watch_sees_gone(&w[2]));
-	relay_watch_end(&w[1]);
-	relay_watch_end(&w[1]);
-	assert_false(relay_watch_sees_gone(&w[2]));
+	assert_false(relay_watch_sees_gone(&all, &w[0]));
+	assert_false(relay_watch_sees_gone(&all, &w[1])); /* the same connection */
+	assert_true(relay_watch_sees_gone(&all, &w[2]));
 	relay_watch_end(&w[2]);
-	assert_false(relay_watch_sees_gone(&w[2]));
+	assert_true(relay_watch_sees_gone(&all, &w[2])); /* out itself, it still looks */
+	relay_watch_end(&w[0]);
+	assert_true(relay_watch_sees_gone(&all, &w[2]));
+	relay_watch_end(&w[1]);
+	relay_watch_end(&w[1]);
+	assert_false(relay_watch_sees_gone(&all, &w[2]));
+	relay_watch_end(&w[2]);
+	assert_false(relay_watch_sees_gone(&all, &w[2]));
 	relay_watches_clear(&all);
 	close(fds[0]);
 }
@@ -159,7 +199,7 @@ static void *come_and_go(void *arg)
 		relay_watch_end(one);
 		one->fd = *(const int *)arg;
 		relay_watch_begin(&shared, one, turn % 3, turn);
-		assert_false(relay_watch_sees_gone(one));
+		assert_false(relay_watch_sees_gone(&shared, one));
 	}
 	for (int i = 0; i < 4; i++)
 		relay_watch_end(&w[i]);
@@ -187,6 +227,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_retry_looks_itself),
 		cmocka_unit_test(what_was_refused_goes_on),
+		cmocka_unit_test(one_that_is_judged_is_not_overtaken),
 		cmocka_unit_test(nobody_else_waits),
 		cmocka_unit_test(only_others_that_came_before),
 		cmocka_unit_test(from_many_threads),

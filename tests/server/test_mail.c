@@ -29,7 +29,7 @@ static void only_taken_recipients_are_handed_on(void **state)
 		m->taken += (uint32_t)(i % 2);
 	}
 	assert_int_equal(spool_append(&m->spool, &room, SLICE("Subject: x\r\n\r\n"), 100), SPOOL_OK);
-	assert_true(mail_prepare(m, &(struct relay_client){ .port = 5 }, 7, 99));
+	assert_true(mail_prepare(m, 7, 99));
 	assert_int_equal(m->out.rcpts_n, 5);
 	assert_true(slice_eq(m->out.rcpts[0], SLICE("user1@example.test")));
 	assert_true(slice_eq(m->out.rcpts[4], SLICE("user9@example.test")));
