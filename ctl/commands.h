@@ -23,8 +23,8 @@
  *     "tables":     { "records" | "distinct" | "usual" | "known" | "blocks": { "entries", "evicted" (for new ones
  *                     before their time), "turned_away" (new ones that were not kept), "limit_bytes" } },
  *     "snapshot":   { "taken", "failed", "last_s" (since 1970), "took_ms", "entries", "bytes" },
- *     "remembered": { "entries" (recipients whose mail's retry is still to come), "failing" (relay.state, see
- *                     health) },
+ *     "remembered": { "entries" (recipients whose mail's retry is still to come), "evicted" (before their time,
+ *                     relay.remember being full: their mails may come twice), "failing" (relay.state, see health) },
  *     "blocks":     { "made" (by rules), "refused" (connections) },
  *     "alerts": 0,                                             mails to the administrator
  *     "proxy_refused": 0,      connections of proxy_protocol_from without a good PROXY header, closed without a word

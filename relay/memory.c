@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+enum { TELL_EVICTED_EVERY_MS = 60000 };
+
 /* ---- boxes ---- */
 
 void relay_save_box_init(struct relay_save_box *b, struct net_wake *wake)
@@ -206,9 +208,8 @@ static void take_out(struct relay_memory *m, uint32_t at)
 }
 
 /* The next place, in the order of time, that is not kept by a partial delivery. False: all are. */
-static bool find_place(struct relay_memory *m)
+static bool find_place(struct relay_memory *m, uint64_t now_s)
 {
-	uint64_t now_s = clock_wall_ms() / 1000;
 	for (uint32_t looks = 1; looks < m->places; looks++) {
 		const struct relay_memory_entry *e = &m->entries[m->at];
 		if (!e->partial || e->until_s <= now_s)
@@ -225,11 +226,13 @@ static void set_partial(struct relay_memory *m, struct relay_memory_entry *e)
 	e->partial = true;
 }
 
-static void put_in(struct relay_memory *m, const struct relay_state_record *rec)
+/* False: one is forgotten before its time, the oldest that is not kept, or this one when all are. */
+static bool put_in(struct relay_memory *m, const struct relay_state_record *rec)
 {
-	if (!find_place(m))
-		return;
+	uint64_t now_s = clock_wall_ms() / 1000;
+	TRY(find_place(m, now_s));
 	struct relay_memory_entry *e = &m->entries[m->at];
+	bool was_free = e->until_s <= now_s;
 	if (e->until_s)
 		take_out(m, m->at);
 	uint32_t *chain = chain_of(m, rec->about);
@@ -243,9 +246,10 @@ static void put_in(struct relay_memory *m, const struct relay_state_record *rec)
 		m->used = m->at;
 	m->at = m->at + 1 < m->places ? m->at + 1 : 1;
 	atomic_fetch_add(&m->count, 1);
+	return was_free;
 }
 
-void relay_memory_apply(struct relay_memory *m, const struct relay_state_record *rec)
+bool relay_memory_apply(struct relay_memory *m, const struct relay_state_record *rec)
 {
 	uint32_t at = find(m, rec);
 	if (rec->kind == RELAY_STATE_FORGET) {
@@ -256,8 +260,9 @@ void relay_memory_apply(struct relay_memory *m, const struct relay_state_record 
 		if (rec->kind == RELAY_STATE_HAS)
 			set_partial(m, &m->entries[at]);
 	} else {
-		put_in(m, rec);
+		return put_in(m, rec);
 	}
+	return true;
 }
 
 /* ---- places for partial deliveries ---- */
@@ -318,6 +323,11 @@ bool relay_memory_is_empty(const struct relay_memory *m)
 	       atomic_load_explicit(&m->count, memory_order_relaxed) == 0;
 }
 
+uint64_t relay_memory_evicted(const struct relay_memory *m)
+{
+	return atomic_load(&m->evicted);
+}
+
 size_t relay_memory_count(const struct relay_memory *m)
 {
 	return atomic_load(&m->count);
@@ -348,12 +358,35 @@ bool relay_memory_has(struct relay_memory *m, const struct relay_state_record *r
 	return has;
 }
 
+/* How many were evicted since it was told; 0: none, or it is too soon to tell again. Under the lock. */
+static unsigned long long evicted_untold(struct relay_memory *m)
+{
+	unsigned long long all = atomic_load(&m->evicted), n = all - m->evicted_told;
+	uint64_t now_ms = n ? clock_mono_ms() : 0;
+	if (n == 0 || now_ms < m->tell_evicted_ms)
+		return 0;
+	m->evicted_told = all;
+	m->tell_evicted_ms = now_ms + TELL_EVICTED_EVERY_MS;
+	return n;
+}
+
+static void tell_evicted(unsigned long long n)
+{
+	if (n)
+		log_warn("relay.remember is full: recipients forgotten whose clients have not heard that the mail "
+			 "was taken: %llu; they may get it twice; raise relay.remember and restart (told once a "
+			 "minute)",
+			n);
+}
+
 void relay_memory_submit(struct relay_memory *m, struct relay_save *s)
 {
 	s->next = NULL;
 	pthread_mutex_lock(&m->lock);
 	for (uint32_t i = 0; i < s->n; i++)
-		relay_memory_apply(m, &s->records[i]);
+		if (!relay_memory_apply(m, &s->records[i]))
+			atomic_fetch_add(&m->evicted, 1);
+	unsigned long long untold = evicted_untold(m);
 	decide(s); /* no retry sees neither */
 	bool written = m->writing;
 	if (written) {
@@ -362,6 +395,7 @@ void relay_memory_submit(struct relay_memory *m, struct relay_save *s)
 		pthread_cond_signal(&m->more);
 	}
 	pthread_mutex_unlock(&m->lock);
+	tell_evicted(untold);
 	if (!written)
 		relay_save_over(s, 0);
 }

@@ -3,8 +3,8 @@
  * An entry says: this recipient has this content of this sender. It is made when a mail was delivered to some
  * of its recipients only, or when its client is known not to have heard our 250; it is dropped when the retry was
  * answered, or after RELAY_MEMORY_DAYS. Only keyed digests are kept, at most `remember` of them: the oldest that a
- * client has not heard of goes, but none of a mail delivered in part, whose retry is sure to come. So what may become
- * such an entry reserves its place first.
+ * client has not heard of goes, which is counted and told in the log, but none of a mail delivered in part, whose retry
+ * is sure to come. So what may become such an entry reserves its place first; when all are, the new one goes.
  *
  * The file (relay/state_format.h) is written by a thread of its own, since disks make threads wait: a worker submits
  * what is to be kept and collects it when it is on the disk (fdatasync), and only then answers its client. The
@@ -91,8 +91,9 @@ bool relay_memory_reserve(struct relay_memory *m, uint32_t n) MUST_USE;
 void relay_memory_unreserve(struct relay_memory *m, uint32_t n);
 /* How many could be reserved now. */
 uint32_t relay_memory_room(const struct relay_memory *m);
-/* For stats: what is remembered. */
+/* For stats: what is remembered, and what had to go before its time since the start. */
 size_t relay_memory_count(const struct relay_memory *m);
+uint64_t relay_memory_evicted(const struct relay_memory *m);
 /* Why the file cannot be written now, an errno; 0: it can, or the start has said that there is none. It is tried again
  * every few seconds. */
 int relay_memory_error(const struct relay_memory *m);

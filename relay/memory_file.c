@@ -229,7 +229,7 @@ static bool read_file(struct relay_memory *m, int fd, uint64_t now_s)
 		struct relay_state_record rec;
 		while (relay_state_read(&m->head, &bytes, &rec))
 			if (rec.kind == RELAY_STATE_FORGET || rec.until_s > now_s)
-				relay_memory_apply(m, &rec);
+				(void)relay_memory_apply(m, &rec); /* what goes may have been void at the end */
 		if (bytes.n) {
 			errno = 0;
 			return false;

@@ -17,11 +17,13 @@ struct relay_memory {
 	struct relay_state_head head;
 	atomic_uint count, undecided_n;
 	atomic_uint held; /* places of partial ones, and those reserved */
+	atomic_ullong evicted;
 	atomic_ullong turns;
 	pthread_mutex_t lock; /* from here to waiting_last */
 	pthread_cond_t more;
 	uint32_t places, chains, at;
 	bool full; /* that was told */
+	uint64_t evicted_told, tell_evicted_ms; /* that many were, the next time then at the earliest */
 	uint32_t used; /* places above it were never used */
 	struct relay_memory_entry *entries;
 	uint32_t *first;
@@ -37,8 +39,8 @@ struct relay_memory {
 	atomic_int error; /* it was told that it cannot be written: why; 0: it can */
 };
 
-/* Under the lock. */
-void relay_memory_apply(struct relay_memory *m, const struct relay_state_record *rec);
+/* Under the lock. False: an entry that counts was given up for it, or it was itself. */
+bool relay_memory_apply(struct relay_memory *m, const struct relay_state_record *rec);
 /* It was written, or not: to its box, or freed. */
 void relay_save_over(struct relay_save *s, int error);
 /* What waits is written first. Fine without a writer. */

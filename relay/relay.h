@@ -164,6 +164,7 @@ void relay_shared_cache(struct relay_shared *s, struct relay_cache_info *info_r)
 struct relay_memory_info {
 	bool on; /* false: relay.remember = 0 */
 	uint64_t entries;
+	uint64_t evicted; /* went before their time, relay.remember being full: these mails may come twice */
 	char fault[512]; /* why relay.state is not kept up, and what to do; "": it is */
 };
 void relay_shared_memory(struct relay_shared *s, struct relay_memory_info *info_r);

@@ -91,7 +91,9 @@ void relay_shared_memory(struct relay_shared *s, struct relay_memory_info *info_
 {
 	int error = s->memory ? relay_memory_error(s->memory) : 0;
 	*info_r = (struct relay_memory_info){
-		.on = s->memory != NULL, .entries = s->memory ? relay_memory_count(s->memory) : 0
+		.on = s->memory != NULL,
+		.entries = s->memory ? relay_memory_count(s->memory) : 0,
+		.evicted = s->memory ? relay_memory_evicted(s->memory) : 0,
 	};
 	if (s->no_state[0])
 		snprintf(info_r->fault, sizeof info_r->fault,

@@ -67,6 +67,7 @@ static void put_relay(struct ctl_json root, const struct app *app)
 	relay_shared_memory(app->relay, &memory);
 	at = ctl_json_put_object(root, "remembered");
 	ctl_json_put_count(at, "entries", memory.entries);
+	ctl_json_put_count(at, "evicted", memory.evicted);
 	ctl_json_put_bool(at, "failing", *memory.fault);
 }
 

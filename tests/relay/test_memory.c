@@ -83,8 +83,16 @@ static void the_oldest_goes(void **state)
 {
 	(void)state;
 	struct relay_memory *m = memory_opened(3, NULL);
-	for (uint64_t i = 1; i <= 5; i++)
+	for (uint64_t i = 1; i <= 3; i++)
 		memory_keep(m, i, RELAY_STATE_UNHEARD);
+	assert_int_equal(relay_memory_evicted(m), 0);
+	memory_log_begin();
+	memory_keep(m, 4, RELAY_STATE_UNHEARD);
+	memory_keep(m, 5, RELAY_STATE_UNHEARD);
+	memory_log_end();
+	memory_log_holds("was taken: 1;", 1); /* and no more of it in this minute */
+	memory_log_holds("relay.remember is full", 1);
+	assert_int_equal(relay_memory_evicted(m), 2);
 	assert_int_equal(relay_memory_count(m), 3);
 	assert_true(!memory_has(m, 1) && !memory_has(m, 2) && memory_has(m, 3) && memory_has(m, 4) && memory_has(m, 5));
 	/* those that share a chain are told apart, whichever goes */
@@ -109,7 +117,9 @@ static void partial_deliveries_stay(void **state)
 	memory_keep(m, 4, RELAY_STATE_HAS); /* it is delivered in part as well */
 	memory_keep(m, 4, RELAY_STATE_HAS);
 	assert_int_equal(relay_memory_room(m), 0);
+	assert_int_equal(relay_memory_evicted(m), 1);
 	memory_keep(m, 5, RELAY_STATE_UNHEARD);
+	assert_int_equal(relay_memory_evicted(m), 2);
 	assert_true(memory_has(m, 1) && memory_has(m, 3) && memory_has(m, 4) && !memory_has(m, 5));
 	relay_memory_free(&m);
 	m = memory_opened(3, NULL); /* and the next process knows which is which */
@@ -138,6 +148,7 @@ static void old_partial_deliveries_go(void **state)
 	assert_int_equal(relay_memory_room(m), 0);
 	memory_keep(m, 3, RELAY_STATE_UNHEARD);
 	assert_true(memory_has(m, 3));
+	assert_int_equal(relay_memory_evicted(m), 0); /* it has cost nobody anything */
 	assert_true(relay_memory_reserve(m, 2));
 	assert_int_equal(relay_memory_room(m), 0);
 	relay_memory_unreserve(m, 2);
