@@ -55,20 +55,34 @@ static bool read_file(const struct relay_body *b, uint64_t at, char *out, size_t
 	return true;
 }
 
-static bool read_piece(const struct relay_body *b, uint64_t at, char *out, size_t n)
+/* How far a body has been read: it is read once, however many blocks it has. */
+struct cursor {
+	const struct rope_block *block; /* NULL: on in the file */
+	uint64_t at;			/* in the block */
+	uint64_t file_at;
+};
+
+static bool read_piece(const struct relay_body *b, struct cursor *c, char *out, size_t n)
 {
-	size_t here = rope_copy(b->mem, at, out, n);
-	return here == n || read_file(b, at + here - rope_size(b->mem), out + here, n - here);
+	size_t here = rope_copy(c->block, c->at, out, n);
+	for (c->at += here; c->block && c->at >= c->block->bytes.n; c->block = c->block->next)
+		c->at -= c->block->bytes.n;
+	if (here == n)
+		return true;
+	uint64_t at = c->file_at;
+	c->file_at += n - here;
+	return read_file(b, at, out + here, n - here);
 }
 
 static bool hash_content(const struct relay_state_head *keys, const struct relay_mail *m, uint64_t content_r[2])
 {
 	char piece[PIECE];
+	struct cursor c = { .block = m->body.mem };
 	uint64_t size = size_of(&m->body);
 	content_r[0] = content_r[1] = size;
 	for (uint64_t at = 0; at < size; at += PIECE) {
 		size_t n = size - at < PIECE ? (size_t)(size - at) : PIECE;
-		TRY(read_piece(&m->body, at, piece, n));
+		TRY(read_piece(&m->body, &c, piece, n));
 		for (unsigned i = 0; i < 2; i++)
 			content_r[i] = chain(keys, i, content_r[i], slice_of(piece, n));
 	}
@@ -97,7 +111,8 @@ static uint64_t likeness(const struct relay_state_head *keys, const struct relay
 	char start[LIKENESS];
 	uint64_t size = size_of(&m->body);
 	size_t n = size < sizeof start ? (size_t)size : sizeof start;
-	if (!read_piece(&m->body, 0, start, n))
+	struct cursor c = { .block = m->body.mem };
+	if (!read_piece(&m->body, &c, start, n))
 		n = 0;
 	return chain(keys, 1, chain(keys, 0, size, m->sender), slice_of(start, n));
 }
