@@ -4,11 +4,27 @@ import socket
 
 # below the kernel's own range, so that no outgoing connection of a test can take one
 FIRST, LAST = 12000, 31000
+_reserved = []
+
+
+def _reserve(port):
+    """Until this process ends nobody else gets the port from here: neither while a server is on its way to it nor while
+    it is restarted. By a name that the kernel gives to one alone."""
+    name = socket.socket(socket.AF_UNIX)
+    try:
+        name.bind(f"\0smtpguard-test-port-{port}")
+    except OSError:
+        name.close()
+        return False
+    _reserved.append(name)
+    return True
 
 
 def free_port(address="127.0.0.1"):
     while True:
         port = random.randint(FIRST, LAST)
+        if not _reserve(port):
+            continue
         with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as s:
             try:
                 s.bind((address, port))
