@@ -84,6 +84,7 @@ def test_the_demonstration(guard, folder):
     shutil.copytree(ROOT / "rules.d", g.folder / "rules.d")
     text = (ROOT / "demo.cfg").read_text()
     g.config.write_text(text.replace("127.0.0.1:2525", f"127.0.0.1:{g.port}"))
+    g.settings["server"]["control"] = str(g.folder / "demo-mail/run/control")
     g.start()
     assert mails.send(g.port, "demo", rcpts=["you@example.test"]).code == 250
     assert len(list((g.folder / "demo-mail/new").iterdir())) == 1

@@ -4,6 +4,8 @@ import os
 import pathlib
 import re
 import signal
+import socket
+import struct
 import subprocess
 import time
 
@@ -29,7 +31,7 @@ def check_report(text):
     assert not SANITIZER.search(text), f"a sanitizer found something:\n{text[-6000:]}"
 
 
-def run(*command, timeout=20):
+def run(*command, timeout=60):
     """A program of ours that ends by itself; its exit code and its output are the caller's to judge."""
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True,
                           timeout=timeout * wait.PATIENCE, env={**os.environ, **ENVIRONMENT})
@@ -37,7 +39,7 @@ def run(*command, timeout=20):
     return done
 
 
-def run_guard(*arguments, timeout=20):
+def run_guard(*arguments, timeout=60):
     """smtpguardd with other arguments than a server's: --check, --dump, --version."""
     return run(program("SMTPGUARDD"), *arguments, timeout=timeout)
 
@@ -69,7 +71,7 @@ class Guard:
                       "recipients": ["backend"], "state": d + "/relay.state"},
             "score": {"memory": "64M", "snapshot": d + "/state.snap"},
             "lists": {},
-            "dns": {"servers": ["127.0.0.1:9"], "timeout": "1s"},  # nobody asks the machine's own servers
+            "dns": {"servers": ["127.0.0.1:9"], "timeout": f"{wait.PATIENCE:g}s"},  # nobody asks the machine's own
             "log": {"to": d + "/journal", "format": "json"},
             "rules": (),
         }
@@ -91,8 +93,20 @@ class Guard:
                                         stdout=stderr, stderr=stderr, env={**os.environ, **ENVIRONMENT})
         stderr.close()
         self.checked = False
-        wait.until(lambda: self.process.poll() is not None or ports.listening(self.port), 20, "the server listening")
+        wait.until(lambda: self.process.poll() is not None or self.serves(), 20, "the server serving")
         assert self.process.poll() is None, f"the server ended with {self.process.returncode}: {self.told()}"
+
+    def serves(self):
+        """It listens early in its start; what answers on its control socket is started last."""
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(20 * wait.PATIENCE)
+            try:
+                s.connect(self.settings["server"]["control"])
+                pid = struct.unpack("=iII", s.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
+                s.sendall(b'{"command":"stats"}\n')
+                return pid == self.pid and bool(s.recv(1))
+            except OSError:
+                return False
 
     @property
     def pid(self):
