@@ -185,7 +185,7 @@ def test_tls_with_postfix_survives_xclient(guard, pair, folder):
             mark = mails.marker()
             assert mails.send(g.port, mark, source=source).code == 250
             mail = server.one_mail(mark)
-            assert server.clients()[mail.name] == source
+            assert server.client_of(mail) == source
             assert b"using TLSv1.3" in mail.content.split(b"by inner.example.test")[0]
         # the mails' own, and the one that asked at the start
         assert server.connections() <= 2

@@ -23,7 +23,7 @@ def test_a_mail_arrives_once_with_its_client(guard, postfix, service):
     mail = postfix.one_mail(mark)
     assert mail.without_trace() == mails.content(mark)
     assert mail.sender == "sender@client.test" and mail.recipients == ["good@example.test"]
-    assert postfix.clients()[mail.name] == "127.11.12.13"
+    assert postfix.client_of(mail) == "127.11.12.13"
 
 
 def test_postfix_says_the_reply(guard, postfix):
@@ -55,8 +55,7 @@ def test_many_clients_share_the_connections(guard, postfix, service):
     assert not failed
     wanted = {mark: address for address, mark in marks.items()}
     found = {m.content.split(b"Subject: ")[1].split(b"\r\n")[0].decode(): m for m in postfix.mails()}
-    logged = postfix.clients()
-    assert {mark: logged[found[mark].name] for mark in wanted} == wanted
+    assert {mark: postfix.client_of(found[mark]) for mark in wanted} == wanted
     if service == postfix.inner:
         assert postfix.connections(postfix.log()[before:]) <= 3
 

@@ -22,7 +22,7 @@ def test_a_mail_is_found_in_the_queue_with_its_client(postfix):
         reply = c.mail(content, rcpts=["good@example.test", "other@example.test"])
         assert reply.code == 250
     mail = postfix.one_mail(mark)
-    assert mail.client == "192.0.2.7" and postfix.clients()[mail.name] == "192.0.2.7"
+    assert mail.client == "192.0.2.7" and postfix.client_of(mail) == "192.0.2.7"
     assert mail.sender == "sender@client.test" and mail.recipients == ["good@example.test", "other@example.test"]
     assert cut_trace(mail.content) == content
     text = subprocess.run(["postcat", "-c", postfix.folder / "etc", "-qbh", mail.name], capture_output=True).stdout

@@ -349,7 +349,7 @@ def test_a_group_for_each(guard, postfix, exim, opensmtpd, qmail):
         assert mails.send(g.port, mark, source=source, rcpts=(f"good@{domain}",)).code == 250
         assert mails.send(g.port, mark, source=source, rcpts=(f"nobody@{domain}",)).code // 100 == 5
     mail = postfix.one_mail(mark)
-    assert postfix.clients()[mail.name] == source
+    assert postfix.client_of(mail) == source
     assert b"127.0.0.1" in got(exim, "good", mark).split(b"by exim")[0]
     assert source.encode() in got(opensmtpd, "good", mark).split(b"by opensmtpd")[0]
     assert [rcpts for _, rcpts, _ in q.mails] == [["good@qmail.test"]]

@@ -20,7 +20,7 @@ def test_swaks_from_another_address(guard, postfix):
                "a@client.test", "--to", "good@example.test", "--header", f"Subject: {mark}", "--helo", "swaks.test")
     assert done.returncode == 0, done.stdout
     mail = postfix.one_mail(mark)
-    assert postfix.clients()[mail.name] == "127.44.3.2"
+    assert postfix.client_of(mail) == "127.44.3.2"
 
 
 def test_swaks_sees_the_backends_refusal(guard, postfix):

@@ -208,7 +208,7 @@ def test_a_real_haproxy(behind, postfix, folder, options):
         process.terminate()
         process.wait(20)
     mail = postfix.one_mail(mark)
-    assert postfix.clients()[mail.name] == "127.12.34.56"
+    assert postfix.client_of(mail) == "127.12.34.56"
     record = g.journaled("mail", verdict="accepted")[0]
     assert record["client"] == "127.12.34.56" and record["proxy"] == PROXY
 

@@ -155,8 +155,12 @@ class Postfix:
         """How many connections the smtpd processes took."""
         return len(re.findall(r"smtpd\[\d+\]: connect from", log if log is not None else self.log()))
 
+    def client_of(self, mail):
+        """The client of a mail, as Postfix's log says: another process writes it, at times after the mail is there."""
+        return wait.until(lambda: self.clients().get(mail.name), 10, f"the client of {mail.name} in the log")
+
     def clients(self):
-        """queue id -> client address, as Postfix's log says."""
+        """queue id -> client address, as far as Postfix's log says it now."""
         return {m[1]: m[2] for m in re.finditer(r"smtpd\[\d+\]: (\w+): client=[^\[]*\[([^\]]+)\]", self.log())}
 
     def mails(self):
