@@ -1,13 +1,15 @@
 """What DNS says of a client, its HELO and its sender, in rules; and what happens when it says nothing."""
 import copy
+import re
 import time
 
 import pytest
-from harness import dns as names
+from harness import dns as names, wait
 from harness.client import Client
 from test_trace import Trace
 
-TIMEOUT = 1.0
+TIMEOUT = 1.0 * wait.PATIENCE
+LONG = 3.0  # for who must be done before it is over
 CLIENT = "127.9.0.7"
 
 ZONE = {
@@ -46,8 +48,8 @@ def asked(dns):
     return dns(copy.deepcopy(ZONE))
 
 
-def start(guard, backend, dns, rules=RULES, **more):
-    return guard(backend(), dns={"servers": [f"127.0.0.1:{dns.port}"], "timeout": f"{int(TIMEOUT * 1000)}ms"},
+def start(guard, backend, dns, rules=RULES, timeout=TIMEOUT, **more):
+    return guard(backend(), dns={"servers": [f"127.0.0.1:{dns.port}"], "timeout": f"{int(timeout * 1000)}ms"},
                  rules=rules, **more)
 
 
@@ -97,8 +99,8 @@ def test_silence_costs_one_timeout_a_stage_and_refuses_nobody(guard, backend, as
         mailed = time.monotonic()
         assert c.cmd("RCPT TO:<user@example.test>").code == 250
         for seconds in (greeted - begun, said - greeted, mailed - said):
-            assert TIMEOUT * 0.9 <= seconds <= TIMEOUT + 0.5
-        assert time.monotonic() - mailed < 0.5
+            assert TIMEOUT * 0.9 <= seconds < TIMEOUT * 1.8
+        assert time.monotonic() - mailed < TIMEOUT * 0.8
 
 
 def test_known_good_waits_for_nothing(guard, backend, asked):
@@ -111,7 +113,7 @@ def test_known_good_waits_for_nothing(guard, backend, asked):
     with Client(g.port, "127.9.0.66") as c:
         c.ehlo("lost.test")
         assert c.mail(b"Subject: x\r\n\r\nbody\r\n", sender="a@lost.test").code == 250
-    assert time.monotonic() - begun < 0.5
+    assert time.monotonic() - begun < TIMEOUT * 0.8
 
 
 def test_rules_below_an_ok_ask_nothing(guard, backend, asked):
@@ -123,7 +125,7 @@ def test_rules_below_an_ok_ask_nothing(guard, backend, asked):
 
 def test_equal_questions_are_asked_once(guard, backend, asked):
     asked.delay = 0.2
-    g = start(guard, backend, asked, rules=RULES[:3], server={"workers": 1})
+    g = start(guard, backend, asked, rules=RULES[:3], timeout=20, server={"workers": 1})  # nothing is asked once more
     clients = [Client(g.port, CLIENT, greet=False) for _ in range(20)]
     for c in clients:
         assert c.reply().code == 220
@@ -138,7 +140,7 @@ def test_explain_shows_each_lookup_with_its_answer_and_time(guard, backend, aske
     assert shown["client.name"]["answer"] == "mx.good.test"
     assert shown["dnsbl('bl.test')"]["answer"] == "127.0.0.2"
     assert shown["spf"]["answer"] == "pass by ip4:127.9.0.7 of good.test"
-    assert shown["sender.mx"]["answer"] == "yes" and shown["sender.mx"]["ms"] < 500
+    assert shown["sender.mx"]["answer"] == "yes" and shown["sender.mx"]["ms"] < 500 * wait.PATIENCE
     text = g.ctl("explain", "--client", CLIENT).stdout
     assert "client.name: mx.good.test" in text
 
@@ -169,15 +171,17 @@ def test_a_made_up_session_is_looked_up_as_a_real_one(guard, backend, asked, cas
 
 
 def test_a_made_up_session_shows_each_lookup(guard, backend, asked):
-    asked.zone["good.test"]["do"] = names.Slow(0.2)
+    asked.zone["good.test"]["do"] = names.Slow(TIMEOUT / 2)
     g = start(guard, backend, asked)
     words = ("--client", CLIENT, "--helo", "mx.good.test", "--from", "a@good.test", "--rcpt", "user@example.test")
     _, shown, _ = looked_up(g, *words)
-    assert shown["client.name"]["answer"] == "mx.good.test" and shown["client.name"]["ms"] < 150
+    assert shown["client.name"]["answer"] == "mx.good.test"
+    assert shown["client.name"]["ms"] < shown["spf"]["ms"]
     assert shown["dnsbl('bl.test')"]["answer"] == "127.0.0.2"
-    assert shown["spf"]["answer"] == "pass by ip4:127.9.0.7 of good.test" and 150 < shown["spf"]["ms"] < 900
+    assert shown["spf"]["answer"] == "pass by ip4:127.9.0.7 of good.test"
+    assert TIMEOUT * 450 < shown["spf"]["ms"] < TIMEOUT * 1000
     text = g.ctl("test", *words).stdout
-    assert "client.name: mx.good.test" in text and "spf: pass by" in text and "(2" in text
+    assert "client.name: mx.good.test" in text and re.search(r"spf: pass by .*\([0-9]+ ms\)", text), text
 
 
 def test_a_made_up_session_waits_one_timeout_a_stage(guard, backend, asked):
@@ -186,7 +190,7 @@ def test_a_made_up_session_waits_one_timeout_a_stage(guard, backend, asked):
     begun = time.monotonic()
     _, shown, rules = looked_up(g, "--client", "127.9.0.66", "--helo", "lost.test", "--from", "a@lost.test",
                                 "--rcpt", "user@example.test")
-    assert 3 * TIMEOUT * 0.9 <= time.monotonic() - begun < 3 * TIMEOUT + 1
+    assert 3 * TIMEOUT * 0.9 <= time.monotonic() - begun < 3.8 * TIMEOUT
     assert {x["answer"] for x in shown.values()} == {"unknown: timeout", "temperror: the lookup of the record failed"}
     assert {"rdns-unknown", "list-unknown", "mx-unknown", "spf-unknown"} <= rules
 
@@ -200,7 +204,7 @@ def test_the_name_of_a_made_up_session_may_be_given(guard, backend, asked):
 
 def test_what_greylisting_would_say(guard, backend, asked):
     g = start(guard, backend, asked, rules=({"name": "grey", "when": "client.ip in 127.9.0.0/16", "do": "greylist"},),
-              greylist={"delay": "1s"})
+              greylist={"delay": "5s"})
     words = ("--client", CLIENT, "--helo", "mx.good.test", "--from", "a@good.test", "--rcpt", "user@example.test")
 
     def said():
@@ -209,8 +213,8 @@ def test_what_greylisting_would_say(guard, backend, asked):
     for _ in range(2):  # nobody's clock is started
         stage = said()
         assert stage["verdict"] == "greylist" and stage["code"] == 450, stage
-        assert stage["greylist"] == {"answer": "first", "identity": "good.test", "wait_s": 1}
-    assert "first as good.test, to be tried again in 1 s" in g.ctl("test", *words).stdout
+        assert stage["greylist"] == {"answer": "first", "identity": "good.test", "wait_s": 5}
+    assert "first as good.test, to be tried again in 5 s" in g.ctl("test", *words).stdout
 
     def tried():
         with Client(g.port, CLIENT) as c:
@@ -220,7 +224,7 @@ def test_what_greylisting_would_say(guard, backend, asked):
 
     assert tried() == 450
     assert said()["greylist"]["answer"] == "early"
-    time.sleep(1.2)
+    time.sleep(5.2)
     assert said()["greylist"] == {"answer": "passed", "identity": "good.test", "by": "spf"}
     assert tried() == 250
     assert "code" not in said() and said()["greylist"]["answer"] == "known"
@@ -259,16 +263,16 @@ def test_hidden_addresses_are_hidden_in_names_too(guard, backend, asked, how):
 
 def test_a_slow_list_holds_back_only_who_needs_it(guard, backend, asked):
     asked.zone["*.slow.test"] = {"do": names.LOST}
-    g = start(guard, backend, asked, server={"workers": 1}, rules=(
+    g = start(guard, backend, asked, server={"workers": 1}, timeout=LONG, rules=(
         {"name": "slow", "when": "client.ip == 127.9.0.8 and dnsbl('slow.test') == '127.0.0.2'", "do": "reject"},
         {"name": "quick", "when": "dnsbl('bl.test') == '127.0.0.3'", "do": "reject"}))
-    held = Client(g.port, "127.9.0.8", greet=False)
     begun = time.monotonic()
-    for n in range(20):
+    held = Client(g.port, "127.9.0.8", greet=False)
+    for n in range(8):
         with Client(g.port, f"127.9.1.{n + 1}") as c:
             c.cmd("QUIT")
-    assert time.monotonic() - begun < TIMEOUT * 0.8
-    assert held.reply().code == 220 and time.monotonic() - begun >= TIMEOUT * 0.9
+    assert held.silent(0.01)
+    assert held.reply().code == 220 and time.monotonic() - begun >= LONG * 0.9
     held.close()
 
 
@@ -290,7 +294,7 @@ def test_a_chain_of_lookups_stays_within_one_timeout(guard, backend, asked):
         {"name": "host", "when": "dnsbl_domain('hosts.test', client.name) is unknown", "points": 1},))
     begun = time.monotonic()
     with Client(g.port, CLIENT):
-        assert TIMEOUT * 0.9 <= time.monotonic() - begun <= TIMEOUT + 0.5
+        assert TIMEOUT * 0.9 <= time.monotonic() - begun < TIMEOUT * 1.6
 
 
 def test_each_recipient_has_its_own_answer(guard, backend, asked):

@@ -253,7 +253,7 @@ def test_16_a_heavy_client_is_throttled(play):
 
 
 def looked_up(dns, zone):
-    return {"servers": [f"127.0.0.1:{dns(zone).port}"], "timeout": "1s"}
+    return {"servers": [f"127.0.0.1:{dns(zone).port}"], "timeout": f"{wait.PATIENCE:g}s"}
 
 
 def test_17_who_has_no_name_waits_longer(play, dns):

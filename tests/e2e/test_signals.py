@@ -166,7 +166,7 @@ def test_term_ends_an_idle_server_at_once(guard, backend):
         g = guard(backend())
         g.signal(number)
         seconds, code = elapsed(g.wait_end)
-        assert code == 0 and seconds < 5
+        assert code == 0 and seconds < 5 * wait.PATIENCE
 
 
 def test_term_turns_nobody_away_without_a_word(guard, backend):
@@ -224,7 +224,7 @@ def test_the_drain_ends(guard, backend):
         c.send(b"half")
         g.signal(signal.SIGTERM)
         seconds, code = elapsed(g.wait_end)
-        assert code == 0 and 0.5 < seconds < 8
+        assert code == 0 and 0.5 < seconds < 8 * wait.PATIENCE
         assert b"250" not in c.at_end()
 
 
@@ -238,7 +238,7 @@ def test_a_second_term_ends_at_once(guard, backend):
         wait.until(lambda: not ports.listening(g.port), 10, "the listener closed")
         g.signal(signal.SIGTERM)
         seconds, _ = elapsed(g.wait_end)
-        assert seconds < 5
+        assert seconds < 5 * wait.PATIENCE
     g.check_stderr()
     g.checked = True
 
@@ -296,7 +296,7 @@ def test_a_mail_that_is_cut_off_behind_its_dot_is_told(guard, backend, end):
         g.said("draining")
         g.signal(signal.SIGTERM)
     seconds, _ = elapsed(lambda: g.stop(10))
-    assert seconds < 8
+    assert seconds < 8 * wait.PATIENCE
     for c in clients:
         codes = c.replies_at_end()
         assert codes and all(code // 100 == 4 for code in codes)
@@ -341,12 +341,14 @@ def test_the_service_manager_is_told(guard, backend, folder, monkeypatch):
 
 def test_it_beats_for_the_watchdog(guard, backend, folder, monkeypatch):
     manager = Manager(folder, monkeypatch, watchdog_s=0.4)
+    started = time.monotonic()
     g = guard(backend())
     assert "READY" in manager.hear()
     began = time.monotonic()
     for _ in range(5):
         assert manager.hear() == {"WATCHDOG": "1"}
-    assert 0.7 < time.monotonic() - began < 2 * wait.PATIENCE
+    # some may have been said before they were heard here
+    assert time.monotonic() - started > 0.7 and time.monotonic() - began < 2 * wait.PATIENCE
     assert mails.send(g.port, "x").code == 250
     g.signal(signal.SIGTERM)
     assert "STOPPING" in manager.hear_other("WATCHDOG")

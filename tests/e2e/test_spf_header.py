@@ -1,5 +1,7 @@
 """What SPF found is told in the mail's header, and nobody else tells it in our name."""
 import pytest
+
+from harness import wait
 from harness.client import Client
 
 HOST = "mx.example.test"
@@ -14,7 +16,8 @@ def received(guard, backend, dns):
     """The mail as the backend got it."""
     def give(mail, rules=RULES, **settings):
         behind = backend()
-        g = guard(behind, rules=rules, dns={"servers": [f"127.0.0.1:{dns(ZONE).port}"], "timeout": "1s"}, **settings)
+        servers = [f"127.0.0.1:{dns(ZONE).port}"]
+        g = guard(behind, rules=rules, dns={"servers": servers, "timeout": f"{wait.PATIENCE:g}s"}, **settings)
         with Client(g.port) as c:
             c.ehlo("mx.good.test")
             assert c.mail(mail.encode(), sender="a@good.test").code == 250

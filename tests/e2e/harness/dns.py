@@ -310,7 +310,7 @@ def ask(server, name, kind, tcp=False, seconds=5):
     address, port = server.rsplit(":", 1)
     message = b"\x12\x34" + struct.pack("!5H", 0x100, 1, 0, 0, 0) + wire_name(name) + struct.pack("!HH", TYPES[kind], 1)
     with socket.socket(type=socket.SOCK_STREAM if tcp else socket.SOCK_DGRAM) as s:
-        s.settimeout(seconds)
+        s.settimeout(seconds * wait.PATIENCE)
         s.connect((address, int(port)))
         if not tcp:
             s.send(message)
