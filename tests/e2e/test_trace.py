@@ -29,7 +29,8 @@ class Trace:
             command = [program("SMTPGUARDCTL"), "--socket", g.folder / "control", "trace", *words]
             self.process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT,
                                             env={**os.environ, **ENVIRONMENT})
-        time.sleep(0.3 * wait.PATIENCE)
+        g.traces += 1
+        wait.until(lambda: g.answers("trace", trace=g.traces) or self.process.poll() is not None, 10, "a trace")
 
     def text(self):
         return self.out.read_text("latin-1")
