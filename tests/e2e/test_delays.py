@@ -2,10 +2,12 @@
 import time
 
 import pytest
-from harness import certs
+from harness import certs, wait
 from harness import dns as names
 from harness.client import Client
+from harness.guard import quickest
 
+TIMEOUT = f"{wait.PATIENCE:g}s"
 STRANGER, NAMED, LISTED, LOST = "127.8.0.1", "127.8.0.2", "127.8.0.3", "127.8.0.4"
 ZONE = {
     names.reverse(NAMED): {"PTR": "mx.named.test"}, "mx.named.test": {"A": NAMED},
@@ -20,7 +22,7 @@ EARLY = {"name": "early", "when": "early_talker", "do": "defer"}
 def start(guard, backend, dns):
     def make(*rules, zone=ZONE, **settings):
         server = dns(zone)
-        g = guard(backend(), rules=rules, dns={"servers": [f"127.0.0.1:{server.port}"], "timeout": "1s"}, **settings)
+        g = guard(backend(), rules=rules, dns={"servers": [f"127.0.0.1:{server.port}"], "timeout": TIMEOUT}, **settings)
         g.dns = server
         return g
     return make
@@ -40,23 +42,35 @@ def greeted(g, client):
 
 def test_a_teaser_comes_at_once_and_the_rest_when_it_was_waited(start):
     g = start(NO_RDNS)
-    first, last, lines = greeted(g, STRANGER)
-    assert lines == ["220-mx.example.test", "220 mx.example.test ESMTP SmtpGuard"]
-    assert first < 1 and 1.4 <= last < 3
+
+    def at_once_and_waited():
+        first, last, lines = greeted(g, STRANGER)
+        assert lines == ["220-mx.example.test", "220 mx.example.test ESMTP SmtpGuard"]
+        assert last >= 1.4
+        return first < 1 and last < 3
+
+    wait.until(at_once_and_waited, 20, "a teaser at once, and the rest in time")
 
 
 def test_the_class_of_the_name_decides(start):
     g = start(NO_RDNS)
-    _, last, lines = greeted(g, NAMED)
-    assert last < 1 and len(lines) == 1  # nothing to wait for: no teaser either
+
+    def at_once():
+        _, last, lines = greeted(g, NAMED)
+        assert len(lines) == 1  # nothing to wait for: no teaser either
+        return last < 1
+
+    wait.until(at_once, 10, "a greeting at once")
 
 
 def test_lists_are_asked_before_a_delay_and_who_is_refused_does_not_wait(start):
     g = start({"name": "listed", "when": "dnsbl('bl.test') =~ /^127/", "do": "reject"}, NO_RDNS, refuse_at="now")
-    begun = time.monotonic()
-    with Client(g.port, LISTED, greet=False) as c:
-        assert c.reply().code == 554
-    assert time.monotonic() - begun < 1
+
+    def refused():
+        with Client(g.port, LISTED, greet=False) as c:
+            assert c.reply().code == 554
+
+    assert quickest(refused) < 1
     assert greeted(g, STRANGER)[1] >= 1.4
 
 
@@ -67,7 +81,8 @@ def test_known_good_and_trusted_wait_for_nothing(start):
     with Client(g.port, LOST) as c:
         c.ehlo()
         assert c.mail(rcpts=("user@example.test",)).code == 250
-    assert greeted(g, LOST)[1] < 0.5 and greeted(g, "127.8.0.9")[1] < 0.5
+    for client in (LOST, "127.8.0.9"):
+        assert quickest(lambda: greeted(g, client)) < 0.5
     assert greeted(g, STRANGER)[1] >= 0.9
 
 
@@ -97,11 +112,11 @@ def test_early_talkers_behind_tls(start, guard, backend, folder):
 
 
 def test_waits_have_a_cap_over_all_sessions(start):
-    g = start(NO_RDNS, limits={"waiting": 2, "sessions_per_client": 0})
+    g = start({**NO_RDNS, "delay": "10s"}, limits={"waiting": 2, "sessions_per_client": 0})
     waiting = [Client(g.port, STRANGER, greet=False) for _ in range(2)]
     for c in waiting:
         c.line()
-    assert greeted(g, STRANGER)[1] < 1
+    assert greeted(g, STRANGER)[1] < 5
     for c in waiting:
         c.close()
     assert g.ctl_json("stats")["waits_skipped"] >= 1

@@ -1,5 +1,6 @@
 """DNS lists: which answers count, what the client is told, and lists that cannot be trusted."""
 import re
+import statistics
 import threading
 import time
 
@@ -7,9 +8,10 @@ import pytest
 from harness import dns as names
 from harness import wait
 from harness.client import Client
+from harness.guard import elapsed
 
 RETEST = 1.0
-TIMEOUT = 1.0
+TIMEOUT = 1.0 * wait.PATIENCE
 KEY = "k3yk3yk3y.bl.test"
 BAD = "127.9.1."
 
@@ -42,13 +44,18 @@ def serve(guard, backend, dns):
     return make
 
 
-def try_mail(g, client, sender="a@client.test", stays=0):
-    """The reply to RCPT."""
+def all_heard(g):
+    wait.until(lambda: not g.ctl_json("stats")["dns"]["open"], 10, "the answers to all questions")
+
+
+def try_mail(g, client, sender="a@client.test", stays=False):
+    """The reply to RCPT; who stays is there until all is answered that was asked about it."""
     with Client(g.port, client) as c:
         c.ehlo("client.test")
         c.cmd(f"MAIL FROM:<{sender}>")
         reply = c.cmd("RCPT TO:<user@example.test>")
-        time.sleep(stays)
+        if stays:
+            all_heard(g)
         return reply
 
 
@@ -68,7 +75,7 @@ def when_tested(g, asked, zone="bl.test"):
     """A client is asked about, and then the list is tested."""
     try_mail(g, BAD + "250")
     wait.until(lambda: asked.count(names.listed("127.0.0.2", zone)), 10, "the first test")
-    time.sleep(0.1)
+    all_heard(g)
 
 
 def test_a_listing_is_refused_and_believed_by_a_decoy(serve):
@@ -95,14 +102,15 @@ def test_yes_to_everybody_mid_flight_refuses_nobody(serve):
     threads = [threading.Thread(target=clients, args=(net,)) for net in range(20, 28)]
     for t in threads:
         t.start()
-    time.sleep(0.3)
+    wait.until(lambda: len(replies) > 20, 20, "mail that flows")
     asked.zone = everybody("bl.test")
     is_out(g)
-    time.sleep(0.3)
+    before = len(replies)
+    wait.until(lambda: len(replies) > before + 20 or not any(t.is_alive() for t in threads), 20, "more mail")
     stop.set()
     for t in threads:
         t.join()
-    assert len(replies) > 50 and set(replies) == {250}
+    assert len(replies) > 20 and set(replies) == {250}
     assert "cannot be listed" in is_out(g)["reason"]
     g.said("DNS list bl.test is out of play")
     asked.zone = healthy("bl.test", BAD + "2")
@@ -137,16 +145,18 @@ def test_silence_is_awaited_a_few_times_and_then_not_at_all(serve):
     asked, g = serve(healthy("bl.test"))
     when_tested(g, asked)
     asked.zone = {"*.bl.test": {"do": names.LOST}}
-    begun = time.monotonic()
+    awaited, not_awaited = [], []
     while lists(g)["bl.test"]["state"] == "in play":
-        assert time.monotonic() - begun < 8
-        session = time.monotonic()
-        assert try_mail(g, f"127.9.2.{int(session * 10) % 200 + 1}").code == 250
-        assert time.monotonic() - session < TIMEOUT + 0.7
+        assert len(awaited) < 8
+        seconds, reply = elapsed(lambda: try_mail(g, f"127.9.2.{len(awaited) + 1}"))
+        assert reply.code == 250
+        awaited.append(seconds)
+    assert statistics.median(awaited) < TIMEOUT * 1.8, awaited
     for i in range(5):
-        session = time.monotonic()
-        assert try_mail(g, f"127.9.3.{i + 1}").code == 250
-        assert time.monotonic() - session < TIMEOUT / 2
+        seconds, reply = elapsed(lambda: try_mail(g, f"127.9.3.{i + 1}"))
+        assert reply.code == 250
+        not_awaited.append(seconds)
+    assert statistics.median(not_awaited) < TIMEOUT / 2, not_awaited
     asked.zone = healthy("bl.test", BAD + "1")
     is_back(g)
     assert try_mail(g, BAD + "1").code == 550
@@ -170,7 +180,7 @@ def test_a_decoy_without_answer_makes_the_listing_unknown(serve):
     _, g = serve(zone)
     begun = time.monotonic()
     assert try_mail(g, BAD + "1").code == 250
-    assert time.monotonic() - begun < TIMEOUT + 0.7
+    assert time.monotonic() - begun < TIMEOUT * 1.8
 
 
 def test_listing_known_good_clients_takes_it_out(serve):
@@ -184,7 +194,7 @@ def test_listing_known_good_clients_takes_it_out(serve):
             assert c.mail(sender="a@client.test").code == 250
     asked.zone |= healthy("bl.test", *good)
     for client in good:
-        assert try_mail(g, client, stays=0.2).code in (250, 450)
+        assert try_mail(g, client, stays=True).code in (250, 450)
     assert "known good" in is_out(g)["reason"]
     assert try_mail(g, BAD + "1").code == 250
 
@@ -221,13 +231,13 @@ def test_a_reload_keeps_what_is_known(serve):
 def test_many_lists_are_asked_in_parallel(serve):
     zones = [f"bl{i}.test" for i in range(10)]
     zone = {k: v for z in zones for k, v in healthy(z).items()}
-    asked, g = serve(zone, rules=tuple(rule(z, f"r{i}") for i, z in enumerate(zones)))
+    asked, g = serve(zone, rules=tuple(rule(z, f"r{i}") for i, z in enumerate(zones)), timeout=3)
     for z in zones:
         when_tested(g, asked, z)
-    asked.delay = 0.3
+    asked.delay = 0.5
     begun = time.monotonic()
     assert try_mail(g, BAD + "1").code == 250
-    assert 0.3 <= time.monotonic() - begun < 0.9
+    assert 0.5 <= time.monotonic() - begun < 2.5
     assert {q.name.split(".", 4)[-1] for q in asked.asked if q.name.startswith("1.1.9.127.")} == set(zones)
 
 
@@ -300,7 +310,7 @@ def test_txt_is_asked_only_when_a_reply_wants_it_and_never_delays_beyond_the_tim
     begun = time.monotonic()
     reply = try_mail(g, BAD + "1")
     assert reply.code == 550 and "On bl.test  (id" in reply.lines[0]
-    assert time.monotonic() - begun < TIMEOUT + 0.7 and asked.count(kind="TXT") >= 1
+    assert time.monotonic() - begun < TIMEOUT * 1.8 and asked.count(kind="TXT") >= 1
 
 
 def test_domains(serve):

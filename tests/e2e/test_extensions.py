@@ -66,6 +66,7 @@ def test_utf8_addresses_reach_postfix(guard, utf8_postfix):
 
 def test_without_the_parameter_they_are_refused(guard, utf8_postfix):
     g = guard(utf8_postfix.inner)
+    offers(g, "SMTPUTF8")
     with Client(g.port) as c:
         c.ehlo()
         assert c.cmd(f"MAIL FROM:<{UTF8_SENDER}>").code == 553
@@ -77,7 +78,9 @@ def test_without_the_parameter_they_are_refused(guard, utf8_postfix):
 
 
 def test_an_unknown_utf8_recipient_is_the_backends_word(guard, utf8_postfix):
-    with Client(guard(utf8_postfix.inner).port) as c:
+    g = guard(utf8_postfix.inner)
+    offers(g, "SMTPUTF8")
+    with Client(g.port) as c:
         c.ehlo()
         reply = c.envelope(sender=UTF8_SENDER, rcpts=("unbekännt@example.test",), options=" SMTPUTF8")
         assert (reply.code, reply.enhanced) == (550, "5.1.1"), reply
@@ -96,6 +99,7 @@ def test_a_backend_that_has_it_no_more(guard, backend, ask):
     """Its client heard SMTPUTF8 from us; what is ASCII after all passes, the rest is refused for good."""
     b = backend(extensions=other("SMTPUTF8"))
     g = guard(b, relay={"recipients": [ask]})
+    offers(g, "SMTPUTF8")
     with Client(g.port) as c:
         assert "SMTPUTF8" in c.ehlo()
         b.extensions = EXTENSIONS
@@ -116,6 +120,7 @@ def test_rules_and_replay_with_utf8(guard, utf8_postfix, folder):
     """A rule may name what is not ASCII; the trace of its judging can be read again."""
     g = guard(utf8_postfix.inner, log={"replay": str(folder / "judged")},
               rules=({"name": "zofie", "when": f'sender == "{UTF8_SENDER}"', "do": "reject"},))
+    offers(g, "SMTPUTF8")
     with Client(g.port) as c:
         c.ehlo()
         reply = c.mail(sender=UTF8_SENDER, rcpts=(UTF8_RCPT,), options=" SMTPUTF8")
@@ -153,7 +158,9 @@ def test_dsn_reaches_postfix(guard, postfix):
 
 
 def test_bad_dsn_is_refused(guard, postfix):
-    with Client(guard(postfix.inner).port) as c:
+    g = guard(postfix.inner)
+    offers(g, "DSN")
+    with Client(g.port) as c:
         c.ehlo()
         for bad in ("RET=SOME", "ENVID=a=b", "ENVID=" + "x" * 101, "RET=FULL RET=FULL"):
             assert c.cmd(f"MAIL FROM:<a@client.test> {bad}").code == 501, bad
@@ -167,7 +174,9 @@ def test_bad_dsn_is_refused(guard, postfix):
 def test_limits_are_told_and_kept(guard, backend):
     b = backend(extensions=other("LIMITS RCPTMAX=3"))
     for limits, least in (({"recipients": 2}, 2), ({}, 3)):
-        with Client(guard(b, limits=limits).port) as c:
+        g = guard(b, limits=limits)
+        wait.until(lambda: g.ctl_json("backend")["backends"][0]["rcpt_max"] == 3, 20, "the backend's limit")
+        with Client(g.port) as c:
             assert c.ehlo()["LIMITS"] == f"LIMITS RCPTMAX={least}"
             assert c.cmd("MAIL FROM:<a@client.test>").code == 250
             got = [c.cmd(f"RCPT TO:<u{i}@example.test>") for i in range(least + 2)]

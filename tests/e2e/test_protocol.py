@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from harness import wait
 from harness.client import Client, Closed, session
 
 FULL = ["PIPELINING", "SIZE 60000000", "ENHANCEDSTATUSCODES", "8BITMIME", "CHUNKING", "SMTPUTF8", "DSN", "VRFY", "ETRN",
@@ -17,7 +18,9 @@ def port(guard, backend):
 
 
 def test_ehlo_is_what_we_and_the_backend_can(guard, backend):
-    with Client(guard(backend(extensions=FULL)).port) as c:
+    g = guard(backend(extensions=FULL))
+    wait.until(lambda: g.ctl_json("backend")["backends"][0]["state"] == "up", 20, "the backend asked")
+    with Client(g.port) as c:
         offered = c.ehlo()
     assert {"PIPELINING", "SIZE", "ENHANCEDSTATUSCODES", "8BITMIME"} <= set(offered)
     assert {"CHUNKING", "LIMITS"} <= set(offered)
