@@ -87,7 +87,7 @@ def test_who_is_turned_away_at_the_door_is_kept_once_a_minute(guard, backend):
         with Client(g.port, "127.55.0.9", greet=False) as c:
             reply = c.reply()
             first = first if n else ID.search(reply.text)[1]
-    kept = g.ctl_json("explain", "--client", "127.55.0.9")["decisions"]
+    kept = wait.until(lambda: g.ctl_json("explain", "--client", "127.55.0.9")["decisions"], 10, "the decision")
     assert [(d["id"], d["by"], d["code"], d["connections"]) for d in kept] == [(first, "block", 421, 1)]
     assert "at door" in g.ctl("explain", first).stdout
     assert len(g.ctl_json("explain", "--client", "127.55.0.1")["decisions"]) == 1
@@ -96,7 +96,8 @@ def test_who_is_turned_away_at_the_door_is_kept_once_a_minute(guard, backend):
 def test_last_is_newest_first_and_says_who_decided(g):
     for n in range(3):
         mails.send(g.port, "x", source=f"127.55.1.{n}", sender="a@spam.test" if n == 1 else "a@ham.test")
-    shown = wait.until(lambda: len(d := g.ctl_json("last", "2")["decisions"]) == 2 and d, 10, "two decisions")
+    wait.until(lambda: g.ctl_json("stats")["decisions"]["total"] == 3, 10, "three decisions")
+    shown = g.ctl_json("last", "2")["decisions"]
     assert [d["client"] for d in shown] == ["127.55.1.2", "127.55.1.1"]
     assert shown[1]["by"] == "spam" and shown[1]["verdict"] == "refused" and shown[0]["by"] == "backend"
     text = g.ctl("last").stdout

@@ -4,6 +4,7 @@ import pathlib
 import signal
 import socket
 import struct
+import threading
 import time
 
 import pytest
@@ -115,9 +116,13 @@ def test_what_was_lost_outlives_a_kill(server, backend):
     b = backend()
     g = server(b)
     content = mails.content("kill")
-    unheard(g, content).reset()
+    c = unheard(g, content)
+    state = g.folder / "relay.state"
+    wait.until(state.exists, 10, "the state file in its place")
+    before = state.read_bytes()
+    c.reset()
     g.said("before its client had heard")
-    time.sleep(0.2)  # the disk
+    wait.until(lambda: state.read_bytes() != before, 10, "what was lost in the file")
     g.kill()
     g.start()
     assert_once(g, b, content)
@@ -220,6 +225,24 @@ def test_many_mails_in_one_breath(guard, backend):
 SLOW = 0.7
 
 
+class Held:
+    """What a backend does at the first dot, once it is let go."""
+
+    def __init__(self, dot):
+        self.dot, self.free = dot, threading.Event()
+
+    def backend(self, make):
+        def first_waits(connection, line):
+            if len(connection.backend.taken) > 1:
+                return None
+            self.free.wait(60 * wait.PATIENCE)
+            return self.dot
+        return make({"dot": first_waits})
+
+    def let_go_in(self, seconds):
+        threading.Timer(seconds, self.free.set).start()
+
+
 def leave(c, how):
     """Behind its dot the client goes away: its program was killed (close), or its machine (reset)."""
     c.reset() if how == "reset" else c.close()
@@ -233,7 +256,8 @@ def leave(c, how):
 ])
 def test_a_retry_waits_for_the_first(guard, backend, how, dot, text):
     """The first is under way at the backend: whatever becomes of it, the mail is there once."""
-    b = backend({"dot": lambda connection, line: [SLOW, dot] if len(b.taken) == 1 else None})
+    held = Held(dot)
+    b = held.backend(backend)
     g = guard(b)
     g.secure = False
     content = mails.content("overtaken")
@@ -242,6 +266,7 @@ def test_a_retry_waits_for_the_first(guard, backend, how, dot, text):
     wait.until(lambda: b.taken, 10, "the first mail at the backend")
     leave(c, how)
     began = time.monotonic()
+    held.let_go_in(SLOW)
     assert again(g, content).text == text
     assert time.monotonic() - began > SLOW / 2
     assert len(b.mails) == 1
@@ -258,7 +283,8 @@ def is_stopped(g):
 @pytest.mark.parametrize("dot, text", [("250 2.0.0 Ok: taken", BEFORE), ("451 4.3.0 Not now", "2.0.0 Ok: queued as 1")])
 def test_a_retry_that_comes_before_its_first_is_seen_to_go(guard, backend, how, workers, dot, text):
     """Both are there when the server looks again, and it sees the retry before the end of the first's client."""
-    b = backend({"dot": lambda connection, line: [SLOW, dot] if len(b.taken) == 1 else None})
+    held = Held(dot)
+    b = held.backend(backend)
     g = guard(b, server={"workers": workers})
     g.secure = False
     content = mails.content("overtaken")
@@ -272,6 +298,7 @@ def test_a_retry_that_comes_before_its_first_is_seen_to_go(guard, backend, how, 
         leave(first, how)
     finally:
         g.signal(signal.SIGCONT)
+    held.let_go_in(SLOW)
     assert retry.reply().text == text
     assert len(b.mails) == 1
     retry.close()
@@ -279,7 +306,8 @@ def test_a_retry_that_comes_before_its_first_is_seen_to_go(guard, backend, how, 
 
 def test_retries_of_retries(guard, backend):
     """Each leaves in its turn while the first is under way, and so does one whose turn never came."""
-    b = backend({"dot": lambda connection, line: [SLOW * 2, "250 2.0.0 Ok: taken"] if len(b.taken) == 1 else None})
+    held = Held("250 2.0.0 Ok: taken")
+    b = held.backend(backend)
     g = guard(b)
     g.secure = False
     content = mails.content("again")
@@ -289,6 +317,7 @@ def test_retries_of_retries(guard, backend):
         wait.until(lambda: b.taken, 10, "the first mail at the backend")
         time.sleep(0.05)
         leave(c, "reset" if n % 2 else "close")
+    held.let_go_in(SLOW)
     assert again(g, content).text == BEFORE
     assert len(b.mails) == 1
 
