@@ -1,5 +1,6 @@
 """What rules do beside refusing: mail, throttle, block, delete, tag; the facts they read; the known-good promise."""
 import re
+import statistics
 import threading
 import time
 
@@ -65,7 +66,7 @@ def test_an_alert_is_nobody_s_event(guard, folder):
     wait.until(lambda: alert_mails(folder), 10, "the alert")
     time.sleep(0.5)
     assert len(alert_mails(folder)) == 1
-    assert len(g.journal("mail")) == 1 and len(g.journaled("session")) == 1
+    assert len(g.journaled("session")) == 1 and len(g.journal("mail")) == 1
 
 
 def test_an_alert_that_is_not_taken_is_logged_and_told_again(guard, backend):
@@ -128,11 +129,13 @@ def test_a_block_ends_the_session_and_shuts_the_door(guard, backend):
 
 
 def test_a_block_that_is_over_lets_in_again(guard, backend):
-    g = guard(backend(), rules=({"name": "enough", "when": "helo == 'bot.test'", "do": "block", "hold": "2s"},))
+    g = guard(backend(), rules=({"name": "enough", "when": "helo == 'bot.test'", "do": "block", "hold": "4s"},))
+    began = time.monotonic()
     with Client(g.port, "127.6.6.1") as c:
         assert c.cmd("EHLO bot.test").code == 421
-    assert greeting(g.port, "127.6.6.1").code == 421
-    wait.until(lambda: greeting(g.port, "127.6.6.1").code == 220, 10, "the end of the block")
+    assert greeting(g.port, "127.6.6.1").code == 421 or time.monotonic() - began >= 4
+    wait.until(lambda: greeting(g.port, "127.6.6.1").code == 220, 20, "the end of the block")
+    assert time.monotonic() - began >= 3
 
 
 def test_a_block_in_the_administrator_s_words(guard, backend):
@@ -214,9 +217,9 @@ def test_headers_size_and_helo_form_are_seen(guard, backend):
 
 
 def test_a_client_is_as_old_as_its_first_connection(guard, backend):
-    g = guard(backend(), rules=({"name": "fresh", "when": "client.age < 2s", "do": "defer"},))
+    g = guard(backend(), rules=({"name": "fresh", "when": "client.age < 5s", "do": "defer"},))
     assert mails.send(g.port, "first", source="127.9.9.9").code == 450
-    wait.until(lambda: mails.send(g.port, "again", source="127.9.9.9").code == 250, 10, "the client's second birthday")
+    wait.until(lambda: mails.send(g.port, "again", source="127.9.9.9").code == 250, 20, "the client old enough")
     assert mails.send(g.port, "other", source="127.9.9.8").code == 450
 
 
@@ -396,7 +399,7 @@ def escalates(g, postfix, source, each):
     assert seen[-1][1] == 421 and len(seen) < 60, seen
     assert greeting(g.port, source).code == 421
     assert quiet and all(reply.code == 250 for _, _, reply in quiet)
-    assert sorted(seconds for _, seconds, _ in quiet)[len(quiet) // 2] < 0.9
+    assert statistics.median(seconds for _, seconds, _ in quiet) < 0.9
     assert postfix.one_mail(quiet[0][0]) and postfix.one_mail(quiet[-1][0])
 
 

@@ -303,22 +303,22 @@ def test_a_worker_that_hangs_is_not_vouched_for(faults, guard, backend, folder, 
         wait.until(lambda: manager.hears_nothing(1.2), 10, "no more beats")
         faults.end()
         assert c.reply().code == 250
-    manager.socket.settimeout(5)
+    manager.socket.settimeout(5 * wait.PATIENCE)
     assert manager.hear() == {"WATCHDOG": "1"}
     faults.end()
 
 
 def test_a_worker_that_is_only_slow_is_vouched_for_in_time(faults, guard, backend, folder, monkeypatch):
     """It missed one look, of the two within the manager's patience: the next is not as far away as the first two."""
-    manager = Manager(folder, monkeypatch, watchdog_s=4)
+    manager = Manager(folder, monkeypatch, watchdog_s=8)
     g = vouched_for(manager, guard(backend(), server={"workers": 1}, relay=IN_FILES), monkeypatch)
     with mail_that_hangs(faults, g) as c:
         assert "WATCHDOG" in manager.hear()  # it has turned since the word before
-        assert manager.hears_nothing(2.3)
+        assert manager.hears_nothing(4.4)
         began = time.monotonic()
         faults.end()
-        manager.socket.settimeout(5)
-        assert "WATCHDOG" in manager.hear() and time.monotonic() - began < 1
+        manager.socket.settimeout(5 * wait.PATIENCE)
+        assert "WATCHDOG" in manager.hear() and time.monotonic() - began < 2.5
         assert c.reply().code == 250
 
 
@@ -343,7 +343,7 @@ def test_each_call_of_the_start_fails_once(faults, guard, backend, kind):
             wait.until(lambda: process.poll() is not None or ports.listening(g.port), 20, "the server up or ended")
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
-            told = process.communicate(timeout=20)[0]
+            told = process.communicate(timeout=20 * wait.PATIENCE)[0]
         finally:
             process.kill()
         failed = faults.end()

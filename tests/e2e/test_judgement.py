@@ -16,7 +16,7 @@ def rule(name, when, do, **more):
 # ---- delays ----
 
 def test_a_delay_before_the_greeting_does_not_eat_the_clients_time(guard, backend):
-    g = guard(backend(), limits={"command_timeout": "1s"}, rules=(rule("slow", EVERYBODY, "wait", delay="2s"),))
+    g = guard(backend(), limits={"command_timeout": "2s"}, rules=(rule("slow", EVERYBODY, "wait", delay="3s"),))
     with Client(g.port) as c:
         time.sleep(0.3)
         assert c.cmd("EHLO client.test").code == 250

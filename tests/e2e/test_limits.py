@@ -7,7 +7,7 @@ import pytest
 from harness import mails, wait
 from harness.backend import SILENCE
 from harness.client import Client, Closed
-from harness.guard import elapsed
+from harness.guard import elapsed, quickest
 
 
 def greeted(port, source="127.0.0.1"):
@@ -39,9 +39,8 @@ def test_sessions_of_one_client(guard, backend):
 def test_a_silent_client_is_sent_away(guard, backend):
     g = guard(backend(), limits={"command_timeout": "1s"})
     with Client(g.port) as c:
-        c.ehlo()
-        seconds, codes = elapsed(lambda: c.replies_at_end(10))
-    assert codes == [421] and 0.5 < seconds < 6
+        seconds, codes = elapsed(lambda: c.ehlo() and c.replies_at_end(10))
+    assert codes == [421] and 0.5 < seconds < 6 * wait.PATIENCE
 
 
 def test_one_byte_a_time_does_not_extend_a_command(guard, backend):
@@ -57,7 +56,7 @@ def test_one_byte_a_time_does_not_extend_a_command(guard, backend):
                     break
         except (ConnectionError, BrokenPipeError):
             pass
-        assert time.monotonic() - start < 6
+        assert time.monotonic() - start < 6 * wait.PATIENCE
 
 
 def test_silence_in_a_body(guard, backend):
@@ -67,9 +66,8 @@ def test_silence_in_a_body(guard, backend):
         c.ehlo()
         c.envelope()
         c.cmd("DATA")
-        c.send(b"Subject: half\r\n\r\nhalf a li")
-        seconds, codes = elapsed(lambda: c.replies_at_end(10))
-    assert codes == [421] and 0.5 < seconds < 6
+        seconds, codes = elapsed(lambda: c.send(b"Subject: half\r\n\r\nhalf a li") or c.replies_at_end(10))
+    assert codes == [421] and 0.5 < seconds < 6 * wait.PATIENCE
     assert not b.taken
     assert g.journaled("mail", by="limit", code=421)[0]["verdict"] == "deferred"
 
@@ -97,9 +95,11 @@ def test_the_least_rate_of_a_body(guard, backend):
         assert c.mail(mails.big("fast", 100_000)).code == 250
 
 
-def trickle(c, piece):
-    """Sends a piece each millisecond; the seconds until the server has had enough, and what it has said."""
+def trickle(c, command, piece):
+    """Sends the command, then a piece each millisecond; the seconds until the server has had enough, and what it has
+    said."""
     start, got = time.monotonic(), b""
+    c.send(command + "\r\n")
     c.sock.setblocking(False)
     while time.monotonic() - start < 12 * wait.PATIENCE and b"421 " not in got:
         try:
@@ -120,8 +120,7 @@ def test_many_small_pieces_are_slow_as_well(guard, backend, how, piece):
     with Client(g.port) as c:
         c.ehlo()
         c.envelope()
-        c.send(how + "\r\n")
-        seconds, got = trickle(c, piece)
+        seconds, got = trickle(c, how, piece)
     assert seconds < 8 * wait.PATIENCE and b"421 4.4.2 Body is sent too slowly" in got
 
 
@@ -129,7 +128,7 @@ def test_many_small_pieces_are_slow_as_well(guard, backend, how, piece):
 @pytest.mark.parametrize("first, code, enhanced", [(b"x", 552, "5.3.4"), (b"\0", 550, "5.6.0")], ids=["size", "NUL"])
 def test_a_refused_body_is_heard_to_its_end(guard, backend, how, first, code, enhanced):
     """However long the rest takes: a client that hears 421 in its midst would bring it again and again."""
-    g = guard(backend(), limits={"data_timeout": "1s", "min_data_rate": 10_000, "message_size": "100k"})
+    g = guard(backend(), limits={"data_timeout": "3s", "min_data_rate": 10_000, "message_size": "100k"})
     with Client(g.port) as c:
         c.ehlo()
         c.envelope()
@@ -150,7 +149,7 @@ def test_a_refused_body_is_heard_to_its_end(guard, backend, how, first, code, en
                          ids=["no recipient was taken", "none was named", "no mail"])
 def test_a_refused_chunk_is_heard_to_its_end(guard, backend, rcpts, code):
     """It has the time of a body, not that of a command."""
-    g = guard(backend({"RCPT": "550 5.1.1 No such user"}), limits={"command_timeout": "1s", "min_data_rate": 10_000})
+    g = guard(backend({"RCPT": "550 5.1.1 No such user"}), limits={"command_timeout": "2s", "min_data_rate": 10_000})
     with Client(g.port) as c:
         c.ehlo()
         if rcpts is not None:
@@ -158,7 +157,7 @@ def test_a_refused_chunk_is_heard_to_its_end(guard, backend, rcpts, code):
         c.send("BDAT 400000 LAST\r\n")
         for _ in range(40):
             c.send(b"x" * 10_000)
-            time.sleep(0.06 * wait.PATIENCE)
+            time.sleep(0.08)
         assert c.reply().code == code
         assert c.cmd("NOOP").code == 250
 
@@ -168,8 +167,7 @@ def test_a_refused_chunk_has_its_deadlines_too(guard, backend, rate, why):
     g = guard(backend(), limits={"data_timeout": "1s", "min_data_rate": rate})
     with Client(g.port) as c:
         c.ehlo()
-        c.send("BDAT 10000000\r\n")
-        seconds, got = trickle(c, b"" if why == b"Timeout" else b"xx")
+        seconds, got = trickle(c, "BDAT 10000000", b"" if why == b"Timeout" else b"xx")
     assert 0.5 < seconds < 8 * wait.PATIENCE and b"421 4.4.2 " + why in got
 
 
@@ -179,20 +177,19 @@ def test_a_refused_body_has_its_deadline_too(guard, backend):
         c.ehlo()
         c.envelope()
         c.cmd("DATA")
-        c.send(b"\0")
-        seconds, codes = elapsed(lambda: c.replies_at_end(10))
-    assert codes == [421] and 0.5 < seconds < 6
+        seconds, codes = elapsed(lambda: c.send(b"\0") or c.replies_at_end(10))
+    assert codes == [421] and 0.5 < seconds < 6 * wait.PATIENCE
 
 
 def test_the_session_time(guard, backend):
     """After it no new mail begins, but one that runs is finished."""
     b = backend()
-    g = guard(b, limits={"session_time": "1s"})
+    g = guard(b, limits={"session_time": "2s"})
     with Client(g.port) as c:
         c.ehlo()
         c.envelope()
         c.cmd("DATA")
-        for _ in range(15):
+        for _ in range(25):
             c.send(b"x" * 3000 + b"\r\n")
             time.sleep(0.1)
         assert c.body(b"last\r\n").code == 250
@@ -204,26 +201,27 @@ def test_the_session_time(guard, backend):
 def test_the_hard_stop(guard, backend):
     """limits.session_end: a body as well, however fast it comes; nothing of it is delivered."""
     b = backend()
-    g = guard(b, limits={"session_time": "500ms", "session_end": "2s"})
+    g = guard(b, limits={"session_time": "2s", "session_end": "4s"})
+    start = time.monotonic()
     with Client(g.port) as c:
         c.ehlo()
         c.envelope()
-        c.cmd("DATA")
-        start = time.monotonic()
+        assert c.cmd("DATA").code == 354
         try:
-            while time.monotonic() - start < 10:
+            while time.monotonic() - start < 12 * wait.PATIENCE:
                 c.send(b"x" * 3000 + b"\r\n")
                 if not c.silent(0.05):
                     break
         except (ConnectionError, BrokenPipeError):
             pass
-        assert 1.5 < time.monotonic() - start < 8
+        assert 3.5 < time.monotonic() - start < 10 * wait.PATIENCE
     assert not b.taken
     assert g.journaled("mail", by="limit", code=421)
+    start = time.monotonic()
     with Client(g.port) as c:
         c.ehlo()
-        seconds, codes = elapsed(lambda: c.replies_at_end(10))
-    assert codes == [421] and 1 < seconds < 8
+        assert c.replies_at_end(10) == [421]
+    assert 1.5 < time.monotonic() - start < 10 * wait.PATIENCE
 
 
 def test_after_the_session_time_only_a_fast_body_goes_on(guard, backend):
@@ -231,11 +229,11 @@ def test_after_the_session_time_only_a_fast_body_goes_on(guard, backend):
     b = backend()
     limits = {"min_data_rate": 10, "data_timeout": "1s", "session_time": "2s"}
     g = guard(b, limits=limits)
+    start = time.monotonic()
     with Client(g.port, timeout=40) as c:
         c.ehlo()
         c.envelope()
-        c.cmd("DATA")
-        start = time.monotonic()
+        assert c.cmd("DATA").code == 354
         try:
             while time.monotonic() - start < 20 * wait.PATIENCE:
                 c.send(b"a slow line\r\n")
@@ -278,21 +276,20 @@ def test_one_who_goes_on_talking_after_its_dot(guard, backend):
                 time.sleep(0.01)
         assert pushed < 30_000_000
         assert g.cpu_ms() - before < 300
-        c.sock.settimeout(10)
+        c.sock.settimeout(c.timeout)
         assert c.reply().code == 250
 
 
 def test_waiting_sessions_are_capped(guard, backend):
     """limits.waiting: who would be one more in a delay is not held; he passes or is sent away at once."""
-    rules = ({"name": "slow", "when": "client.ip in 127.9.0.0/16", "do": "wait", "delay": "5s"},)
+    rules = ({"name": "slow", "when": "client.ip in 127.9.0.0/16", "do": "wait", "delay": "10s"},)
     g = guard(backend(), limits={"waiting": 2}, server={"drain": "1s"}, rules=rules)
     held = [Client(g.port, f"127.9.0.{n + 1}", greet=False) for n in range(2)]
-    wait.until(lambda: g.ctl_json("stats") and True, 10, "an answer of the server")
     assert all(c.line() == "220-mx.example.test" for c in held)
     assert all(c.silent(0.3) for c in held)
     with Client(g.port, "127.9.0.9", greet=False) as extra:
         seconds, reply = elapsed(lambda: extra.reply())
-        assert seconds < 3 and reply.code in (220, 421)
+        assert seconds < 6 and reply.code in (220, 421)
     with Client(g.port, "127.8.0.1") as c:
         assert c.greeting.code == 220
 
@@ -302,9 +299,8 @@ def test_a_delay_is_kept_and_bounded(guard, backend):
     rules = ({"name": "slow", "when": "client.ip in 127.9.0.0/16", "do": "wait", "delay": "30s"},)
     g = guard(backend(), limits={"delay": "1s"}, rules=rules)
     seconds, _ = elapsed(lambda: mails.send(g.port, "slow", source="127.9.1.1"))
-    assert 0.9 < seconds < 10
-    seconds, _ = elapsed(lambda: mails.send(g.port, "fast", source="127.8.1.1"))
-    assert seconds < 0.9
+    assert 0.9 < seconds < 10 * wait.PATIENCE
+    assert quickest(lambda: mails.send(g.port, "fast", source="127.8.1.1")) < 0.9
     assert int(g.journaled("mail", client="127.9.1.1")[0]["waited_ms"]) >= 900
 
 

@@ -200,7 +200,7 @@ def test_what_was_looked_up_is_replayed(traced, dns):
                  "do": "greylist"},
                 {"name": "enough", "when": f"score >= {threshold}", "do": "reject"})
 
-    g, path = traced(rules=rules(15), dns={"servers": [asked.server], "timeout": "500ms"})
+    g, path = traced(rules=rules(15), dns={"servers": [asked.server], "timeout": f"{wait.PATIENCE:g}s"})
     codes = [mails.send(g.port, "x", source=f"127.56.0.{n}", sender="a@good.test").code for n in (1, 2, 3, 4)]
     assert codes == [250, 550, 250, 450]
     lines = settled(g, path)

@@ -43,7 +43,7 @@ def make_sqlite(path, rows=PEOPLE):
 
 
 def source(kind, **more):
-    return {"recipient_sources": ({"name": "people", "type": kind, "timeout": "2s", **more},)}
+    return {"recipient_sources": ({"name": "people", "type": kind, "timeout": f"{2 * wait.PATIENCE:g}s", **more},)}
 
 
 def relay(*steps, **more):
@@ -224,8 +224,8 @@ def test_few_connections_serve_many_clients(guard, backend, postgres):
 
 def test_a_slow_query_defers_within_the_timeout(guard, backend, postgres):
     g = guard(backend(), relay=relay("pgsql:people"), **source(
-        "pgsql", connect=f"host={postgres.folder} user=postgres dbname=postgres", timeout="1s",
-        query="select pg_sleep(case when $2 = 'slow' then 5 else 0 end) is not null where $3 <> ''"))
+        "pgsql", connect=f"host={postgres.folder} user=postgres dbname=postgres", timeout=f"{wait.PATIENCE:g}s",
+        query="select pg_sleep(case when $2 = 'slow' then 20 else 0 end) is not null where $3 <> ''"))
     start = time.monotonic()
     assert one(g.port, "slow@example.test").startswith(UNSURE)
     assert time.monotonic() - start < 4 * wait.PATIENCE

@@ -11,6 +11,7 @@ import time
 import pytest
 import yaml
 
+from harness import wait
 from harness.dns import LOST, SERVFAIL, TRUNCATED, Dns, Slow
 
 DNS_TESTS = pathlib.Path(__file__).resolve().parent.parent / "dns"
@@ -70,7 +71,7 @@ def test_a_domain_s_exchangers_are_asked_at_once():
     with Dns(zone) as dns:
         start = time.monotonic()
         assert ask(dns.server, "192.0.2.9", "h.test", "u@a.test") == ["pass"]
-        assert time.monotonic() - start < 1.5
+        assert time.monotonic() - start < 2.5
         assert dns.count(kind="A") == 10
 
 
@@ -78,7 +79,7 @@ def test_silence_ends_in_temperror_when_its_time_is_over():
     with Dns({"a.test": {"TXT": "v=spf1 a:b.test -all"}, "b.test": {"do": LOST}}) as dns:
         start = time.monotonic()
         assert ask(dns.server, "192.0.2.1", "h.test", "u@a.test", "--timeout", "1")[0] == "temperror"
-        assert time.monotonic() - start < 3
+        assert time.monotonic() - start < 3 * wait.PATIENCE
 
 
 def test_an_explanation_that_does_not_come_costs_the_fail_nothing():

@@ -96,7 +96,7 @@ python3 /test/mail
 smtpguardctl snapshot
 systemctl reload smtpguardd
 test "$(systemctl show -P ActiveState smtpguardd)" = active
-journaled() { for i in $(seq 20); do grep -q "$1" /var/log/smtpguard/journal && return; sleep 0.1; done; tell; }
+journaled() { for i in $(seq 100); do grep -q "$1" /var/log/smtpguard/journal && return; sleep 0.1; done; tell; }
 journaled 'reload: done' # its writer is another thread
 no grep -q 'certificate in use is kept' /var/log/smtpguard/journal
 python3 /test/mail

@@ -10,7 +10,7 @@ class Manager:
     def __init__(self, folder, monkeypatch, watchdog_s=None):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(str(folder / "notify"))
-        self.socket.settimeout(5 * wait.PATIENCE)
+        self.socket.settimeout(10 * wait.PATIENCE)
         monkeypatch.setenv("NOTIFY_SOCKET", str(folder / "notify"))
         if watchdog_s:
             monkeypatch.setenv("WATCHDOG_USEC", str(int(watchdog_s * 1e6)))
