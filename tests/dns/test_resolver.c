@@ -157,8 +157,8 @@ static void who_waits_is_answered_by_his_deadline(void **state)
 	struct dns_result r = next();
 	assert_int_equal(r.ticket, 1);
 	assert_word(r.answer, "timeout");
-	assert_in_range(clock_mono_ms() - begin, 60, 400);
-	assert_in_range(r.took_ms, 60, 400);
+	assert_in_range(clock_mono_ms() - begin, 60, 4000);
+	assert_in_range(r.took_ms, 60, 4000);
 	fake_late(&fake);
 	r = next();
 	assert_int_equal(r.ticket, 2);
@@ -185,7 +185,7 @@ static void a_lost_query_ends_within_its_time(void **state)
 	(void)state;
 	assert_int_equal(ask_as(1, DNS_A, "lost.example", 60000, &a), DNS_ASKED);
 	assert_word(next().answer, "timeout");
-	assert_in_range(clock_mono_ms() - begin, TIMEOUT_MS - 10, TIMEOUT_MS + 400);
+	assert_in_range(clock_mono_ms() - begin, TIMEOUT_MS - 10, TIMEOUT_MS + 10000);
 	assert_int_equal(fake.udp_asked, 2);
 	assert_int_equal(stat_of(DNS_STAT_FAILED), 1);
 }

@@ -71,13 +71,17 @@ void rig_stop(struct rig *g)
 		fake_stop(g->fake);
 }
 
-void rig_turn(struct rig *g, int max_ms)
+enum { TURN_MS = 5, QUIET_MS = 50, BUSY_MS = 5000 };
+
+bool rig_turn(struct rig *g, int max_ms)
 {
+	bool busy = false;
 	int sleep = relay_sleep_ms(g->relay, rig_now(g));
 	net_loop_wait(g->loop, sleep >= 0 && sleep < max_ms ? sleep : max_ms);
 	struct net_io *io;
 	unsigned events;
 	while ((io = net_loop_next(g->loop, &events))) {
+		busy = true;
 		if (io->owner == NET_OWNER_RELAY) {
 			relay_on_io(g->relay, io, events, rig_now(g));
 		} else {
@@ -86,12 +90,17 @@ void rig_turn(struct rig *g, int max_ms)
 		}
 	}
 	relay_on_time(g->relay, rig_now(g));
+	return busy;
 }
 
 void rig_run(struct rig *g, int ms)
 {
-	for (uint64_t end = clock_mono_ms() + (uint64_t)ms; clock_mono_ms() < end;)
-		rig_turn(g, 5);
+	int want = (ms < QUIET_MS ? ms : QUIET_MS) / TURN_MS, quiet = 0;
+	for (uint64_t end = clock_mono_ms() + (uint64_t)ms, now; (now = clock_mono_ms()) < end + BUSY_MS;) {
+		if (now >= end && quiet >= want)
+			break;
+		quiet = rig_turn(g, TURN_MS) ? 0 : quiet + 1;
+	}
 }
 
 void rig_pass(struct rig *g, uint64_t ms)

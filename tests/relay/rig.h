@@ -26,11 +26,12 @@ void rig_init(struct rig *g, struct fake *f);
 void rig_add_backend(struct rig *g, uint16_t port);
 void rig_start(struct rig *g);
 void rig_stop(struct rig *g);
-/* One turn of the loop. */
-void rig_turn(struct rig *g, int max_ms);
+/* One turn of the loop. False: nothing came. */
+bool rig_turn(struct rig *g, int max_ms);
 /* Turns until the ticket is answered, or fails the test after 10 s. */
 struct relay_done rig_wait(struct rig *g, uint64_t ticket);
 bool rig_pop(struct rig *g, struct relay_done *done_r);
+/* So long at least; longer while something goes on, as where others have the processor: up to 5 s more. */
 void rig_run(struct rig *g, int ms);
 
 /* What the relay takes for the time, and letting that pass. */

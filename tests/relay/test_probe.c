@@ -172,7 +172,7 @@ static void slow_or_leaving_connections_are_replaced(void **state)
 {
 	(void)state;
 	struct fake_rule rules[] = { { "RCPT TO:<bad", FAKE_SAY, "550 5.1.1 unknown\r\n", 0, 0 },
-		{ "RCPT TO:<slow", FAKE_SAY, "250 ok\r\n", 1, 1500 },
+		{ "RCPT TO:<slow", FAKE_SAY, "250 ok\r\n", 1, 4000 },
 		{ "MAIL FROM:<leave", FAKE_SAY_AND_CLOSE, "421 4.7.0 too many errors\r\n", 1, 0 } };
 	rig_init(&g, fake_start(FAKE_NO_XCLIENT, rules, 3));
 	rig_start(&g);
@@ -180,7 +180,7 @@ static void slow_or_leaving_connections_are_replaced(void **state)
 	uint64_t start = clock_mono_ms();
 	struct relay_done d = rig_check(&g, "192.0.2.1", "slow@example.test");
 	assert_int_equal(d.code, 250);
-	assert_in_range(clock_mono_ms() - start, 850, 1300);
+	assert_in_range(clock_mono_ms() - start, 850, 3500);
 	assert_int_equal(g.fake->conns, 2);
 	struct relay_client c = rig_client("192.0.2.1");
 	assert_int_equal(
@@ -207,7 +207,7 @@ static void mails_come_through_beside_a_harvester(void **state)
 		uint64_t start = clock_mono_ms();
 		d = rig_deliver(&g, "192.0.2.1", "u@example.test");
 		assert_int_equal(d.code, 250);
-		assert_in_range(clock_mono_ms() - start, 0, 300);
+		assert_in_range(clock_mono_ms() - start, 0, 2000); /* the harvest takes 4 s */
 	}
 	rig_stop(&g);
 }
