@@ -55,7 +55,7 @@ struct app {
 	uint64_t descriptors;
 	uint64_t id_seed;
 
-	/* written by the main thread under `lock`, read by the control thread under it */
+	/* written under `lock` by the main thread and by whichever reloads, read by the control thread under it */
 	pthread_mutex_t lock;
 	struct generation *generation;
 	bool draining;

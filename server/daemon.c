@@ -222,7 +222,7 @@ static void stop(struct app *app)
 }
 
 /* Does what the others ask for; returns how many were TERM or INT. */
-static unsigned take_signals(struct app *app, int signals)
+static unsigned take_signals(struct app *app, struct reloader *reloader, int signals)
 {
 	struct signalfd_siginfo si;
 	unsigned ends = 0;
@@ -231,12 +231,13 @@ static unsigned take_signals(struct app *app, int signals)
 		rings = 0; /* it was a signal */
 	while (read(signals, &si, sizeof si) == sizeof si) {
 		if (si.ssi_signo == SIGHUP)
-			reload_by_signal(app);
+			reload_by_signal(reloader);
 		else if (si.ssi_signo == SIGUSR1)
 			keeper_ask(app->keeper);
 		else
 			ends++;
 	}
+	reload_look(reloader);
 	return ends;
 }
 
@@ -278,19 +279,21 @@ static int beat(struct app *app, uint64_t *due_ms)
 static void serve(struct app *app, int signals)
 {
 	struct pollfd fds[] = { { .fd = signals, .events = POLLIN }, { .fd = app->commands, .events = POLLIN } };
+	struct reloader reloader = { .app = app };
 	unsigned ends = 0;
 	uint64_t beat_due_ms = 0;
 	do {
 		poll(fds, 2, beat(app, &beat_due_ms));
-		ends += take_signals(app, signals);
+		ends += take_signals(app, &reloader, signals);
 	} while (!ends && !atomic_load(&app->drain_wanted));
 	drain(app);
 	uint64_t end = clock_mono_ms() + drain_time(app);
 	while (!all_gone(app) && clock_mono_ms() < end && ends < 2) { /* to drain once more cuts nobody off */
 		poll(fds, 2, 50);
-		ends += take_signals(app, signals);
+		ends += take_signals(app, &reloader, signals);
 	}
 	stop(app);
+	reload_end(&reloader);
 }
 
 /* ---- the whole ---- */

@@ -6,6 +6,8 @@
 #include "server/worker.h"
 
 #include <errno.h>
+#include <stdatomic.h>
+#include <unistd.h>
 
 void reload_tell(const struct settings_faults *faults)
 {
@@ -102,7 +104,7 @@ void reload_tell_end(const struct app *app, bool ok, const struct reload *r)
 		log_info("reload: done");
 }
 
-void reload_by_signal(struct app *app)
+static void reload_and_tell(struct app *app)
 {
 	struct settings_faults faults = { 0 };
 	struct reload r = { 0 };
@@ -111,4 +113,43 @@ void reload_by_signal(struct app *app)
 	reload_tell_end(app, ok, &r);
 	settings_faults_release(&faults);
 	reload_release(&r);
+}
+
+static void *run(void *arg)
+{
+	struct reloader *r = arg;
+	uint64_t one = 1;
+	reload_and_tell(r->app);
+	atomic_store(&r->over, true);
+	while (write(r->app->commands, &one, sizeof one) < 0 && errno == EINTR)
+		;
+	return NULL;
+}
+
+void reload_by_signal(struct reloader *r)
+{
+	r->again = r->runs;
+	if (r->runs)
+		return;
+	atomic_store(&r->over, false);
+	r->runs = pthread_create(&r->thread, NULL, run, r) == 0;
+	if (!r->runs)
+		reload_and_tell(r->app);
+}
+
+void reload_look(struct reloader *r)
+{
+	if (!r->runs || !atomic_load(&r->over))
+		return;
+	pthread_join(r->thread, NULL);
+	r->runs = false;
+	if (r->again)
+		reload_by_signal(r);
+}
+
+void reload_end(struct reloader *r)
+{
+	if (r->runs)
+		pthread_join(r->thread, NULL);
+	r->runs = false;
 }

@@ -1,4 +1,5 @@
 """HUP, USR1, TERM and INT: what each changes, and that no mail suffers from it."""
+import os
 import re
 import signal
 import threading
@@ -352,3 +353,50 @@ def test_it_beats_for_the_watchdog(guard, backend, folder, monkeypatch):
     assert mails.send(g.port, "x").code == 250
     g.signal(signal.SIGTERM)
     assert "STOPPING" in manager.hear_other("WATCHDOG")
+
+
+def test_it_beats_while_it_reloads(guard, backend, folder, monkeypatch):
+    """However long a list takes to be read; a HUP that comes meanwhile is done when that is over."""
+    manager = Manager(folder, monkeypatch, watchdog_s=0.4)
+    words, slow = folder / "words.list", folder / "slow.list"
+    words.write_text("one\n")
+    g = guard(backend(), lists={"words": str(words)},
+              rules=({"name": "words", "when": "helo in list('words')", "do": "log"},))
+    assert "READY" in manager.hear()
+    words.unlink()
+    os.mkfifo(words)
+    g.signal(signal.SIGHUP)
+    assert "RELOADING" in manager.hear_other("WATCHDOG")
+    for _ in range(5):
+        assert manager.hear() == {"WATCHDOG": "1"}
+    g.signal(signal.SIGHUP)
+    assert manager.hear() == {"WATCHDOG": "1"}
+    assert mails.send(g.port, "x").code == 250
+    slow.write_text("two\n")
+    with open(words, "w") as being_read:
+        slow.rename(words)
+        being_read.write("three\n")
+    ready = {"READY": "1", "STATUS": "taking mail"}
+    assert manager.hear_other("WATCHDOG") == ready
+    assert "RELOADING" in manager.hear_other("WATCHDOG")
+    assert manager.hear_other("WATCHDOG") == ready
+    g.signal(signal.SIGTERM)
+    assert "STOPPING" in manager.hear_other("WATCHDOG")
+    assert g.wait_end() == 0
+
+
+def test_a_reload_that_the_end_overtakes(guard, backend, folder):
+    """What is being read is read to its end, then the server ends in good order."""
+    words = folder / "words.list"
+    words.write_text("one\n")
+    g = guard(backend(), lists={"words": str(words)},
+              rules=({"name": "words", "when": "helo in list('words')", "do": "log"},))
+    words.unlink()
+    os.mkfifo(words)
+    g.signal(signal.SIGHUP)
+    with open(words, "w") as being_read:
+        g.signal(signal.SIGTERM)
+        time.sleep(0.2)
+        being_read.write("two\n")
+    assert g.wait_end() == 0
+    g.said("reload: done")
