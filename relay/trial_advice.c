@@ -24,6 +24,7 @@ enum finding {
 	OPEN_RELAY,
 	MAIL_REFUSED,
 	TAKES_ANYBODY,
+	NOT_ITS_OWN,
 	UNCLEAR,
 	LATER,
 	IMPATIENT,
@@ -69,6 +70,12 @@ static const struct relay_advice ADVICE[] = {
 		"back "
 		"later. Tell it who exists, or use a list in relay.recipients.",
 		"main.cf", "relay_recipient_maps = hash:/etc/postfix/relay_recipients" },
+	[NOT_ITS_OWN] = { false,
+		"It refuses the unknown recipient in the words in which it refuses to relay: that domain may be none "
+		"of "
+		"its own. Name one of its domains in relay.domains and ask again; if it is its own, add the code to "
+		"relay.unknown_user.",
+		"", "" },
 	[UNCLEAR] = { false,
 		"It refuses an unknown recipient in words that do not say so: it is asked again and again, and no rule "
 		"counts it. Add its code to relay.unknown_user if it means nothing else.",
@@ -129,15 +136,32 @@ static void identity(const struct relay_trial *t, struct relay_advice *a, size_t
 	add(a, n, t->identity == RELAY_XFORWARD && !is_2xx(&t->first), NO_XFORWARD);
 }
 
+/* But for the mailbox that both name, and not about the mailbox (x.1.x: RFC 3463, 3.2). */
+static bool is_the_same_policy(const struct relay_trial_reply *a, const struct relay_trial_reply *b)
+{
+	size_t before = strcspn(a->text, "<");
+	return a->code == b->code && a->text[0] && strncmp(a->text + 1, ".1.", 3) != 0 &&
+	       before == strcspn(b->text, "<") && strncmp(a->text, b->text, before) == 0 &&
+	       strcmp(a->text + strcspn(a->text, ">"), b->text + strcspn(b->text, ">")) == 0;
+}
+
+static void unknown_recipient(const struct relay_trial *t, struct relay_advice *a, size_t *n)
+{
+	bool refused = t->unknown.code >= 400;
+	bool elsewhere = refused && !t->unknown_counts && is_the_same_policy(&t->unknown, &t->foreign);
+	add(a, n, is_2xx(&t->unknown), TAKES_ANYBODY);
+	add(a, n, elsewhere, NOT_ITS_OWN);
+	add(a, n, refused && !elsewhere && t->unknown.code >= 500 && !t->unknown_counts, UNCLEAR);
+	add(a, n, refused && !elsewhere && t->unknown.code < 500, LATER);
+}
+
 static void recipients(const struct relay_trial *t, struct relay_advice *a, size_t *n)
 {
 	bool named = t->identity == RELAY_XCLIENT || t->identity == RELAY_PROXY;
-	bool asked = t->settings->c.ask_backend && t->unknown.code;
 	add(a, n, named && is_2xx(&t->foreign) && t->settings->c.domains_n == 0, OPEN_RELAY);
 	add(a, n, t->mail.code && !is_2xx(&t->mail), MAIL_REFUSED);
-	add(a, n, asked && is_2xx(&t->unknown), TAKES_ANYBODY);
-	add(a, n, asked && t->unknown.code >= 500 && !t->unknown_counts, UNCLEAR);
-	add(a, n, asked && t->unknown.code / 100 == 4, LATER);
+	if (t->settings->c.ask_backend && t->unknown.code)
+		unknown_recipient(t, a, n);
 }
 
 size_t relay_trial_advice(const struct relay_trial *t, struct relay_advice a_r[RELAY_ADVICE_MAX])

@@ -132,6 +132,17 @@ def test_it_takes_anybody(guard, backend):
     assert "unknown_local_recipient_reject_code = 550" in lines(b, "main.cf")
 
 
+def test_a_domain_that_is_none_of_its_own(guard, make_postfix):
+    """Debian's Postfix puts a stranger who would relay off, and so our recipient when we ask about another's domain."""
+    server = make_postfix(postfixes.readme_options(), "smtpd_relay_restrictions = permit_mynetworks, "
+                          "permit_sasl_authenticated, defer_unauth_destination\n")
+    data, b = asked(guard(server.inner, relay={"domains": ["elsewhere.example"]}))
+    assert b["state"] == "change" and (b["stranger"]["code"], b["unknown"]["code"]) == (454, 454)
+    assert ["none of its own" in a["what"] for a in b["advice"]] == [True] and not lines(b, "main.cf")
+    data, b = asked(guard(server.inner))
+    assert data["good"] and b["unknown"]["code"] == 550, b
+
+
 def test_dovecot(guard, dovecot):  # noqa: F811
     for url in dovecot.urls:
         data, b = asked(guard(url, relay={"identity": "none"}))
