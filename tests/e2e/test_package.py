@@ -1,12 +1,11 @@
 """The Debian package: built, installed on a system without it, run, removed, purged (harness/system.py)."""
-import os
 import subprocess
 
 import pytest
 
 from harness import system
 
-pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="only root can make a system to install on")
+pytestmark = system.needs_root
 
 INSIDE = system.OVERLAY + r"""
 mount --rbind /dev "$R/dev"

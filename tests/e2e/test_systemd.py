@@ -10,38 +10,7 @@ import pytest
 
 from harness import certs, system
 
-needs_systemd = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed")
 SOURCES = pathlib.Path(__file__).parents[2] / "packaging" / "systemd"
-
-# a container's systemd that runs one script and ends with its exit code
-BOOT = system.OVERLAY + system.FOR_SYSTEMD + r"""
-rm -rf "$R/etc/systemd/system"
-mkdir -p "$R/etc/systemd/system" "$R/before" "$R/test"
-: >"$R/etc/fstab"
-cat >"$R/etc/systemd/system/test.service" <<UNIT
-[Unit]
-DefaultDependencies=no
-SuccessAction=exit-force
-FailureAction=exit-force
-[Service]
-Type=oneshot
-ExecStart=/bin/sh -eux /test/steps
-StandardOutput=append:/test/out
-StandardError=append:/test/out
-TimeoutStartSec=120
-UNIT
-# there is no journald
-mkdir "$R/etc/systemd/system/smtpguardd.service.d"
-printf '[Service]\nStandardError=append:/test/server\nWatchdogSec=10s\n' \
-	>"$R/etc/systemd/system/smtpguardd.service.d/told.conf"
-mount --bind "$SHARED" "$R/test"
-cd "$R"
-pivot_root . before
-cd /
-umount -l /before
-export container=test
-exec /lib/systemd/systemd --system --unit=test.service --show-status=no --log-target=console >/test/console 2>&1
-"""
 
 SETTINGS = r"""
 server = { hostname = "mx.example.test"; };
@@ -145,7 +114,7 @@ def unit(folder):
     return copy
 
 
-@needs_systemd
+@system.needs_systemd
 def test_the_unit_is_rated_at_most_1_5(unit):
     rated = subprocess.run(["systemd-analyze", "security", "--offline=yes", "--no-pager", "--threshold=15", unit],
                            capture_output=True, text=True)
@@ -153,7 +122,7 @@ def test_the_unit_is_rated_at_most_1_5(unit):
     assert re.search(r"Overall exposure level for smtpguardd.service: (0\.\d|1\.[0-5]) ", rated.stdout), rated.stdout
 
 
-@needs_systemd
+@system.needs_systemd
 def test_sysusers_makes_the_user_and_tmpfiles_the_folder(folder):
     """In an empty tree, as an image's builder uses them."""
     root = folder / "root"
@@ -172,24 +141,10 @@ def test_sysusers_makes_the_user_and_tmpfiles_the_folder(folder):
     assert (spool.st_uid, spool.st_gid, spool.st_mode & 0o7777) == (int(uid), int(gid), 0o700)
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can make a system to install on")
-@needs_systemd
+@system.needs_root
+@system.needs_systemd
 def test_a_real_systemd_starts_it(folder):
-    if not system.can_overlay(system.FOR_SYSTEMD):
-        pytest.skip("this kernel gives no namespaces with an overlay of the system and control groups")
-    shared = folder / "shared"
-    shared.mkdir()
-    shutil.copy(system.make_package(folder), shared / "x.deb")
-    cert, key = certs.make(shared)
-    os.rename(cert, shared / "mx.pem")
-    os.rename(key, shared / "mx.key")
-    for name, text in (("steps", STEPS), ("smtpguardd.cfg", SETTINGS), ("mail", MAIL)):
-        (shared / name).write_text(text)
-    with system.control_group("smtpguard-test") as group:
-        if not group:
-            pytest.skip("this kernel gives no control group to a test")
-        done = system.run(folder, 'echo $$ >"$GROUP/cgroup.procs"; exec unshare --cgroup /bin/sh -euxc "$BOOT"',
-                          GROUP=group, BOOT=BOOT, SHARED=shared)
-    told = "".join((shared / name).read_text(errors="replace")[-5000:] for name in ("console", "server", "out")
-                   if (shared / name).exists())
-    assert done.returncode == 0 and "ALL IS WELL" in told, told + done.stderr[-3000:]
+    system.skip_without_systemd()
+    cert, key = certs.make(folder)
+    system.boot(folder, STEPS, {"smtpguardd.cfg": SETTINGS, "mail": MAIL, "mx.pem": pathlib.Path(cert).read_text(),
+                                "mx.key": pathlib.Path(key).read_text()}, service="WatchdogSec=10s")

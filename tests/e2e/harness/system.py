@@ -4,7 +4,10 @@ import contextlib
 import errno
 import os
 import pathlib
+import shutil
 import subprocess
+
+import pytest
 
 from harness import wait
 
@@ -38,6 +41,39 @@ mkdir "$R/dev/shm" "$R/dev/pts"
 ln -s /proc/self/fd "$R/dev/fd"
 ln -s pts/ptmx "$R/dev/ptmx"
 """
+
+# a container's systemd that runs one script and ends with its exit code
+BOOT = OVERLAY + FOR_SYSTEMD + r"""
+rm -rf "$R/etc/systemd/system"
+mkdir -p "$R/etc/systemd/system" "$R/before" "$R/test"
+: >"$R/etc/fstab"
+cat >"$R/etc/systemd/system/test.service" <<UNIT
+[Unit]
+DefaultDependencies=no
+SuccessAction=exit-force
+FailureAction=exit-force
+[Service]
+Type=oneshot
+ExecStart=/bin/sh -eux /test/steps
+StandardOutput=append:/test/out
+StandardError=append:/test/out
+TimeoutStartSec=120
+UNIT
+# there is no journald
+mkdir "$R/etc/systemd/system/smtpguardd.service.d"
+printf '[Service]\nStandardError=append:/test/server\n%s\n' "$SERVICE" \
+	>"$R/etc/systemd/system/smtpguardd.service.d/told.conf"
+mount --bind "$SHARED" "$R/test"
+cd "$R"
+pivot_root . before
+cd /
+umount -l /before
+export container=test
+exec /lib/systemd/systemd --system --unit=test.service --show-status=no --log-target=console >/test/console 2>&1
+"""
+
+needs_systemd = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed")
+needs_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can make a system to install on")
 
 
 def make_package(folder):
@@ -99,3 +135,28 @@ def control_group(name):
     finally:
         for path, _, _ in os.walk(group, topdown=False) if group else ():
             wait.until(lambda: _is_removed(path), 10, f"{path} empty")
+
+
+# ---- a real systemd ----
+
+def skip_without_systemd():
+    if not can_overlay(FOR_SYSTEMD):
+        pytest.skip("this kernel gives no namespaces with an overlay of the system and control groups")
+
+
+def boot(folder, steps, files, service=""):
+    """Boots a systemd that runs the steps (sh -eux) and ends. Beside them in /test: the files (name: text), and x.deb,
+    this build's package. `service`: further lines for the unit's [Service]. The steps end with `echo ALL IS WELL`."""
+    shared = folder / "shared"
+    shared.mkdir()
+    shutil.copy(make_package(folder), shared / "x.deb")
+    for name, text in {"steps": steps, **files}.items():
+        (shared / name).write_text(text)
+    with control_group("smtpguard-test") as group:
+        if not group:
+            pytest.skip("this kernel gives no control group to a test")
+        done = run(folder, 'echo $$ >"$GROUP/cgroup.procs"; exec unshare --cgroup /bin/sh -euxc "$BOOT"',
+                   GROUP=group, BOOT=BOOT, SHARED=shared, SERVICE=service)
+    told = "".join((shared / name).read_text(errors="replace")[-5000:] for name in ("console", "server", "out")
+                   if (shared / name).exists())
+    assert done.returncode == 0 and "ALL IS WELL" in told, told + done.stderr[-3000:]
