@@ -342,8 +342,10 @@ def test_other_mails_do_not_wait(guard, backend):
 # ---- a first try that is still judged when its client leaves and the retry comes ----
 
 OTHER = "127.0.0.9"  # a sender has several hosts: this one is judged at once
+JUDGED = 2.0  # seconds; what comes before it is over must have time
 WAITED_FOR = {
-    "delay": ({"name": "slow", "when": "client.ip == 127.0.0.1", "stage": "message", "do": "wait", "delay": "1s"},),
+    "delay": ({"name": "slow", "when": "client.ip == 127.0.0.1", "stage": "message", "do": "wait",
+               "delay": f"{JUDGED:g}s"},),
     "list": ({"name": "listed", "when": "dnsbl('bl.test') == '127.0.0.2'", "stage": "message", "do": "tag",
               "header": "X-Listed: yes"},),
 }
@@ -351,12 +353,12 @@ WAITED_FOR = {
 
 @pytest.fixture(params=WAITED_FOR)
 def judging(request, guard, backend, dns):
-    """judging(**more): (backend, server) where a mail of 127.0.0.1 waits a second behind its dot."""
+    """judging(**more): (backend, server) where a mail of 127.0.0.1 waits behind its dot."""
     def make(more=(), **backend_does):
         zone = dns({names.listed(OTHER, "bl.test"): {"A": "127.0.0.3"}, names.listed("127.0.0.1", "bl.test"):
-                    {"A": "127.0.0.3", "do": names.Slow(1.0)}})
+                    {"A": "127.0.0.3", "do": names.Slow(JUDGED)}})
         b = backend(backend_does)
-        g = guard(b, dns={"servers": [zone.server], "timeout": "5s"}, rules=WAITED_FOR[request.param] + more)
+        g = guard(b, dns={"servers": [zone.server], "timeout": "10s"}, rules=WAITED_FOR[request.param] + more)
         g.secure = False
         return b, g
     return make
