@@ -15,6 +15,7 @@ static void release_parts(struct relay_job *job)
 {
 	mem_free(&job->memory);
 	relay_save_free(&job->had);
+	relay_save_free(&job->place);
 	relay_save_free(&job->save);
 }
 

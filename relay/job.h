@@ -49,6 +49,7 @@ struct relay_job {
 	const uint16_t *rcpts_at;    /* their places in the mail; NULL: all of them, in order */
 	struct relay_save *had;	     /* what was remembered of the others, to be forgotten when this is over */
 	struct relay_save *saving;   /* SAVING: what it waits for, the writer's */
+	struct relay_save *place;    /* of a delivery: memory for what follows, so that it is there behind the dot */
 	struct relay_save *save;     /* what may have to be remembered of these, see relay/remember.h */
 	struct relay_intent *intent; /* its dot is noted as being out */
 	char *memory;

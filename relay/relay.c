@@ -246,8 +246,10 @@ bool relay_deliver(struct relay *r, const struct relay_mail *m, uint64_t now_ms)
 	struct relay_job *job = g ? relay_job_deliver(&r->jobs, m, now_ms) : NULL;
 	TRY(job);
 	job->group = g;
-	if (r->shared->memory)
-		relay_remember_enter(r, job);
+	if (r->shared->memory && !relay_remember_enter(r, job)) {
+		relay_job_free(&r->jobs, job);
+		return false;
+	}
 	arm(r, job, (m->dot_ms ? m->dot_ms : now_ms) + RELAY_ANSWER_WITHIN_MS);
 	if (is_of_one_group(r, job))
 		relay_begin(r, job, now_ms);

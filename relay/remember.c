@@ -127,9 +127,12 @@ void relay_expect(struct relay *r, struct relay_mail *m)
 		relay_watch_begin(&r->shared->watches, m->watch, likeness(relay_memory_keys(memory), m), m->turn);
 }
 
-void relay_remember_enter(struct relay *r, struct relay_job *job)
+bool relay_remember_enter(struct relay *r, struct relay_job *job)
 {
-	job->turn = job->mail->turn ? job->mail->turn : relay_memory_turn(r->shared->memory);
+	const struct relay_mail *m = job->mail;
+	job->turn = m->turn ? m->turn : relay_memory_turn(r->shared->memory);
+	job->place = relay_save_new(m->rcpts_n);
+	return job->place != NULL;
 }
 
 /* ---- the retry ---- */
@@ -270,8 +273,10 @@ bool relay_remember_prepare(struct relay *r, struct relay_job *job)
 	const struct slice *rcpts = over ? job->mail->rcpts : job->rcpts;
 	size_t n = over ? job->mail->rcpts_n : job->rcpts_n;
 	TRY(hash_job(keys, job));
-	job->save = relay_save_new(n);
+	job->save = job->place ? job->place : relay_save_new(n);
+	job->place = NULL;
 	TRY(job->save);
+	job->save->n = (uint32_t)n;
 	for (size_t i = 0; i < n; i++)
 		job->save->records[i] = record_of(keys, job->mail, job->content, rcpts[i], until_s);
 	return true;

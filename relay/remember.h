@@ -16,8 +16,9 @@ enum relay_recall {
 	RELAY_RECALL_ALL,     /* nothing is left to be delivered */
 	RELAY_RECALL_FAILED   /* memory, or the body cannot be read back: nothing may be sent */
 };
-/* A delivery has its turn: that with which it was expected, or one that is drawn now. */
-void relay_remember_enter(struct relay *r, struct relay_job *job);
+/* A delivery has its turn, that with which it was expected, or one that is drawn now, and memory for what may have to
+ * be remembered of it. False: there is none; behind the dot it would be too late. */
+bool relay_remember_enter(struct relay *r, struct relay_job *job) MUST_USE;
 /* Looks for the recipients of a delivery that was entered. */
 enum relay_recall relay_recall(struct relay *r, struct relay_job *job) MUST_USE;
 /* The client of this delivery has gone, or may have, while the mail may be taken: retries wait until it is over. What
@@ -35,7 +36,7 @@ void relay_recall_over(struct relay *r, struct relay_job *job);
 void relay_recall_forget(struct relay *r);
 
 /* Makes ready, while the mail is there, what will have to be remembered of its recipients (job->rcpts): then
- * relay_remember() needs no mail. Once for each job. False: memory, or the body cannot be read back. */
+ * relay_remember() needs no mail. Once for each job. False: the body cannot be read back. */
 bool relay_remember_prepare(struct relay *r, struct relay_job *job) MUST_USE;
 /* These have it: took[i] for each of job->rcpts, NULL: all. False: it was not prepared. True: it is known now; `wait`:
  * the job is SAVING and comes back by relay_remember_collect() when it is on the disk. */

@@ -463,13 +463,13 @@ static void memory_that_runs_out(void **state)
 		for (int tries = 0; tries < 5 && d.code != 250; tries++, m->ticket += 10000) {
 			mem_fail_after(tries < 2 ? n : -1);
 			d.code = 0;
-			if (relay_deliver(g.relay, m, clock_mono_ms()))
+			if (relay_deliver(g.relay, m, rig_now(&g)))
 				d = rig_wait(&g, m->ticket);
 			mem_fail_after(-1);
+			rig_pass(&g, 5000); /* a backend that could not be connected to is left alone so long */
 			doubtful |= d.doubtful;
 		}
-		assert_int_equal(d.code, 250);
-		assert_true(mails_for("<a@") - before == 1 || doubtful);
+		assert_true(d.code == 250 && (mails_for("<a@") - before == 1 || doubtful));
 	}
 	rig_stop(&g);
 }

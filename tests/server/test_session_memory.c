@@ -54,6 +54,43 @@ static void memory_that_ends_anywhere_ends_one_session(void **state)
 	rig_close(&g);
 }
 
+/* The client ends its side while its mail is on its way, and there is no memory for the digests that would make its
+ * retry wait: that looks at its connection as long as it is open. */
+static void a_retry_waits_without_memory(void **state)
+{
+	(void)state;
+	static const struct fake_rule SLOW = { ".", FAKE_SAY, "250 2.0.0 taken\r\n", 1, 300 };
+	static const char ENVELOPE[] = "EHLO client.test\r\nMAIL FROM:<a@client.test>\r\n"
+				       "RCPT TO:<good@example.test>\r\n";
+	struct rig g;
+	struct client c[2];
+	rig_open(&g, "", &SLOW, 1);
+	for (int i = 0; i < 2; i++) {
+		client_open(&c[i], &g, "192.0.2.7");
+		assert_int_equal(client_reply(&c[i]), 220);
+		assert_int_equal(client_cmd(&c[i], ENVELOPE), 250);
+		assert_int_equal(client_reply(&c[i]), 250);
+		assert_int_equal(client_reply(&c[i]), 250);
+		assert_int_equal(client_cmd(&c[i], "DATA\r\n"), 354);
+	}
+	client_say(&c[0], "Subject: x\r\n\r\nx\r\n.\r\n");
+	for (int i = 0; i < 500 && !fake_seen(g.fake, ":.\n"); i++)
+		rig_turn(&g, 10);
+	assert_int_equal(shutdown(c[0].fd, SHUT_WR), 0);
+	(void)mem_fail_after(0);
+	rig_turn(&g, 10);
+	(void)mem_fail_after(-1);
+	client_say(&c[1], "Subject: x\r\n\r\nx\r\n.\r\n");
+	for (int i = 0; i < 10; i++)
+		rig_turn(&g, 10);
+	assert_int_equal(fake_seen(g.fake, "DATA"), 1);
+	assert_int_equal(client_reply(&c[0]), 250);
+	assert_int_equal(client_reply(&c[1]), 250);
+	for (int i = 0; i < 2; i++)
+		client_close(&c[i]);
+	rig_close(&g);
+}
+
 /* The block that is read into becomes the body's, and there is none for what comes next. A part of the body at a time,
  * each without the next piece of memory, until the server has something to say: what else the worker does may meet the
  * lack first, and what the kernel cuts in two is copied. */
@@ -103,6 +140,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(memory_that_ends_anywhere_ends_one_session),
+		cmocka_unit_test(a_retry_waits_without_memory),
 		cmocka_unit_test(memory_that_ends_within_a_body_is_told),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
