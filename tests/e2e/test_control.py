@@ -140,9 +140,7 @@ def test_drain(guard, backend):
     b = backend()
     g = guard(b, server={"drain": "20s"})
     with Client(g.port) as c:
-        c.ehlo()
-        c.envelope()
-        c.cmd("DATA")
+        c.at_data()
         assert g.ctl_json("drain")["sessions"] == 1
         wait.until(lambda: not ports.listening(g.port), 10, "the listener closed")
         assert c.body(b"x\r\n").code == 250
@@ -156,9 +154,7 @@ def test_only_a_second_signal_cuts_a_drain_short(guard, backend):
     g = guard(b, server={"drain": "20s"})
     with Client(g.port) as c, Client(g.port) as late:
         for one in (c, late):
-            one.ehlo()
-            one.envelope()
-            one.cmd("DATA")
+            one.at_data()
         for _ in range(2):
             assert g.ctl("drain").returncode == 0
         g.signal(signal.SIGTERM)

@@ -106,9 +106,7 @@ def killed_in_doubt(guard, b):
     """A server that was killed while its dot was out and not answered."""
     g = guard(b)
     with Client(g.port) as c:
-        c.ehlo()
-        c.envelope()
-        c.cmd("DATA")
+        c.at_data()
         c.send(stuffed(mails.content("doubt")))
         wait.until(lambda: b.taken, 10, "the mail at the backend")
         g.kill()
@@ -203,9 +201,7 @@ def test_a_killed_server_leaves_no_body_behind(guard, backend):
     b = backend()
     g = guard(b, relay={"memory_per_message": "4k"})
     with Client(g.port) as c:
-        c.ehlo()
-        c.envelope()
-        c.cmd("DATA")
+        c.at_data()
         for _ in range(200):
             c.send(b"secret" * 150 + b"\r\n")
         g.kill()

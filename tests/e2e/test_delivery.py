@@ -131,9 +131,7 @@ def test_a_large_body_goes_from_memory(guard, backend, dots):
     clients = [Client(g.port, timeout=60) for _ in bodies]
     halves = []
     for c, body in zip(clients, bodies):
-        c.ehlo()
-        c.envelope()
-        assert c.cmd("DATA").code == 354
+        c.at_data()
         wire = body.replace(b"\r\n.", b"\r\n..") + b".\r\n"
         c.send(wire[:len(wire) // 2])
         halves.append(wire[len(wire) // 2:])

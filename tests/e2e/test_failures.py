@@ -52,9 +52,7 @@ def test_unreachable_behind_the_body(guard, backend):
     g = guard(b)
     assert attempt(g.port).code == 250
     with Client(g.port) as c:
-        c.ehlo()
-        c.envelope()
-        assert c.cmd("DATA").code == 354
+        c.at_data()
         b.stop()
         reply = c.body(mails.content("late"))
         assert (reply.code, reply.enhanced) == (451, "4.3.2")

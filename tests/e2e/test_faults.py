@@ -288,9 +288,7 @@ def mail_that_hangs(faults, g):
     """Its body cannot be read back from its file, and the worker waits there until the faults end."""
     faults.order("pread", error=-1)
     with Client(g.port) as c:
-        c.ehlo()
-        c.envelope()
-        c.cmd("DATA")
+        c.at_data()
         c.send(mails.big("hangs", 50_000) + b".\r\n")
         yield c
 

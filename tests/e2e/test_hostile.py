@@ -177,7 +177,7 @@ def test_a_reload_changes_how_many_bodies_may_be_open(guard, backend):
     g.configure(relay={"memory_per_message": "4k", "open_bodies": 1}, server={"drain": "1s"})
     g.reload()
     with Client(g.port) as first, Client(g.port, "127.0.0.2") as second:
-        first.ehlo(), first.envelope(), first.cmd("DATA")
+        first.at_data()
         first.send(mails.big("first", 30_000))
         wait.until(lambda: g.ctl_json("stats")["open_bodies"] == 1, 10, "the first body in a file")
         second.ehlo()

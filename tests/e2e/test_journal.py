@@ -58,9 +58,7 @@ def test_the_verdicts(guard, backend):
     mails.send(g.port, "x", source="127.12.1.2", rcpts=["no@example.test"])
     mails.send(g.port, "x", source="127.12.1.3", rcpts=["later@example.test"])
     with Client(g.port, source="127.12.1.4") as c:
-        c.ehlo()
-        c.envelope()
-        c.cmd("DATA")
+        c.at_data()
         c.send(b"half a mail\r\n")
     with Client(g.port, source="127.12.1.5") as c:
         c.ehlo()

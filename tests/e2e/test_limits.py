@@ -63,9 +63,7 @@ def test_silence_in_a_body(guard, backend):
     b = backend()
     g = guard(b, limits={"data_timeout": "1s"})
     with Client(g.port) as c:
-        c.ehlo()
-        c.envelope()
-        c.cmd("DATA")
+        c.at_data()
         seconds, codes = elapsed(lambda: c.send(b"Subject: half\r\n\r\nhalf a li") or c.replies_at_end(10))
     assert codes == [421] and 0.5 < seconds < 6 * wait.PATIENCE
     assert not b.taken
@@ -77,9 +75,7 @@ def test_the_least_rate_of_a_body(guard, backend):
     b = backend()
     g = guard(b, limits={"min_data_rate": 20_000, "data_timeout": "3s"})
     with Client(g.port, timeout=60) as c:
-        c.ehlo()
-        c.envelope()
-        c.cmd("DATA")
+        c.at_data()
         start = time.monotonic()
         try:
             while time.monotonic() - start < 60 * wait.PATIENCE:
@@ -174,9 +170,7 @@ def test_a_refused_chunk_has_its_deadlines_too(guard, backend, rate, why):
 def test_a_refused_body_has_its_deadline_too(guard, backend):
     g = guard(backend(), limits={"data_timeout": "1s"})
     with Client(g.port) as c:
-        c.ehlo()
-        c.envelope()
-        c.cmd("DATA")
+        c.at_data()
         seconds, codes = elapsed(lambda: c.send(b"\0") or c.replies_at_end(10))
     assert codes == [421] and 0.5 < seconds < 6 * wait.PATIENCE
 
@@ -186,9 +180,7 @@ def test_the_session_time(guard, backend):
     b = backend()
     g = guard(b, limits={"session_time": "2s"})
     with Client(g.port) as c:
-        c.ehlo()
-        c.envelope()
-        c.cmd("DATA")
+        c.at_data()
         for _ in range(25):
             c.send(b"x" * 3000 + b"\r\n")
             time.sleep(0.1)
@@ -204,9 +196,7 @@ def test_the_hard_stop(guard, backend):
     g = guard(b, limits={"session_time": "2s", "session_end": "4s"})
     start = time.monotonic()
     with Client(g.port) as c:
-        c.ehlo()
-        c.envelope()
-        assert c.cmd("DATA").code == 354
+        c.at_data()
         try:
             while time.monotonic() - start < 12 * wait.PATIENCE:
                 c.send(b"x" * 3000 + b"\r\n")
@@ -231,9 +221,7 @@ def test_after_the_session_time_only_a_fast_body_goes_on(guard, backend):
     g = guard(b, limits=limits)
     start = time.monotonic()
     with Client(g.port, timeout=40) as c:
-        c.ehlo()
-        c.envelope()
-        assert c.cmd("DATA").code == 354
+        c.at_data()
         try:
             while time.monotonic() - start < 20 * wait.PATIENCE:
                 c.send(b"a slow line\r\n")
@@ -262,9 +250,7 @@ def test_one_who_goes_on_talking_after_its_dot(guard, backend):
     b = backend({"dot": [2, "250 2.0.0 Ok"]})
     g = guard(b, server={"drain": "1s"})
     with Client(g.port, timeout=30) as c:
-        c.ehlo()
-        c.envelope()
-        c.cmd("DATA")
+        c.at_data()
         c.send(b"Subject: x\r\n\r\nx\r\n.\r\n")
         wait.until(lambda: b.taken, 10, "the mail at the backend")
         c.sock.setblocking(False)
@@ -375,9 +361,7 @@ def test_a_busy_backend_does_not_hold_the_listener(guard, backend):
     b = backend({"dot": SILENCE})
     g = guard(b, relay={"connections": 1}, server={"drain": "1s"})
     with Client(g.port) as c:
-        c.ehlo()
-        c.envelope()
-        c.cmd("DATA")
+        c.at_data()
         c.send(b"x\r\n.\r\n")
         wait.until(lambda: b.taken, 10, "the body at the backend")
         with Client(g.port, "127.0.0.2") as other:

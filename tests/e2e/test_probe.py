@@ -179,9 +179,7 @@ def test_a_refusal_that_came_late_drops_the_cached_ok(guard, backend):
     b.script["RCPT"] = UNKNOWN
     b.script["DATA"] = "554 5.5.1 no valid recipients"
     with Client(g.port) as c:
-        c.ehlo()
-        assert c.envelope(rcpts=["two@example.test"]).code == 250
-        c.cmd("DATA")
+        c.at_data(rcpts=["two@example.test"])
         assert c.body(b"x\r\n").code in (550, 451, 450)
     assert ask(g.port, "two@example.test").lines == [UNKNOWN]
 

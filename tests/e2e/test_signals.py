@@ -34,9 +34,7 @@ def test_an_open_session_survives_a_reload(guard, backend):
     b = backend()
     g = guard(b, limits={"recipients": 2})
     with Client(g.port) as c:
-        c.ehlo()
-        c.envelope()
-        c.cmd("DATA")
+        c.at_data()
         c.send(b"Subject: x\r\n\r\nbefore\r\n")
         g.configure(limits={"recipients": 4})
         g.reload()
@@ -186,9 +184,7 @@ def test_term_lets_a_mail_finish(guard, backend):
     b = backend()
     g = guard(b, server={"drain": "20s"})
     with Client(g.port) as c:
-        c.ehlo()
-        c.envelope()
-        c.cmd("DATA")
+        c.at_data()
         c.send(b"Subject: x\r\n\r\nbefore\r\n")
         g.signal(signal.SIGTERM)
         wait.until(lambda: not ports.listening(g.port), 10, "the listener closed")
@@ -202,9 +198,7 @@ def test_term_lets_a_mail_finish(guard, backend):
 def test_no_new_mail_while_draining(guard, backend):
     g = guard(backend(), server={"drain": "20s"})
     with Client(g.port) as c:
-        c.ehlo()
-        c.envelope()
-        assert c.cmd("DATA").code == 354
+        c.at_data()
         g.signal(signal.SIGTERM)
         wait.until(lambda: not ports.listening(g.port), 10, "the listener closed")
         assert c.body(b"x\r\n").code == 250
@@ -219,9 +213,7 @@ def test_the_drain_ends(guard, backend):
     """A client that never finishes does not hold the server beyond server.drain."""
     g = guard(backend(), server={"drain": "1s"})
     with Client(g.port) as c:
-        c.ehlo()
-        c.envelope()
-        c.cmd("DATA")
+        c.at_data()
         c.send(b"half")
         g.signal(signal.SIGTERM)
         seconds, code = elapsed(g.wait_end)
@@ -232,9 +224,7 @@ def test_the_drain_ends(guard, backend):
 def test_a_second_term_ends_at_once(guard, backend):
     g = guard(backend(), server={"drain": "300s"})
     with Client(g.port) as c:
-        c.ehlo()
-        c.envelope()
-        c.cmd("DATA")
+        c.at_data()
         g.signal(signal.SIGTERM)
         wait.until(lambda: not ports.listening(g.port), 10, "the listener closed")
         g.signal(signal.SIGTERM)
@@ -273,9 +263,7 @@ def in_doubt(g, b, number):
     clients = []
     for n in range(number):
         c = Client(g.port, f"127.0.6.{n + 1}")
-        c.ehlo()
-        c.envelope()
-        c.cmd("DATA")
+        c.at_data()
         c.send(b"Subject: doubt\r\n\r\nx\r\n.\r\n")
         clients.append(c)
     wait.until(lambda: len(b.taken) == number, 10, "each mail at the backend")

@@ -79,9 +79,7 @@ def test_no_backend_is_held_by_a_body_in_coming(guard, backend):
     halves = []
     for n in range(10):
         c = Client(g.port, f"127.42.0.{n + 1}")
-        c.ehlo()
-        c.envelope()
-        assert c.cmd("DATA").code == 354
+        c.at_data()
         c.send(b"Subject: half\r\n\r\nhalf")
         halves.append(c)
     assert mails.send(g.port, "whole", source="127.42.1.1").code == 250
@@ -98,14 +96,10 @@ def test_no_client_takes_all_the_turns(guard, backend):
     greedy = []
     for n in range(20):
         c = Client(g.port, "127.43.0.1")
-        c.ehlo()
-        c.envelope()
-        assert c.cmd("DATA").code == 354
+        c.at_data()
         greedy.append(c)
     modest = Client(g.port, "127.43.0.2")
-    modest.ehlo()
-    modest.envelope()
-    assert modest.cmd("DATA").code == 354
+    modest.at_data()
     for c in greedy:
         c.send(b"Subject: greedy\r\n\r\nx\r\n.\r\n")
     wait.until(lambda: b.taken, 10, "the first of them")

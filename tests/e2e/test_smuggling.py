@@ -86,9 +86,7 @@ def test_bare_cr_can_be_repaired(guard, backend, form):
     b = backend()
     g = guard(b, smtp={"bare_cr": "repair"})
     with Client(g.port) as c:
-        c.ehlo()
-        c.envelope()
-        c.cmd("DATA")
+        c.at_data()
         c.send(b"Subject: x\r\n\r\nfirst" + form + b"last\r\n.\r\n")
         assert c.reply().code == 250
     mail = b.one_mail()
@@ -101,9 +99,7 @@ def test_the_writer_stuffs_repaired_dots(guard, backend):
     b = backend()
     g = guard(b)
     with Client(g.port) as c:
-        c.ehlo()
-        c.envelope()
-        c.cmd("DATA")
+        c.at_data()
         c.send(b"Subject: x\r\n\r\nfirst\n.\n..\nlast\r\n.\r\n")
         assert c.reply().code == 250
     raw = b.one_mail().connection.raw

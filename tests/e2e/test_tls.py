@@ -161,9 +161,7 @@ def test_an_end_of_tls_in_a_body_is_no_mail(secure, backend):
     with Client(g.port) as c:
         c.ehlo()
         c.starttls()
-        c.ehlo()
-        c.envelope()
-        assert c.cmd("DATA").code == 354
+        c.at_data()
         c.send(b"Subject: half\r\n\r\nhalf")
         c.sock.unwrap().close()
     g.journaled("mail", verdict="lost")

@@ -108,6 +108,13 @@ class Client:
             reply = self.cmd(f"RCPT TO:<{rcpt}>")
         return reply
 
+    def at_data(self, *args, **envelope):
+        """EHLO, an envelope, DATA: what comes next is a body."""
+        self.ehlo()
+        self.envelope(*args, **envelope)
+        reply = self.cmd("DATA")
+        assert reply.code == 354, reply
+
     def body(self, content):
         """The body as a client writes it: stuffed dots, CR LF . CR LF; the reply to the dot."""
         self.send(stuffed(content))
