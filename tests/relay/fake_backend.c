@@ -86,8 +86,7 @@ static void ehlo(struct conn *c)
 	snprintf(text, sizeof text,
 		"250-fake\r\n%s%s%s%s250-XFORWARD NAME ADDR PROTO HELO SOURCE PORT\r\n250-SIZE 1000000\r\n"
 		"250 8BITMIME\r\n",
-		c->f->no_pipelining ? "" : "250-PIPELINING\r\n", x, limits,
-		c->f->offers ? c->f->offers : "");
+		c->f->no_pipelining ? "" : "250-PIPELINING\r\n", x, limits, c->f->offers ? c->f->offers : "");
 	say(c, text);
 }
 
@@ -380,6 +379,16 @@ int fake_mails(struct fake *f)
 {
 	pthread_mutex_lock(&f->lock);
 	int n = f->mails_n;
+	pthread_mutex_unlock(&f->lock);
+	return n;
+}
+
+int fake_mails_for(struct fake *f, const char *rcpt)
+{
+	int n = 0;
+	pthread_mutex_lock(&f->lock);
+	for (int i = 0; i < f->mails_n; i++)
+		n += strstr(f->mails[i].rcpts, rcpt) != NULL;
 	pthread_mutex_unlock(&f->lock);
 	return n;
 }

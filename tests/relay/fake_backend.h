@@ -38,8 +38,8 @@ struct fake {
 	bool proxy;			/* wants a PROXY header, and notes it: "PROXY 192.0.2.1 ..", "PROXY LOCAL" */
 	bool lmtp;			/* answers each recipient behind the dot: rules for it begin with ".<" */
 	atomic_int max_open, max_rcpts; /* connections, recipients of a mail: beyond it 421, 452; 0: any number */
-	const char *offers; /* further lines of its EHLO: "250-DSN\r\n"; NULL: none */
-	bool says_limits; /* max_rcpts is told by LIMITS (RFC 9422) */
+	const char *offers;		/* further lines of its EHLO: "250-DSN\r\n"; NULL: none */
+	bool says_limits;		/* max_rcpts is told by LIMITS (RFC 9422) */
 	bool down;			/* accepts nothing: the port is closed */
 	struct fake_rule rules[8];
 	pthread_t thread;
@@ -55,6 +55,9 @@ struct fake {
 	atomic_int threads;
 };
 
+#define RULE(...) ((struct fake_rule){ __VA_ARGS__ })
+#define NO_RULE RULE(.on = NULL)
+
 struct fake *fake_start(enum fake_xclient xclient, const struct fake_rule *rules, size_t n);
 void fake_stop(struct fake *f);
 /* Ends all connections that are open, from the server's side. */
@@ -64,6 +67,8 @@ void fake_down(struct fake *f, bool down);
 /* How often the text is in the log. */
 int fake_seen(struct fake *f, const char *text);
 int fake_mails(struct fake *f);
+/* How many of them have a recipient that holds the text. */
+int fake_mails_for(struct fake *f, const char *rcpt);
 void fake_set_rule(struct fake *f, int i, struct fake_rule rule);
 
 #endif

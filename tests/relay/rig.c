@@ -110,6 +110,24 @@ void rig_pass(struct rig *g, uint64_t ms)
 	rig_turn(g, 0);
 }
 
+struct slice rig_text(const struct relay_done *d)
+{
+	return slice_of(d->text, d->text_n);
+}
+
+void rig_assert_starts(const struct relay_done *d, unsigned code, const char *want)
+{
+	if (d->code != code || !slice_starts(rig_text(d), slice_str(want)))
+		fail_msg("answer is %u %.*s", d->code, SLICE_ARG(rig_text(d)));
+}
+
+void rig_assert_each_once(const struct rig *g)
+{
+	assert_int_equal(fake_mails_for(g->fake, "<a@"), 1);
+	assert_int_equal(fake_mails_for(g->fake, "<b@"), 1);
+	assert_int_equal(fake_mails_for(g->fake, "<c@"), 1);
+}
+
 bool rig_pop(struct rig *g, struct relay_done *done_r)
 {
 	return relay_pop(g->relay, done_r);

@@ -31,6 +31,11 @@ bool rig_turn(struct rig *g, int max_ms);
 /* Turns until the ticket is answered, or fails the test after 10 s. */
 struct relay_done rig_wait(struct rig *g, uint64_t ticket);
 bool rig_pop(struct rig *g, struct relay_done *done_r);
+struct slice rig_text(const struct relay_done *d);
+/* a@, b@ and c@example.test have each one mail. */
+void rig_assert_each_once(const struct rig *g);
+/* Of an answer: its code, and how its text begins. */
+void rig_assert_starts(const struct relay_done *d, unsigned code, const char *want);
 /* So long at least; longer while something goes on, as where others have the processor: up to 5 s more. */
 void rig_run(struct rig *g, int ms);
 

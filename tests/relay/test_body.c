@@ -10,17 +10,6 @@
 /* cmocka.h needs the above */
 #include <cmocka.h>
 
-static struct slice text_of(const struct relay_done *d)
-{
-	return slice_of(d->text, d->text_n);
-}
-
-static void starts(const struct relay_done *d, unsigned code, const char *want)
-{
-	if (d->code != code || !slice_starts(text_of(d), slice_str(want)))
-		fail_msg("answer is %u %.*s", d->code, SLICE_ARG(text_of(d)));
-}
-
 static struct rig g;
 
 static void begin(enum fake_xclient x, struct fake_rule rule)
@@ -28,9 +17,6 @@ static void begin(enum fake_xclient x, struct fake_rule rule)
 	rig_init(&g, fake_start(x, &rule, rule.on ? 1 : 0));
 	rig_start(&g);
 }
-
-#define RULE(...) ((struct fake_rule){ __VA_ARGS__ })
-#define NO_RULE RULE(.on = NULL)
 
 static int big_file(size_t lines)
 {
@@ -87,7 +73,7 @@ static void lost_on_its_way_from_memory_it_is_sent_anew(void **state)
 	begin(FAKE_NO_XCLIENT, RULE("BODY", FAKE_CLOSE, NULL, 1, 0));
 	const struct relay_mail *m = deliver_rope(first);
 	struct relay_done d = rig_wait(&g, m->ticket);
-	starts(&d, 250, "");
+	rig_assert_starts(&d, 250, "");
 	assert_int_equal(fake_seen(g.fake, ":DATA"), 2);
 	assert_int_equal(fake_mails(g.fake), 1);
 	/* the last line is not whole: its end is added */
@@ -157,9 +143,9 @@ static void a_body_refused_on_its_way(void **state)
 		assert_true(relay_deliver(g.relay, m, clock_mono_ms()));
 		struct relay_done d = rig_wait(&g, m->ticket);
 		if (i < 4)
-			starts(&d, 552, "5.3.4 too big");
+			rig_assert_starts(&d, 552, "5.3.4 too big");
 		else
-			starts(&d, 451, "4.3.0");
+			rig_assert_starts(&d, 451, "4.3.0");
 		assert_int_equal(d.from, i < 4 ? RELAY_FROM_BACKEND : RELAY_FROM_US);
 		assert_false(d.doubtful);
 		rig_run(&g, 50);
@@ -187,11 +173,11 @@ static void a_short_file_is_never_ended_with_a_dot(void **state)
 	m->body.fd_size = 471;
 	assert_true(relay_deliver(g.relay, m, clock_mono_ms()));
 	struct relay_done d = rig_wait(&g, m->ticket);
-	starts(&d, 451, "4.3.0");
+	rig_assert_starts(&d, 451, "4.3.0");
 	m = rig_mail(&g, "192.0.2.1", "a@b.test", "u@example.test", "bare\nnewline\r\n");
 	assert_true(relay_deliver(g.relay, m, clock_mono_ms()));
 	d = rig_wait(&g, m->ticket);
-	starts(&d, 451, "4.3.0");
+	rig_assert_starts(&d, 451, "4.3.0");
 	rig_run(&g, 30);
 	assert_int_equal(fake_mails(g.fake), 0);
 	close(fd);

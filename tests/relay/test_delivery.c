@@ -9,21 +9,10 @@
 /* cmocka.h needs the above */
 #include <cmocka.h>
 
-static struct slice text_of(const struct relay_done *d)
-{
-	return slice_of(d->text, d->text_n);
-}
-
 static void assert_text(const struct relay_done *d, const char *want)
 {
-	if (!slice_eq(text_of(d), slice_str(want)))
-		fail_msg("text is \"%.*s\"", SLICE_ARG(text_of(d)));
-}
-
-static void starts(const struct relay_done *d, unsigned code, const char *want)
-{
-	if (d->code != code || !slice_starts(text_of(d), slice_str(want)))
-		fail_msg("answer is %u %.*s", d->code, SLICE_ARG(text_of(d)));
+	if (!slice_eq(rig_text(d), slice_str(want)))
+		fail_msg("text is \"%.*s\"", SLICE_ARG(rig_text(d)));
 }
 
 static struct rig g;
@@ -34,9 +23,6 @@ static void begin(enum fake_xclient x, struct fake_rule rule)
 	rig_start(&g);
 }
 
-#define RULE(...) ((struct fake_rule){ __VA_ARGS__ })
-#define NO_RULE RULE(.on = NULL)
-
 static void mails_share_one_connection(void **state)
 {
 	(void)state;
@@ -45,7 +31,7 @@ static void mails_share_one_connection(void **state)
 	for (int i = 0; i < 20; i++) {
 		struct relay_done d = rig_deliver(&g, "192.0.2.1", "u@example.test");
 		assert_int_equal(d.from, RELAY_FROM_BACKEND);
-		starts(&d, 250, "2.0.0 Ok: queued as FAKE");
+		rig_assert_starts(&d, 250, "2.0.0 Ok: queued as FAKE");
 		assert_false(d.doubtful || d.orphan || d.cached);
 	}
 	assert_int_equal(fake_mails(g.fake), 20);
@@ -77,7 +63,7 @@ static void without_pipelining(void **state)
 	d = rig_deliver(&g, "192.0.2.1", "a@example.test,b@example.test");
 	assert_int_equal(d.code, 250);
 	d = rig_deliver(&g, "192.0.2.1", "bad@example.test");
-	starts(&d, 550, "5.1.1 no");
+	rig_assert_starts(&d, 550, "5.1.1 no");
 	assert_int_equal(fake_mails(g.fake), 2);
 	d = rig_check(&g, "192.0.2.1", "bad2@example.test");
 	assert_int_equal(d.code, 550);
@@ -130,7 +116,7 @@ static void lost_before_the_dot_is_tried_again(void **state)
 		begin(FAKE_NO_XCLIENT, RULE(WHERE[i], FAKE_CLOSE, NULL, 0, 0));
 		rig_run(&g, 30);
 		d = rig_deliver(&g, "192.0.2.1", "u@example.test");
-		starts(&d, 451, "4.4.2");
+		rig_assert_starts(&d, 451, "4.4.2");
 		assert_int_equal(d.from, RELAY_FROM_US);
 		if (i < 3)
 			assert_int_equal(fake_seen(g.fake, "MAIL"), 2);
@@ -143,7 +129,7 @@ static void lost_after_the_dot_is_doubtful(void **state)
 	(void)state;
 	begin(FAKE_NO_XCLIENT, RULE(".", FAKE_CLOSE, NULL, 0, 0));
 	struct relay_done d = rig_deliver(&g, "192.0.2.1", "u@example.test");
-	starts(&d, 451, "4.4.2");
+	rig_assert_starts(&d, 451, "4.4.2");
 	assert_true(d.doubtful);
 	assert_int_equal(fake_seen(g.fake, "MAIL"), 1);
 	rig_stop(&g);
@@ -156,7 +142,7 @@ static void nonsense_after_the_dot_is_doubtful(void **state)
 	for (size_t i = 0; i < 2; i++) {
 		begin(FAKE_NO_XCLIENT, RULE(".", FAKE_SAY, SAY[i], 0, 0));
 		struct relay_done d = rig_deliver(&g, "192.0.2.1", "u@example.test");
-		starts(&d, 451, "4.3.0");
+		rig_assert_starts(&d, 451, "4.3.0");
 		assert_true(d.doubtful);
 		struct relay_backend_info info;
 		relay_shared_info(g.shared, clock_mono_ms(), &info, 1);
@@ -178,7 +164,7 @@ static void nonsense_ends_the_connection(void **state)
 	for (size_t i = 0; i < 5; i++) {
 		begin(FAKE_NO_XCLIENT, RULES[i]);
 		struct relay_done d = rig_deliver(&g, "192.0.2.1", "u@example.test");
-		starts(&d, 451, "4.3.0");
+		rig_assert_starts(&d, 451, "4.3.0");
 		assert_int_equal(fake_mails(g.fake), 0);
 		fake_set_rule(g.fake, 0, NO_RULE);
 		d = rig_deliver(&g, "192.0.2.1", "u@example.test");
@@ -193,9 +179,9 @@ static void greeting_refused(void **state)
 	(void)state;
 	begin(FAKE_NO_XCLIENT, RULE("GREETING", FAKE_SAY_AND_CLOSE, "421 4.3.2 too busy\r\n", 1, 0));
 	struct relay_done d = rig_deliver(&g, "192.0.2.1", "u@example.test");
-	starts(&d, 451, "4.3.2");
+	rig_assert_starts(&d, 451, "4.3.2");
 	d = rig_check(&g, "192.0.2.1", "u@example.test");
-	starts(&d, 451, "4.3.2"); /* known to be down: at once */
+	rig_assert_starts(&d, 451, "4.3.2"); /* known to be down: at once */
 	assert_int_equal(g.fake->conns, 1);
 	rig_run(&g, 1100);
 	d = rig_deliver(&g, "192.0.2.1", "u@example.test");
@@ -210,7 +196,7 @@ static void unreachable_then_back(void **state)
 	fake_down(g.fake, true);
 	rig_start(&g);
 	struct relay_done d = rig_deliver(&g, "192.0.2.1", "u@example.test");
-	starts(&d, 451, "4.3.2");
+	rig_assert_starts(&d, 451, "4.3.2");
 	struct relay_backend_info info;
 	assert_int_equal(relay_shared_info(g.shared, clock_mono_ms(), &info, 1), 1);
 	assert_int_equal(info.state, RELAY_DOWN);
@@ -291,7 +277,7 @@ static void partly_refused_delivers_nothing(void **state)
 	struct relay_done d = rig_check(&g, "192.0.2.1", "gone@example.test");
 	assert_int_equal(d.code, 250);
 	d = rig_deliver(&g, "192.0.2.1", "a@example.test,gone@example.test");
-	starts(&d, 451, "4.3.0");
+	rig_assert_starts(&d, 451, "4.3.0");
 	assert_int_equal(d.failed_rcpt, 1);
 	assert_int_equal(fake_mails(g.fake), 0);
 	assert_int_equal(fake_seen(g.fake, "DATA"), 0);
@@ -299,7 +285,7 @@ static void partly_refused_delivers_nothing(void **state)
 	assert_int_equal(fake_seen(g.fake, "RSET"), 1);
 	/* the retry learns it at RCPT, although nobody is asked otherwise */
 	d = rig_check(&g, "192.0.2.1", "gone@example.test");
-	starts(&d, 550, "5.1.1 gone");
+	rig_assert_starts(&d, 550, "5.1.1 gone");
 	assert_true(d.bad_recipient);
 	d = rig_check(&g, "192.0.2.1", "a@example.test");
 	assert_int_equal(d.from, RELAY_FROM_US);
@@ -316,11 +302,11 @@ static void a_mild_refusal_stands_for_all(void **state)
 	rig_init(&g, fake_start(FAKE_NO_XCLIENT, rules, 2));
 	rig_start(&g);
 	struct relay_done d = rig_deliver(&g, "192.0.2.1", "gone@example.test,full@example.test,gone2@example.test");
-	starts(&d, 452, "4.2.2 full");
+	rig_assert_starts(&d, 452, "4.2.2 full");
 	assert_int_equal(d.failed_rcpt, 1);
 	rig_run(&g, 20);
 	d = rig_deliver(&g, "192.0.2.1", "gone@example.test,gone2@example.test");
-	starts(&d, 550, "5.1.1 gone");
+	rig_assert_starts(&d, 550, "5.1.1 gone");
 	assert_true(d.bad_recipient);
 	rig_stop(&g);
 }
@@ -333,7 +319,7 @@ static void refused_recipient_with_354_gets_no_body(void **state)
 	rig_init(&g, fake_start(FAKE_NO_XCLIENT, rules, 2));
 	rig_start(&g);
 	struct relay_done d = rig_deliver(&g, "192.0.2.1", "u@example.test");
-	starts(&d, 550, "5.1.1 no");
+	rig_assert_starts(&d, 550, "5.1.1 no");
 	rig_run(&g, 50);
 	assert_int_equal(fake_mails(g.fake), 0);
 	assert_int_equal(fake_seen(g.fake, ":.\n"), 0);
@@ -370,7 +356,7 @@ static void cancelled_after_the_dot_is_an_orphan(void **state)
 	memset(m, 0xee, sizeof *m);
 	struct relay_done d = rig_wait(&g, ticket);
 	assert_true(d.orphan);
-	starts(&d, 250, "2.0.0 taken");
+	rig_assert_starts(&d, 250, "2.0.0 taken");
 	relay_cancel(g.relay, 4711, clock_mono_ms());
 	rig_stop(&g);
 }

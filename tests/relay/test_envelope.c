@@ -8,8 +8,6 @@
 #include <stdlib.h>
 
 static struct rig g;
-#define RULE(...) ((struct fake_rule){ __VA_ARGS__ })
-#define NO_RULE RULE(.on = NULL)
 #define UTF8 "\xc3\xbc"
 
 static void begin(struct fake_rule rule, const char *offers)

@@ -5,8 +5,6 @@
 #include "tests/relay/rig.h"
 
 static struct rig g;
-#define RULE(...) ((struct fake_rule){ __VA_ARGS__ })
-#define NO_RULE RULE(.on = NULL)
 
 static void begin(enum fake_xclient x, unsigned connections)
 {

@@ -9,8 +9,6 @@
 #include <cmocka.h>
 
 static struct rig g;
-#define RULE(...) ((struct fake_rule){ __VA_ARGS__ })
-#define NO_RULE RULE(.on = NULL)
 
 static void begin(struct fake_rule rule, unsigned connections)
 {

@@ -53,24 +53,7 @@ static void restart(void)
 	rig_start(&g);
 }
 
-#define RULE(...) ((struct fake_rule){ __VA_ARGS__ })
-#define NO_RULE RULE(.on = NULL)
 static const char THREE[] = "a@example.test,b@example.test,c@example.test";
-
-static int mails_for(const char *rcpt)
-{
-	int n = 0;
-	for (int i = 0; i < fake_mails(g.fake); i++)
-		n += strstr(g.fake->mails[i].rcpts, rcpt) != NULL;
-	return n;
-}
-
-static void assert_each_once(void)
-{
-	assert_int_equal(mails_for("<a@"), 1);
-	assert_int_equal(mails_for("<b@"), 1);
-	assert_int_equal(mails_for("<c@"), 1);
-}
 
 static void lmtp_in_good_order(void **state)
 {
@@ -80,7 +63,7 @@ static void lmtp_in_good_order(void **state)
 	assert_int_equal(d.code, 250);
 	assert_int_equal(d.from, RELAY_FROM_BACKEND);
 	assert_int_equal(rig_deliver(&g, "192.0.2.1", "a@example.test").code, 250);
-	assert_int_equal(mails_for("<a@"), 2);
+	assert_int_equal(fake_mails_for(g.fake, "<a@"), 2);
 	assert_int_equal(fake_seen(g.fake, "LHLO"), 1);
 	assert_int_equal(rig_check(&g, "192.0.2.1", "d@example.test").code, 250);
 	rig_stop(&g);
@@ -96,17 +79,17 @@ static void the_retry_gets_what_is_missing(void **state)
 		assert_int_equal(d.from, RELAY_FROM_US);
 		assert_int_equal(d.failed_rcpt, 1);
 		assert_false(d.doubtful);
-		assert_int_equal(mails_for("<b@"), 0);
+		assert_int_equal(fake_mails_for(g.fake, "<b@"), 0);
 		if (restarted)
 			restart();
 		d = rig_deliver(&g, "192.0.2.1", THREE);
 		assert_int_equal(d.code, 250);
-		assert_each_once();
+		rig_assert_each_once(&g);
 		if (restarted)
 			restart();
 		/* what was remembered has served: the same again is a new mail */
 		assert_int_equal(rig_deliver(&g, "192.0.2.1", THREE).code, 250);
-		assert_int_equal(mails_for("<a@"), 2);
+		assert_int_equal(fake_mails_for(g.fake, "<a@"), 2);
 		rig_stop(&g);
 	}
 }
@@ -122,9 +105,9 @@ static void a_refused_recipient_is_asked_for_again(void **state)
 	fake_set_rule(g.fake, 1, RULE("RCPT TO:<b", FAKE_SAY, "550 5.2.1 disabled\r\n", 0, 0));
 	assert_int_equal(rig_check(&g, "192.0.2.1", "b@example.test").code, 550);
 	assert_int_equal(rig_deliver(&g, "192.0.2.1", "a@example.test,c@example.test").code, 250);
-	assert_int_equal(mails_for("<a@"), 1);
-	assert_int_equal(mails_for("<b@"), 0);
-	assert_int_equal(mails_for("<c@"), 1);
+	assert_int_equal(fake_mails_for(g.fake, "<a@"), 1);
+	assert_int_equal(fake_mails_for(g.fake, "<b@"), 0);
+	assert_int_equal(fake_mails_for(g.fake, "<c@"), 1);
 	rig_stop(&g);
 }
 
@@ -152,7 +135,7 @@ static void lost_between_two_replies(void **state)
 	assert_int_equal(d.code, 451);
 	assert_true(d.doubtful); /* of b and c nothing is known */
 	assert_int_equal(rig_deliver(&g, "192.0.2.1", THREE).code, 250);
-	assert_each_once();
+	rig_assert_each_once(&g);
 	fake_set_rule(g.fake, 0, RULE(".<b", FAKE_SAY, "354 what\r\n", 1, 0));
 	assert_true(rig_deliver(&g, "192.0.2.2", THREE).doubtful);
 	rig_stop(&g);
@@ -296,7 +279,7 @@ static void a_body_in_a_file_is_the_same_body(void **state)
 	m->body.fd_size = 39900;
 	assert_true(relay_deliver(g.relay, m, clock_mono_ms()));
 	assert_int_equal(rig_wait(&g, m->ticket).code, 250);
-	assert_each_once();
+	rig_assert_each_once(&g);
 	/* one that cannot be read back while something is remembered of such a mail is not sent */
 	fake_set_rule(g.fake, 0, RULE(".<b", FAKE_SAY, "452 4.2.2 full\r\n", 1, 0));
 	m->ticket++;
@@ -407,13 +390,13 @@ static void a_memory_that_is_full(void **state)
 		m[i] = rig_mail(&g, "192.0.2.1", "from@a.test", THREE, i ? "one\r\n" : "two\r\n");
 	assert_true(relay_deliver(g.relay, m[0], clock_mono_ms()));
 	assert_int_equal(rig_wait(&g, m[0]->ticket).code, 451);
-	assert_int_equal(mails_for("<a@"), 1);
+	assert_int_equal(fake_mails_for(g.fake, "<a@"), 1);
 	assert_int_equal(relay_rcpt_max(g.relay, clock_mono_ms()), 2);
 	assert_true(relay_deliver(g.relay, m[1], clock_mono_ms()));
 	struct relay_done d = rig_wait(&g, m[1]->ticket);
 	assert_int_equal(d.code, 451);
 	assert_false(d.doubtful);
-	assert_int_equal(mails_for("<a@"), 1); /* nobody has it */
+	assert_int_equal(fake_mails_for(g.fake, "<a@"), 1); /* nobody has it */
 	/* to one recipient there is no part of a delivery */
 	assert_int_equal(rig_deliver(&g, "192.0.2.1", "d@example.test").code, 250);
 	fake_set_rule(g.fake, 0, RULE(".<none", FAKE_SAY, "250 ok\r\n", 0, 0));
@@ -423,9 +406,9 @@ static void a_memory_that_is_full(void **state)
 		assert_int_equal(rig_wait(&g, m[i]->ticket).code, 250);
 		rig_run(&g, 100);
 	}
-	assert_int_equal(mails_for("<a@"), 2);
-	assert_int_equal(mails_for("<b@"), 2);
-	assert_int_equal(mails_for("<c@"), 2);
+	assert_int_equal(fake_mails_for(g.fake, "<a@"), 2);
+	assert_int_equal(fake_mails_for(g.fake, "<b@"), 2);
+	assert_int_equal(fake_mails_for(g.fake, "<c@"), 2);
 	assert_int_equal(relay_rcpt_max(g.relay, clock_mono_ms()), 4);
 	rig_stop(&g);
 }
@@ -443,7 +426,7 @@ static void without_a_memory(void **state)
 	assert_int_equal(d.code, 451);
 	assert_true(d.doubtful);
 	assert_int_equal(rig_deliver(&g, "192.0.2.1", THREE).code, 250);
-	assert_int_equal(mails_for("<a@"), 2);
+	assert_int_equal(fake_mails_for(g.fake, "<a@"), 2);
 	rig_stop(&g);
 }
 
@@ -459,7 +442,7 @@ static void memory_that_runs_out(void **state)
 		struct relay_done d = { 0 };
 		bool doubtful = false;
 		fake_set_rule(g.fake, 0, RULE(".<b", FAKE_SAY, "452 4.2.2 full\r\n", 1, 0));
-		int before = mails_for("<a@");
+		int before = fake_mails_for(g.fake, "<a@");
 		for (int tries = 0; tries < 5 && d.code != 250; tries++, m->ticket += 10000) {
 			mem_fail_after(tries < 2 ? n : -1);
 			d.code = 0;
@@ -469,7 +452,7 @@ static void memory_that_runs_out(void **state)
 			rig_pass(&g, 5000); /* a backend that could not be connected to is left alone so long */
 			doubtful |= d.doubtful;
 		}
-		assert_true(d.code == 250 && (mails_for("<a@") - before == 1 || doubtful));
+		assert_true(d.code == 250 && (fake_mails_for(g.fake, "<a@") - before == 1 || doubtful));
 	}
 	rig_stop(&g);
 }
