@@ -220,6 +220,27 @@ static void a_disk_that_takes_nothing(void **state)
 	assert_int_equal(memory_file_size(), RELAY_STATE_HEAD + 23 * RELAY_STATE_RECORD);
 }
 
+/* Nobody has to save anything for it to be tried again, and again. */
+static void a_disk_that_comes_back_is_written_to(void **state)
+{
+	(void)state;
+	struct relay_memory *m = memory_opened(100, NULL);
+	memory_keep(m, 1, RELAY_STATE_HAS);
+	disk_fail(DISK_FDATASYNC, 0, EIO);
+	assert_int_equal(memory_save(m, 2, 1, RELAY_STATE_HAS), EIO);
+	disk_fail_all(DISK_FSYNC, EIO);
+	for (int i = 0; i < 2000 && !disk_failed(); i++)
+		usleep(10000);
+	assert_true(disk_work() > 0);
+	for (int i = 0; i < 2000 && relay_memory_error(m); i++)
+		usleep(10000);
+	assert_int_equal(relay_memory_error(m), 0);
+	relay_memory_free(&m);
+	m = memory_opened(100, NULL);
+	assert_true(memory_has(m, 1) && memory_has(m, 2));
+	relay_memory_free(&m);
+}
+
 static void a_large_file_of_use_is_left_alone(void **state)
 {
 	(void)state;
@@ -284,6 +305,7 @@ int main(void)
 		MEMORY_TEST(a_rewriting_that_fails),
 		MEMORY_TEST(a_rewriting_that_fails_for_long),
 		MEMORY_TEST(a_disk_that_takes_nothing),
+		MEMORY_TEST(a_disk_that_comes_back_is_written_to),
 		MEMORY_TEST(a_large_file_of_use_is_left_alone),
 		MEMORY_TEST(notes_that_cannot_be_opened),
 		MEMORY_TEST(notes_of_no_time),

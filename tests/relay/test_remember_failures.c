@@ -56,11 +56,11 @@ static struct relay_done deliver(const struct relay_mail *m)
 	return rig_wait(&g, m->ticket);
 }
 
-static void await_dot(void)
+static void await_dots(int n)
 {
-	for (uint64_t end = clock_mono_ms() + 10000; !fake_seen(g.fake, ":.\n") && clock_mono_ms() < end;)
+	for (uint64_t end = clock_mono_ms() + 10000; fake_seen(g.fake, ":.\n") < n && clock_mono_ms() < end;)
 		rig_turn(&g, 5);
-	assert_int_equal(fake_seen(g.fake, ":.\n"), 1);
+	assert_int_equal(fake_seen(g.fake, ":.\n"), n);
 }
 
 /* ---- the disk ---- */
@@ -72,7 +72,7 @@ static struct relay_mail *hanging(int at_most_ms)
 	struct relay_mail *m = mail();
 	disk_hold(DISK_FDATASYNC, at_most_ms);
 	send_off(m);
-	await_dot();
+	await_dots(1);
 	rig_run(&g, 100);
 	disk_await_held();
 	struct relay_done d;
@@ -170,7 +170,7 @@ static void a_body_that_is_gone_is_not_remembered(void **state)
 		struct relay_mail *m = mail_in_file(f);
 		relay_expect(g.relay, m);
 		send_off(m);
-		await_dot();
+		await_dots(1);
 		assert_int_equal(ftruncate(fileno(f), 7), 0);
 		assert_null(relay_reply_doubted(g.relay, m));
 		memory_log_begin();
@@ -192,7 +192,7 @@ static void one_that_nobody_heard(bool lmtp, bool memory)
 	begin(lmtp, lmtp ? FULL(100) : SLOW_TAKEN);
 	struct relay_mail *m = mail(), again = *m;
 	send_off(m);
-	await_dot();
+	await_dots(1);
 	if (!memory)
 		mem_fail_after(0);
 	relay_cancel(g.relay, m->ticket, rig_now(&g));
@@ -246,6 +246,39 @@ static void a_lost_reply_without_memory(void **state)
 	m->ticket += 5000;
 	assert_false(deliver(m).cached);
 	rig_stop(&g);
+}
+
+/* relay.remember = 0: the client may get it twice, and is told so where that can be told. */
+static void where_nothing_is_remembered(bool lmtp)
+{
+	struct fake_rule rule = lmtp ? FULL(100) : SLOW_TAKEN;
+	struct fake *f = fake_start(FAKE_NO_XCLIENT, &rule, 1);
+	f->lmtp = lmtp;
+	rig_init(&g, f);
+	g.config.remember = 0;
+	rig_start(&g);
+	struct relay_mail *m = mail();
+	relay_expect(g.relay, m);
+	send_off(m);
+	await_dots(1);
+	assert_null(relay_reply_doubted(g.relay, m));
+	memory_log_begin();
+	relay_cancel(g.relay, m->ticket, rig_now(&g));
+	struct relay_done d = rig_wait(&g, m->ticket);
+	memory_log_end();
+	assert_true(d.orphan);
+	memory_log_holds("may come twice", 1);
+	m->ticket += 5000;
+	assert_false(deliver(m).cached);
+	assert_int_equal(fake_seen(g.fake, "RCPT TO:<a@"), 2);
+	rig_stop(&g);
+}
+
+static void without_relay_remember(void **state)
+{
+	(void)state;
+	where_nothing_is_remembered(false);
+	where_nothing_is_remembered(true);
 }
 
 /* ---- retries ---- */
@@ -313,7 +346,7 @@ static void a_note_stands_until_its_reply_is_out(void **state)
 	m[1]->id = SLICE("HEARD");
 	for (int i = 0; i < 2; i++)
 		send_off(m[i]);
-	await_dot();
+	await_dots(2);
 	assert_int_equal(notes("LOST"), 1);
 	struct relay_backend_info info = { 0 };
 	for (uint64_t end = clock_mono_ms() + 5000; info.delivered < 2 && clock_mono_ms() < end;) {
@@ -344,7 +377,7 @@ static void a_second_try_has_one_note(void **state)
 	m->id = SLICE("AGAIN");
 	disk_fail(DISK_SEND, 1, ECONNRESET); /* the first carries MAIL, RCPT and DATA, the second the body */
 	send_off(m);
-	await_dot();
+	await_dots(1);
 	assert_int_equal(disk_work(), 1);
 	assert_int_equal(notes("AGAIN"), 1);
 	assert_int_equal(notes(NULL), 1);
@@ -397,6 +430,7 @@ int main(void)
 		MEMORY_TEST(what_nobody_heard_is_remembered),
 		MEMORY_TEST(so_it_is_without_memory),
 		MEMORY_TEST(a_lost_reply_without_memory),
+		MEMORY_TEST(without_relay_remember),
 		MEMORY_TEST(a_retry_that_finds_no_memory_is_not_sent),
 		MEMORY_TEST(a_retry_that_is_refused_again),
 		MEMORY_TEST(a_note_stands_until_its_reply_is_out),

@@ -120,6 +120,8 @@ static void a_fault_is_for_good_and_nothing_follows_the_end(void **state)
 	smtp_body_out_init(&w);
 	assert_int_equal(write_piece(&w, SLICE("a\n"), &out), SMTP_BODY_OUT_FAULT);
 	assert_int_equal(write_piece(&w, SLICE("fine\r\n"), &out), SMTP_BODY_OUT_FAULT);
+	struct slice clean = SLICE("fine\r\n");
+	assert_int_equal(smtp_body_out_pass(&w, &clean, 100).n, 0);
 	size_t n = buf_len(&out);
 	assert_int_equal(smtp_body_out_end(&w, &out), SMTP_BODY_OUT_FAULT);
 	assert_int_equal(buf_len(&out), n);
