@@ -82,8 +82,13 @@ void *mem_huge(void)
 	if (before)
 		munmap(p, before);
 	munmap(p + before + MEM_HUGE, MEM_HUGE - before);
-	(void)madvise(p + before, MEM_HUGE, MADV_HUGEPAGE); /* a wish */
+	mem_huge_wish(p + before, true);
 	return p + before;
+}
+
+void mem_huge_wish(void *p, bool huge)
+{
+	(void)madvise(p, MEM_HUGE, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE); /* a kernel without has small ones */
 }
 
 void mem_forget(void *p, size_t n)

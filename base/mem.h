@@ -8,6 +8,7 @@
 #ifndef BASE_MEM_H
 #define BASE_MEM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 void *mem_alloc(size_t n) __attribute__((malloc, warn_unused_result));
@@ -32,6 +33,9 @@ void mem_pages_free_(void *p, size_t n);
 enum { MEM_HUGE = 2 * 1024 * 1024 };
 void *mem_huge(void) __attribute__((malloc, warn_unused_result));
 #define mem_huge_free(p) mem_pages_free(p, MEM_HUGE)
+/* False: it shall be small pages from now on, of which mem_forget() gives back some for good: where one page is left of
+ * a huge one, the kernel makes it whole again some time later. */
+void mem_huge_wish(void *p, bool huge);
 /* Of mem_pages() or mem_huge(): what is in these n bytes is not needed any more. The whole pages among them cost no
  * memory until they are touched again; what they hold then is undefined. */
 void mem_forget(void *p, size_t n);

@@ -14,6 +14,7 @@ struct pool_slab {
 	struct pool_slab *next, *prev; /* among the open ones */
 	uint32_t free;		       /* a bit for each block */
 	bool taken;		       /* from, since the last trim */
+	bool small;		       /* its huge page was given up for small ones */
 	bool warm;		       /* its free blocks hold memory */
 };
 static_assert(sizeof(struct pool_slab) <= FIRST && FIRST % 64 == 0 && POOL_BLOCK % 64 == 0, "what is where in a slab");
@@ -32,6 +33,13 @@ static void set_warm(struct pool *p, struct pool_slab *s, bool warm)
 {
 	p->warm_n += (uint32_t)warm - (uint32_t)s->warm;
 	s->warm = warm;
+}
+
+static void wish(struct pool_slab *s, bool huge)
+{
+	if (s->small == huge)
+		mem_huge_wish(s, huge);
+	s->small = !huge;
 }
 
 /* ---- slabs ---- */
@@ -84,6 +92,7 @@ void *pool_take(struct pool *p)
 	unsigned i = (unsigned)__builtin_ctz(s->free);
 	s->free &= ~(1u << i);
 	s->taken = true;
+	wish(s, true);
 	p->free_n--;
 	if (!s->free)
 		close_slab(p, s);
@@ -107,6 +116,7 @@ void pool_give(struct pool *p, void *block)
 
 static void cool(struct pool *p, struct pool_slab *s)
 {
+	wish(s, false);
 	for (unsigned i = 0; i < POOL_SLAB_BLOCKS; i++)
 		if (s->free & 1u << i)
 			mem_forget(block_at(s, i), POOL_BLOCK);

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/pool.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -125,6 +126,49 @@ static void a_block_that_stays_keeps_no_slab(void **state)
 	pool_release(&p);
 }
 
+/* What the kernel was told about the page that holds p: "hg" or "nh" among the flags in smaps. */
+static bool is_flagged(const void *p, const char *flag)
+{
+	char line[512];
+	unsigned long a, b, from = 0, to = 0;
+	bool found = false;
+	FILE *f = fopen("/proc/self/smaps", "r");
+	assert_non_null(f);
+	while (fgets(line, sizeof line, f)) {
+		if (sscanf(line, "%lx-%lx", &a, &b) == 2) {
+			from = a;
+			to = b;
+		}
+		if (strncmp(line, "VmFlags:", 8) == 0 && from <= (uintptr_t)p && (uintptr_t)p < to)
+			found = strstr(line, flag) != NULL;
+	}
+	fclose(f);
+	return found;
+}
+
+/* One page of a slab is enough for the kernel to make a huge one of it again. */
+static void what_was_given_back_stays_so(void **state)
+{
+	(void)state;
+	struct pool p = { 0 };
+	char *kept = pool_take(&p);
+	if (access("/sys/kernel/mm/transparent_hugepage", F_OK) != 0) {
+		pool_give(&p, kept);
+		pool_release(&p);
+		skip(); /* this kernel has no huge pages */
+	}
+	assert_true(is_flagged(kept, " hg"));
+	pool_trim(&p);
+	assert_true(is_flagged(kept, " hg"));
+	pool_trim(&p);
+	assert_true(is_flagged(kept, " nh"));
+	char *more = pool_take(&p);
+	assert_true(is_flagged(more, " hg"));
+	pool_give(&p, more);
+	pool_give(&p, kept);
+	pool_release(&p);
+}
+
 static void no_more_free_blocks_are_kept_than_wanted(void **state)
 {
 	(void)state;
@@ -183,6 +227,7 @@ int main(void)
 		cmocka_unit_test(a_free_block_is_taken_before_new_memory),
 		cmocka_unit_test(slabs_that_nobody_needs_go),
 		cmocka_unit_test(a_block_that_stays_keeps_no_slab),
+		cmocka_unit_test(what_was_given_back_stays_so),
 		cmocka_unit_test(no_more_free_blocks_are_kept_than_wanted),
 		cmocka_unit_test(random_takes_and_gives),
 		cmocka_unit_test(without_memory_there_is_none),
