@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { SLABS = 3, MANY = SLABS * POOL_SLAB_BLOCKS };
+enum { SLABS = 3, MANY = SLABS * POOL_SLAB_BLOCKS, ADDRESS = sizeof(char *) };
 
 static void take(struct pool *p, char **blocks, unsigned n)
 {
@@ -191,11 +191,11 @@ static void random_takes_and_gives(void **state)
 	for (unsigned i = 0; i < 20000; i++) {
 		if (n < MANY && random() % 2) {
 			blocks[n] = pool_take(&p);
-			memcpy(blocks[n], &blocks[n], sizeof blocks[n]);
+			memcpy(blocks[n], &blocks[n], ADDRESS);
 			n++;
 		} else if (n) {
 			unsigned which = (unsigned)random() % n;
-			assert_memory_equal(blocks[which], &blocks[which], sizeof blocks[which]);
+			assert_memory_equal(blocks[which], &blocks[which], ADDRESS);
 			pool_give(&p, blocks[which]);
 			blocks[which] = blocks[--n];
 		}
