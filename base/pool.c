@@ -35,13 +35,6 @@ static void set_warm(struct pool *p, struct pool_slab *s, bool warm)
 	s->warm = warm;
 }
 
-static void wish(struct pool_slab *s, bool huge)
-{
-	if (s->small == huge)
-		mem_huge_wish(s, huge);
-	s->small = !huge;
-}
-
 /* ---- slabs ---- */
 
 static void open_slab(struct pool *p, struct pool_slab *s)
@@ -82,6 +75,15 @@ static void drop_slab(struct pool *p, struct pool_slab *s)
 	mem_huge_free(&s);
 }
 
+/* It is needed again. From here on the kernel may make a huge page of it, all free blocks included: the next trims see
+ * to that. */
+static void warm_up(struct pool *p, struct pool_slab *s)
+{
+	mem_huge_wish(s, true);
+	s->small = false;
+	set_warm(p, s, true);
+}
+
 /* ---- blocks ---- */
 
 void *pool_take(struct pool *p)
@@ -92,8 +94,9 @@ void *pool_take(struct pool *p)
 	unsigned i = (unsigned)__builtin_ctz(s->free);
 	s->free &= ~(1u << i);
 	s->taken = true;
-	wish(s, true);
 	p->free_n--;
+	if (s->small)
+		warm_up(p, s);
 	if (!s->free)
 		close_slab(p, s);
 	ASAN_UNPOISON_MEMORY_REGION(block_at(s, i), POOL_BLOCK);
@@ -116,7 +119,8 @@ void pool_give(struct pool *p, void *block)
 
 static void cool(struct pool *p, struct pool_slab *s)
 {
-	wish(s, false);
+	mem_huge_wish(s, false);
+	s->small = true;
 	for (unsigned i = 0; i < POOL_SLAB_BLOCKS; i++)
 		if (s->free & 1u << i)
 			mem_forget(block_at(s, i), POOL_BLOCK);

@@ -164,6 +164,10 @@ static void what_was_given_back_stays_so(void **state)
 	assert_true(is_flagged(kept, " nh"));
 	char *more = pool_take(&p);
 	assert_true(is_flagged(more, " hg"));
+	pool_trim(&p);
+	pool_trim(&p); /* what was taken stays out, what is free is given up once more */
+	assert_int_equal(p.warm_n, 0);
+	assert_true(is_flagged(more, " nh"));
 	pool_give(&p, more);
 	pool_give(&p, kept);
 	pool_release(&p);
