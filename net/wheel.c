@@ -20,10 +20,10 @@ static void link_into(struct net_timer **head, struct net_timer *t)
 	*head = t;
 }
 
-/* The tick in which a timer fires: rounded up, so never early. */
+/* The tick in which a timer fires: once the due millisecond is over, see the header. */
 static uint64_t tick_of(const struct net_timer *t)
 {
-	return (t->due_ms + NET_WHEEL_TICK_MS - 1) / NET_WHEEL_TICK_MS;
+	return t->due_ms / NET_WHEEL_TICK_MS + 1;
 }
 
 static void place(struct net_wheel *w, struct net_timer *t)

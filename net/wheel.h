@@ -2,7 +2,8 @@
  *
  * Arming and cancelling cost O(1) whatever the number of timers (Varghese, Lauck: "Hashed and
  * hierarchical timing wheels", 1987). Five levels of 64 slots; a tick is 16 ms, so deadlines up to
- * 198 days are kept and fire at most one tick late, never early.
+ * 198 days are kept and fire at most one tick late, never early: only when due_ms is behind, for a clock
+ * that is cut to whole milliseconds may have been almost one further when a span was added to it.
  * No callbacks: the caller pops what is due. The node lives inside its owner, who cancels it before
  * it is freed. Time is an argument, in milliseconds of one clock that does not go back.
  */
@@ -36,7 +37,7 @@ static inline bool net_timer_armed(const struct net_timer *t)
 {
 	return t->link != NULL;
 }
-/* A timer that is due, disarmed; NULL when none is. */
+/* A timer whose due_ms is over, disarmed; NULL when none is. */
 struct net_timer *net_wheel_pop(struct net_wheel *w, uint64_t now_ms);
 /* How long a thread may sleep until the next timer can be due: 0.. ms, -1 with no timer. May be
  * shorter than the true time, never longer. */
