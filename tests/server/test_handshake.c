@@ -48,12 +48,12 @@ static void it_has_one_deadline_for_all(void **state)
 	struct rig g;
 	struct client c;
 	in_a_handshake(&c, &g);
-	rig_pass(&g, rig_session(&g), 14000);
+	rig_pass(&g, rig_session(&g), 11000);
 	assert_int_equal(g.worker.sessions_open, 1);
 	client_say(&c, "\x16\x03\x01"); /* a byte now and then does not put it off */
-	rig_pass(&g, rig_session(&g), 900);
+	rig_pass(&g, rig_session(&g), 2000);
 	assert_int_equal(g.worker.sessions_open, 1);
-	rig_pass(&g, rig_session(&g), 200);
+	rig_pass(&g, rig_session(&g), 2100);
 	assert_true(client_is_closed(&c));
 	client_close(&c);
 	assert_int_equal(stat_get(&g.worker.stats, STAT_TLS_FAILED), 1);

@@ -278,12 +278,11 @@ static void delays_before_the_greeting_have_20_seconds(void **state)
 		"  { name = \"b\"; stage = \"greet\"; when = \"stress < 1\"; do = \"wait\"; delay = \"10m\"; } );\n",
 		NULL, 0);
 	client_open(&c, &g, "192.0.2.7");
-	rig_pass(&g, rig_session(&g), 14900);
-	rig_pass(&g, rig_session(&g), 200);
+	rig_pass(&g, rig_session(&g), 15100);
 	assert_int_equal(rig_session(&g)->awaiting, AWAIT_DELAY);
-	rig_pass(&g, rig_session(&g), 4700);
+	rig_pass(&g, rig_session(&g), 3000);
 	assert_int_equal(rig_session(&g)->awaiting, AWAIT_DELAY);
-	rig_pass(&g, rig_session(&g), 400);
+	rig_pass(&g, rig_session(&g), 2000);
 	assert_int_equal(client_reply(&c), 220);
 	assert_int_equal(rig_session(&g)->tally.waited_ms, 20000);
 	client_close(&c);
