@@ -226,19 +226,12 @@ void tools_show_explain(struct ctl_json data, struct tools_out *o)
 
 /* ---- last ---- */
 
-enum { COLUMNS = 9, SCORE = 7 };
-
-static void cell(struct tools_table *t, struct slice s)
-{
-	tools_table_value(t, s.n ? s : SLICE("-"));
-}
-
 static void add_rules(struct tools_table *t, struct ctl_json rules)
 {
 	struct buf names = { 0 };
 	for (size_t i = 0; i < ctl_json_len(rules); i++)
 		(void)!buf_puts(&names, i ? SLICE(" ") : SLICE(""), ctl_json_text(ctl_json_item(rules, i), "name"));
-	cell(t, buf_slice(&names));
+	tools_table_value(t, buf_slice(&names));
 	buf_release(&names);
 }
 
@@ -247,29 +240,27 @@ static void add_last(struct tools_table *t, struct ctl_json d)
 	struct ctl_json to = ctl_json_get(d, "to");
 	struct slice first = ctl_json_text(ctl_json_item(to, 0), "address");
 	size_t n = ctl_json_len(to);
-	cell(t, ctl_json_text(d, "time"));
-	cell(t, ctl_json_text(d, "id"));
-	cell(t, ctl_json_text(d, "client"));
-	cell(t, ctl_json_text(d, "from"));
+	tools_table_value(t, ctl_json_text(d, "time"));
+	tools_table_value(t, ctl_json_text(d, "id"));
+	tools_table_value(t, ctl_json_text(d, "client"));
+	tools_table_value(t, ctl_json_text(d, "from"));
 	if (n > 1)
 		tools_table_print(t, "%zu recipients", n);
 	else
-		cell(t, first);
-	cell(t, ctl_json_text(d, "verdict"));
-	cell(t, ctl_json_text(d, "by"));
+		tools_table_value(t, first);
+	tools_table_value(t, ctl_json_text(d, "verdict"));
+	tools_table_value(t, ctl_json_text(d, "by"));
 	tools_table_print(t, "%.0f", ctl_json_double(d, "score", 0));
 	add_rules(t, ctl_json_get(d, "rules"));
 }
 
 void tools_show_last(struct ctl_json data, struct tools_out *o)
 {
-	static const char *const HEADS[COLUMNS] = { "TIME", "ID", "CLIENT", "FROM", "TO", "VERDICT", "BY", "SCORE",
-		"RULES" };
 	struct ctl_json all = ctl_json_get(data, "decisions");
 	size_t n = ctl_json_len(all);
-	struct tools_table t = { .columns = COLUMNS, .right = 1u << SCORE };
-	for (size_t i = 0; n && i < COLUMNS; i++)
-		tools_table_print(&t, "%s", HEADS[i]);
+	struct tools_table t = { 0 };
+	if (n)
+		tools_table_heads(&t, "TIME|ID|CLIENT|FROM|TO|VERDICT|BY|>SCORE|RULES");
 	for (size_t i = 0; i < n; i++)
 		add_last(&t, ctl_json_item(all, i));
 	tools_table_write(&t, "", o);

@@ -3,10 +3,6 @@
 
 #include <inttypes.h>
 
-enum { COLUMNS = 9, FIRST_NUMBER = 4 };
-static const char *const heads[COLUMNS] = { "RULE", "STATE", "DO", "STAGES", "FIRED", "OBSERVED", "DECIDED", "POINTS",
-	"CHARGED" };
-
 static void put_stages(struct tools_table *t, struct ctl_json stages)
 {
 	struct tools_out o = { 0 };
@@ -14,17 +10,16 @@ static void put_stages(struct tools_table *t, struct ctl_json stages)
 		tools_print(&o, "%s", i ? "," : "");
 		tools_print_value(&o, ctl_json_text(ctl_json_item(stages, i), NULL), TOOLS_CELL);
 	}
-	tools_table_value(t, buf_len(&o.text) ? buf_slice(&o.text) : SLICE("-"));
+	tools_table_value(t, buf_slice(&o.text));
 	t->failed |= o.failed;
 	buf_release(&o.text);
 }
 
 static void put_rule(struct tools_table *t, struct ctl_json r)
 {
-	struct slice action = ctl_json_text(r, "action");
 	tools_table_value(t, ctl_json_text(r, "name"));
 	tools_table_value(t, ctl_json_text(r, "state"));
-	tools_table_value(t, action.n ? action : SLICE("-"));
+	tools_table_value(t, ctl_json_text(r, "action"));
 	put_stages(t, ctl_json_get(r, "stages"));
 	tools_table_print(t, "%" PRId64, ctl_json_int(r, "fired", 0));
 	tools_table_print(t, "%" PRId64, ctl_json_int(r, "observed", 0));
@@ -36,10 +31,10 @@ static void put_rule(struct tools_table *t, struct ctl_json r)
 void tools_show_rules(struct ctl_json data, struct tools_out *o)
 {
 	struct ctl_json rules = ctl_json_get(data, "rules");
-	struct tools_table t = { .columns = COLUMNS, .right = ~0u << FIRST_NUMBER };
+	struct tools_table t = { 0 };
 	size_t n = ctl_json_len(rules);
-	for (size_t i = 0; n && i < COLUMNS; i++)
-		tools_table_print(&t, "%s", heads[i]);
+	if (n)
+		tools_table_heads(&t, "RULE|STATE|DO|STAGES|>FIRED|>OBSERVED|>DECIDED|>POINTS|>CHARGED");
 	for (size_t i = 0; i < n; i++)
 		put_rule(&t, ctl_json_item(rules, i));
 	tools_table_write(&t, "", o);

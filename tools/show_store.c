@@ -26,61 +26,48 @@ void tools_show_hold(struct ctl_json hold, const char *before, struct tools_out 
 
 /* ---- list ---- */
 
-enum { RECORDS = 5, HOLDS = 6, GREYS = 7, POINTS = 2 };
-
-static void cell(struct tools_table *t, struct slice s)
-{
-	tools_table_value(t, s.n ? s : SLICE("-"));
-}
-
 static void list_records(struct ctl_json entries, struct tools_out *o)
 {
-	static const char *const HEADS[RECORDS] = { "KEY", "KIND", "POINTS", "FIRST", "LAST" };
-	struct tools_table t = { .columns = RECORDS, .right = 1u << POINTS };
-	for (size_t i = 0; i < RECORDS; i++)
-		tools_table_print(&t, "%s", HEADS[i]);
+	struct tools_table t = { 0 };
+	tools_table_heads(&t, "KEY|KIND|>POINTS|FIRST|LAST");
 	for (size_t i = 0; i < ctl_json_len(entries); i++) {
 		struct ctl_json e = ctl_json_item(entries, i);
-		cell(&t, ctl_json_text(e, "key"));
-		cell(&t, ctl_json_text(e, "kind"));
+		tools_table_value(&t, ctl_json_text(e, "key"));
+		tools_table_value(&t, ctl_json_text(e, "kind"));
 		tools_table_print(&t, "%.1f", ctl_json_double(e, "points", 0));
-		cell(&t, ctl_json_text(e, "first"));
-		cell(&t, ctl_json_text(e, "last"));
+		tools_table_value(&t, ctl_json_text(e, "first"));
+		tools_table_value(&t, ctl_json_text(e, "last"));
 	}
 	tools_table_write(&t, "", o);
 }
 
 static void list_holds(struct ctl_json entries, struct tools_out *o)
 {
-	static const char *const HEADS[HOLDS] = { "KEY", "KIND", "HOLD", "UNTIL", "BY", "REASON" };
-	struct tools_table t = { .columns = HOLDS };
-	for (size_t i = 0; i < HOLDS; i++)
-		tools_table_print(&t, "%s", HEADS[i]);
+	struct tools_table t = { 0 };
+	tools_table_heads(&t, "KEY|KIND|HOLD|UNTIL|BY|REASON");
 	for (size_t i = 0; i < ctl_json_len(entries); i++) {
 		struct ctl_json e = ctl_json_item(entries, i), h = ctl_json_get(e, "hold");
-		cell(&t, ctl_json_text(e, "key"));
-		cell(&t, ctl_json_text(e, "kind"));
-		cell(&t, ctl_json_text(h, "kind"));
-		cell(&t, ctl_json_text(h, "until"));
-		cell(&t, ctl_json_text(h, "by"));
-		cell(&t, ctl_json_text(h, "reason"));
+		tools_table_value(&t, ctl_json_text(e, "key"));
+		tools_table_value(&t, ctl_json_text(e, "kind"));
+		tools_table_value(&t, ctl_json_text(h, "kind"));
+		tools_table_value(&t, ctl_json_text(h, "until"));
+		tools_table_value(&t, ctl_json_text(h, "by"));
+		tools_table_value(&t, ctl_json_text(h, "reason"));
 	}
 	tools_table_write(&t, "", o);
 }
 
 static void list_grey(struct ctl_json entries, struct tools_out *o)
 {
-	static const char *const HEADS[GREYS] = { "KEY", "KIND", "OF", "STATE", "FIRST", "LAST", "UNTIL" };
 	static const char *const CELLS[] = { "of", "state", "first", "last", "until" };
-	struct tools_table t = { .columns = GREYS };
-	for (size_t i = 0; i < GREYS; i++)
-		tools_table_print(&t, "%s", HEADS[i]);
+	struct tools_table t = { 0 };
+	tools_table_heads(&t, "KEY|KIND|OF|STATE|FIRST|LAST|UNTIL");
 	for (size_t i = 0; i < ctl_json_len(entries); i++) {
 		struct ctl_json e = ctl_json_item(entries, i), g = ctl_json_get(e, "greylist");
-		cell(&t, ctl_json_text(e, "key"));
-		cell(&t, ctl_json_text(e, "kind"));
+		tools_table_value(&t, ctl_json_text(e, "key"));
+		tools_table_value(&t, ctl_json_text(e, "kind"));
 		for (size_t k = 0; k < sizeof CELLS / sizeof CELLS[0]; k++)
-			cell(&t, ctl_json_text(g, CELLS[k]));
+			tools_table_value(&t, ctl_json_text(g, CELLS[k]));
 	}
 	tools_table_write(&t, "", o);
 }
@@ -190,38 +177,33 @@ void tools_show_allow(struct ctl_json data, struct tools_out *o)
 
 /* ---- lists, snapshot ---- */
 
-enum { LISTS = 5, ENTRIES = 1, FAULTS = 2, MEMORY = 3 };
-
 static void dns_list_row(struct tools_table *t, struct ctl_json l)
 {
 	char text[TOOLS_UNIT_TEXT];
 	double usual = ctl_json_double(l, "usual_share", -1);
 	int64_t latency = ctl_json_int(l, "latency_ms", -1);
-	cell(t, ctl_json_text(l, "name"));
-	cell(t, ctl_json_text(l, "of"));
-	cell(t, ctl_json_text(l, "state"));
-	cell(t, ctl_json_text(l, "since"));
+	tools_table_value(t, ctl_json_text(l, "name"));
+	tools_table_value(t, ctl_json_text(l, "of"));
+	tools_table_value(t, ctl_json_text(l, "state"));
+	tools_table_value(t, ctl_json_text(l, "since"));
 	tools_table_print(t, "%" PRId64, ctl_json_int(l, "asked", 0));
 	tools_table_print(t, "%" PRId64, ctl_json_int(l, "listed", 0));
 	tools_table_print(t, "%" PRId64, ctl_json_int(l, "failed", 0));
 	if (usual < 0)
-		cell(t, SLICE(""));
+		tools_table_value(t, SLICE(""));
 	else
 		tools_table_print(t, "%.0f %%", usual * 100);
 	tools_table_print(t, "%s", latency < 0 ? "" : tools_duration(latency, text));
 	tools_table_print(t, "%s", tools_duration(ctl_json_int(l, "next_test_ms", 0), text));
-	cell(t, ctl_json_text(l, "reason"));
+	tools_table_value(t, ctl_json_text(l, "reason"));
 }
 
 static void show_dns_lists(struct ctl_json lists, struct tools_out *o)
 {
-	static const char *const HEADS[] = { "DNS LIST", "OF", "STATE", "SINCE", "ASKED", "LISTED", "FAILED", "USUAL",
-		"TAKES", "NEXT TEST", "REASON" };
-	enum { COLUMNS = sizeof HEADS / sizeof *HEADS, NUMBERS = 0x3f0 };
-	struct tools_table t = { .columns = COLUMNS, .right = NUMBERS };
+	struct tools_table t = { 0 };
 	size_t n = ctl_json_len(lists);
-	for (size_t i = 0; n && i < COLUMNS; i++)
-		tools_table_print(&t, "%s", HEADS[i]);
+	if (n)
+		tools_table_heads(&t, "DNS LIST|OF|STATE|SINCE|>ASKED|>LISTED|>FAILED|>USUAL|>TAKES|>NEXT TEST|REASON");
 	for (size_t i = 0; i < n; i++)
 		dns_list_row(&t, ctl_json_item(lists, i));
 	tools_table_write(&t, "", o);
@@ -229,20 +211,19 @@ static void show_dns_lists(struct ctl_json lists, struct tools_out *o)
 
 void tools_show_lists(struct ctl_json data, struct tools_out *o)
 {
-	static const char *const HEADS[LISTS] = { "NAME", "ENTRIES", "FAULTS", "MEMORY", "FILE" };
 	struct ctl_json lists = ctl_json_get(data, "lists");
-	struct tools_table t = { .columns = LISTS, .right = 1u << ENTRIES | 1u << FAULTS | 1u << MEMORY };
+	struct tools_table t = { 0 };
 	size_t n = ctl_json_len(lists);
-	for (size_t i = 0; n && i < LISTS; i++)
-		tools_table_print(&t, "%s", HEADS[i]);
+	if (n)
+		tools_table_heads(&t, "NAME|>ENTRIES|>FAULTS|>MEMORY|FILE");
 	for (size_t i = 0; i < n; i++) {
 		char size[TOOLS_UNIT_TEXT];
 		struct ctl_json l = ctl_json_item(lists, i);
-		cell(&t, ctl_json_text(l, "name"));
+		tools_table_value(&t, ctl_json_text(l, "name"));
 		tools_table_print(&t, "%" PRId64, ctl_json_int(l, "entries", 0));
 		tools_table_print(&t, "%" PRId64, ctl_json_int(l, "faults", 0));
 		tools_table_print(&t, "%s", tools_size(ctl_json_int(l, "memory_bytes", 0), size));
-		cell(&t, ctl_json_text(l, "file"));
+		tools_table_value(&t, ctl_json_text(l, "file"));
 	}
 	tools_table_write(&t, "", o);
 	if (n == 0)

@@ -13,9 +13,25 @@ static void end_cell(struct tools_table *t)
 	t->in_row = (t->in_row + 1) % t->columns;
 }
 
+void tools_table_heads(struct tools_table *t, const char *names)
+{
+	t->columns = 1;
+	for (const char *p = names; *p; p++)
+		t->columns += *p == '|';
+	for (unsigned i = 0; i < t->columns; i++) {
+		if (*names == '>') {
+			t->right |= 1u << i;
+			names++;
+		}
+		size_t n = strcspn(names, "|");
+		tools_table_value(t, slice_of(names, n));
+		names += n + 1;
+	}
+}
+
 void tools_table_value(struct tools_table *t, struct slice s)
 {
-	t->failed |= !escape_plain(&t->text, s, TOOLS_CELL);
+	t->failed |= !escape_plain(&t->text, s.n ? s : SLICE("-"), TOOLS_CELL);
 	end_cell(t);
 }
 
@@ -77,7 +93,7 @@ void tools_table_write(struct tools_table *t, const char *indent, struct tools_o
 	for (size_t i = 0; i < n; i++)
 		if ((int)cell(t, i).n > width[i % t->columns])
 			width[i % t->columns] = (int)cell(t, i).n;
-	for (size_t i = 0; i + t->columns <= n; i += t->columns) {
+	for (size_t i = 0; i < n && i + t->columns <= n; i += t->columns) {
 		tools_print(o, "%s", indent);
 		write_row(t, i, width, o);
 	}

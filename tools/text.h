@@ -25,8 +25,8 @@ const char *tools_duration(int64_t ms, char text_r[TOOLS_UNIT_TEXT]);
 /* "512 B", "1.5 KB", "256.0 MB": powers of 1024. */
 const char *tools_size(int64_t bytes, char text_r[TOOLS_UNIT_TEXT]);
 
-/* Rows of cells, written when all widths are known. Set `columns` (1..16) first, fill row by row,
- * left to right; a row that ends early is closed with tools_table_end_row(). */
+/* Rows of cells, written when all widths are known. Name the columns first, or only set how many they are (1..16),
+ * fill row by row, left to right; a row that ends early is closed with tools_table_end_row(). */
 enum { TOOLS_COLUMNS = 16, TOOLS_CELL = 60 };
 struct tools_table {
 	unsigned columns;
@@ -37,7 +37,9 @@ struct tools_table {
 	bool failed;
 };
 
-/* A value from outside, escaped; at most TOOLS_CELL bytes of it. */
+/* A first row of names, e.g. "KEY|>POINTS": as many columns, those behind a '>' aligned to the right. */
+void tools_table_heads(struct tools_table *t, const char *names);
+/* A value from outside, escaped; at most TOOLS_CELL bytes of it. "-" where there is none. */
 void tools_table_value(struct tools_table *t, struct slice s);
 void tools_table_print(struct tools_table *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void tools_table_end_row(struct tools_table *t);

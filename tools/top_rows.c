@@ -26,18 +26,6 @@ void top_rows_release(struct top_rows *rows)
 	*rows = (struct top_rows){ 0 };
 }
 
-static void cell(struct tools_table *t, struct slice s)
-{
-	tools_table_value(t, s.n ? s : SLICE("-"));
-}
-
-static void heads(struct tools_table *t, const char *const *names, unsigned n)
-{
-	t->columns = n;
-	for (unsigned i = 0; i < n; i++)
-		tools_table_print(t, "%s", names[i]);
-}
-
 static void add_key(struct top_rows *rows, struct slice key)
 {
 	char *to = rows->keys[rows->n++];
@@ -160,16 +148,17 @@ static int heavier_first(const void *a, const void *b, void *by)
 
 static void show_talkers(const struct talkers *t, struct top_rows *rows, struct tools_table *table)
 {
+#define COUNTED "|>RECENT|>ACCEPTED|>DEFERRED|>REFUSED|>OPEN|>POINTS"
 	static const char *const HEADS[TOP_PANELS] = {
-		[TOP_PANEL_CLIENTS] = "CLIENT", [TOP_PANEL_NETS] = "NET", [TOP_PANEL_SENDERS] = "SENDER"
+		[TOP_PANEL_CLIENTS] = "CLIENT" COUNTED,
+		[TOP_PANEL_NETS] = "NET" COUNTED,
+		[TOP_PANEL_SENDERS] = "SENDER" COUNTED,
 	};
-	const char *const names[] = { HEADS[t->panel], "RECENT", "ACCEPTED", "DEFERRED", "REFUSED", "OPEN", "POINTS" };
-	heads(table, names, sizeof names / sizeof *names);
-	table->right = ~1u;
+	tools_table_heads(table, HEADS[t->panel]);
 	for (size_t i = 0; i < t->n && i < TOP_ROWS; i++) {
 		const struct talker *one = &t->each[i];
 		add_key(rows, slice_str(one->key));
-		cell(table, slice_str(one->key));
+		tools_table_value(table, slice_str(one->key));
 		tools_table_print(table, "%u", one->recent);
 		tools_table_print(table, "%u", one->accepted);
 		tools_table_print(table, "%u", one->deferred);
@@ -205,35 +194,31 @@ static bool make_talkers(enum top_panel panel, enum top_sort sort, const struct 
 
 static void make_sessions(struct ctl_json sessions, struct top_rows *rows, struct tools_table *t)
 {
-	static const char *const HEADS[] = { "CLIENT", "STATE", "AGE", "RCPT", "TLS", "HELO", "FROM", "SESSION" };
-	heads(t, HEADS, sizeof HEADS / sizeof *HEADS);
-	t->right = 1u << 2 | 1u << 3;
+	tools_table_heads(t, "CLIENT|STATE|>AGE|>RCPT|TLS|HELO|FROM|SESSION");
 	for (size_t i = 0; i < ctl_json_len(sessions) && i < TOP_ROWS; i++) {
 		struct ctl_json s = ctl_json_item(sessions, i);
 		char age[TOOLS_UNIT_TEXT];
 		add_key(rows, ctl_json_text(s, "client"));
-		cell(t, ctl_json_text(s, "client"));
-		cell(t, ctl_json_text(s, "state"));
+		tools_table_value(t, ctl_json_text(s, "client"));
+		tools_table_value(t, ctl_json_text(s, "state"));
 		tools_table_print(t, "%s", tools_duration(ctl_json_int(s, "age_ms", 0), age));
 		tools_table_print(t, "%" PRId64, ctl_json_int(s, "recipients", 0));
-		cell(t, ctl_json_text(s, "tls"));
-		cell(t, ctl_json_text(s, "helo"));
-		cell(t, ctl_json_text(s, "from"));
-		cell(t, ctl_json_text(s, "id"));
+		tools_table_value(t, ctl_json_text(s, "tls"));
+		tools_table_value(t, ctl_json_text(s, "helo"));
+		tools_table_value(t, ctl_json_text(s, "from"));
+		tools_table_value(t, ctl_json_text(s, "id"));
 	}
 }
 
 static void make_rules(struct ctl_json rules, struct top_rows *rows, struct tools_table *t)
 {
-	static const char *const HEADS[] = { "RULE", "STATE", "DO", "FIRED", "OBSERVED", "DECIDED", "CHARGED" };
-	heads(t, HEADS, sizeof HEADS / sizeof *HEADS);
-	t->right = ~0u << 3;
+	tools_table_heads(t, "RULE|STATE|DO|>FIRED|>OBSERVED|>DECIDED|>CHARGED");
 	for (size_t i = 0; i < ctl_json_len(rules) && i < TOP_ROWS; i++) {
 		struct ctl_json r = ctl_json_item(rules, i);
 		add_key(rows, slice_of(NULL, 0));
-		cell(t, ctl_json_text(r, "name"));
-		cell(t, ctl_json_text(r, "state"));
-		cell(t, ctl_json_text(r, "action"));
+		tools_table_value(t, ctl_json_text(r, "name"));
+		tools_table_value(t, ctl_json_text(r, "state"));
+		tools_table_value(t, ctl_json_text(r, "action"));
 		tools_table_print(t, "%" PRId64, ctl_json_int(r, "fired", 0));
 		tools_table_print(t, "%" PRId64, ctl_json_int(r, "observed", 0));
 		tools_table_print(t, "%" PRId64, ctl_json_int(r, "decided", 0));
@@ -243,22 +228,21 @@ static void make_rules(struct ctl_json rules, struct top_rows *rows, struct tool
 
 static void make_blocks(struct ctl_json entries, struct top_rows *rows, struct tools_table *t)
 {
-	static const char *const HEADS[] = { "KEY", "HOLD", "UNTIL", "BY", "REASON" };
-	heads(t, HEADS, sizeof HEADS / sizeof *HEADS);
+	tools_table_heads(t, "KEY|HOLD|UNTIL|BY|REASON");
 	for (size_t i = 0; i < ctl_json_len(entries) && i < TOP_ROWS; i++) {
 		struct ctl_json e = ctl_json_item(entries, i), h = ctl_json_get(e, "hold");
 		add_key(rows, ctl_json_text(e, "key"));
-		cell(t, ctl_json_text(e, "key"));
-		cell(t, ctl_json_text(h, "kind"));
-		cell(t, ctl_json_text(h, "until"));
-		cell(t, ctl_json_text(h, "by").n ? ctl_json_text(h, "by") : SLICE("administrator"));
-		cell(t, ctl_json_text(h, "reason"));
+		tools_table_value(t, ctl_json_text(e, "key"));
+		tools_table_value(t, ctl_json_text(h, "kind"));
+		tools_table_value(t, ctl_json_text(h, "until"));
+		tools_table_value(t, ctl_json_text(h, "by").n ? ctl_json_text(h, "by") : SLICE("administrator"));
+		tools_table_value(t, ctl_json_text(h, "reason"));
 	}
 }
 
 bool top_rows_make(enum top_panel panel, enum top_sort sort, const struct top_answers *a, struct top_rows *rows_r)
 {
-	struct tools_table t = { .columns = 1 };
+	struct tools_table t = { 0 };
 	bool ok = true;
 	*rows_r = (struct top_rows){ .keys = mem_zalloc(TOP_ROWS * sizeof *rows_r->keys) };
 	if (!rows_r->keys)
