@@ -86,8 +86,6 @@ static bool same(struct slice value, const char *kept, uint8_t n)
 static void clean_helo(struct smtp_policy_request *r)
 {
 	char *helo = r->room + r->at[SMTP_POLICY_HELO];
-	if (r->n[SMTP_POLICY_HELO] > SMTP_POLICY_HELO_MAX)
-		r->n[SMTP_POLICY_HELO] = SMTP_POLICY_HELO_MAX;
 	for (unsigned i = 0; i < r->n[SMTP_POLICY_HELO]; i++)
 		if (helo[i] <= ' ' || helo[i] > '~')
 			helo[i] = '?';
@@ -129,19 +127,12 @@ static bool look_at(struct smtp_policy *p)
 	return true;
 }
 
-static bool is_too_long(const struct smtp_policy *p)
-{
-	return value_of(p, SMTP_POLICY_INSTANCE).n > SMTP_POLICY_INSTANCE_MAX ||
-	       value_of(p, SMTP_POLICY_SENDER).n > SMTP_PATH_MAX ||
-	       value_of(p, SMTP_POLICY_RECIPIENT).n > SMTP_PATH_MAX;
-}
-
 /* OFFENCE, or MORE: it has been answered already, or is to be stepped through. */
 static enum smtp_event_kind begin(struct smtp_policy *p, struct smtp_event *ev_r)
 {
 	p->step = STEP_RESET;
 	p->phase = STEPPING;
-	if (p->request.bad || is_too_long(p)) {
+	if (p->request.bad) {
 		say(p, SLICE("DUNNO"));
 		ev_r->offence = SMTP_OFFENCE_SYNTAX;
 		ev_r->code = 0;

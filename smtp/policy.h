@@ -28,7 +28,7 @@
 #include "smtp/policy_request.h"
 #include "smtp/server.h"
 
-enum { SMTP_POLICY_HELO_MAX = 255, SMTP_POLICY_INSTANCE_MAX = 64, SMTP_POLICY_WORD_MAX = 512 };
+enum { SMTP_POLICY_WORD_MAX = 512 };
 
 struct smtp_policy {
 	struct buf *out;
@@ -38,7 +38,7 @@ struct smtp_policy {
 	uint16_t port;
 	bool has_client, has_mail, has_rcpt, has_data;
 	uint8_t helo_n, instance_n;
-	char helo[SMTP_POLICY_HELO_MAX], instance[SMTP_POLICY_INSTANCE_MAX];
+	char helo[SMTP_POLICY_HELO_MAX], instance[SMTP_POLICY_WORD_OF_POSTFIX];
 	/* where we are, */
 	uint8_t phase, step, level;
 	bool other_client, other_mail;

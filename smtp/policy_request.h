@@ -2,9 +2,10 @@
  *
  * Source: Postfix SMTPD_POLICY_README. Lines `name=value`, each ended by LF; an empty line ends the request. Names that
  * are not listed below are passed over; of one that comes twice the last counts; one that does not come has no value.
- * What a server before us lets through is data from its client all the same: a control byte (CR and NUL too), bytes
- * that are no UTF-8, a line without '=', too many or too long lines make the request *bad*. It is read to its end and
- * is then worth no more than "there was one".
+ * HELO, sender and recipient are the client's own words, and no word may keep us from judging who said it: bytes that
+ * are control bytes or no UTF-8 become '?', and of a word that is too long a part is kept, of an address the end with
+ * its domain. Whatever else is odd (a line without '=', a control byte in another value, too long a one) Postfix never
+ * says: the request is *bad*, read to its end, and then worth no more than "there was one".
  *
  * Fed piece by piece: whole lines are taken off the front of `in`, the rest has to come again with more behind it.
  * Memory: the struct alone (2.1 KB); values live in it until the next request begins. Thread: the connection's.
@@ -14,11 +15,16 @@
 
 #include "base/result.h"
 #include "base/slice.h"
+#include "smtp/addr.h"
 
 enum {
-	SMTP_POLICY_LINE = 2048,      /* Postfix's own line_length_limit; a longer one has no end for us: closed */
-	SMTP_POLICY_ATTRIBUTES = 100, /* Postfix 3.7 sends 30; lines of a request beyond which it is closed */
-	SMTP_POLICY_ROOM = 2048	      /* bytes of the values that are kept: two paths, a HELO, small ones */
+	SMTP_POLICY_LINE = 8192, /* four times Postfix's line_length_limit: what a client makes Postfix say fits in. A
+				  * longer one has no end for us: closed */
+	SMTP_POLICY_ATTRIBUTES = 100,	      /* Postfix 3.7 sends 30; lines of a request beyond which it is closed */
+	SMTP_POLICY_HELO_MAX = 255,	      /* of a longer one the beginning is kept */
+	SMTP_POLICY_PATH_MAX = SMTP_PATH_MAX, /* of a longer one the end */
+	SMTP_POLICY_WORD_OF_POSTFIX = 64,     /* all other values */
+	SMTP_POLICY_ROOM = 2048		      /* bytes of the values that are kept: two paths, a HELO, small ones */
 };
 
 enum smtp_policy_attr {

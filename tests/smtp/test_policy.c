@@ -2,6 +2,8 @@
 
 #include "smtp/policy.h"
 
+#include <stdio.h>
+
 /* What the core asks about in one run, and what it says: the owner below refuses whatever holds "no". */
 struct run {
 	struct smtp_policy p;
@@ -154,8 +156,8 @@ static void failures_pass(void **state)
 static void bad_requests(void **state)
 {
 	(void)state;
-	static const char *const bad[] = { "x\n\n", "=x\n\n", ASK "protocol_state=RCPT\nsender=a\x01@b\n\n",
-		ASK "protocol_state=RCPT\r\n\n", ASK "protocol_state=RCPT\nsender=\xff@b\n\n",
+	static const char *const bad[] = { "x\n\n", "=x\n\n", ASK "protocol_state=RCPT\r\n\n",
+		ASK "protocol_state=RCPT\nencryption_cipher=\xff\n\n",
 		ASK "protocol_state=RCPT\ninstance="
 		    "12345678901234567890123456789012345678901234567890123456789012345\n\n" };
 	static const char *const idle[] = { "\n", "request=other\n\n", ASK "protocol_state=NOOP\n\n",
@@ -166,6 +168,26 @@ static void bad_requests(void **state)
 		check(idle[i], "", DUNNO, SMTP_EV_MORE);
 	check(ASK "protocol_state=EHLO\nhelo_name=a b\xc3\xa4\n\n", "client 192.0.2.1 7\nehlo a?b??\n", DUNNO,
 		SMTP_EV_MORE);
+}
+
+/* It would pass unjudged, a blocked client too, if its words could make the request a bad one. */
+static void no_word_keeps_a_client_from_being_judged(void **state)
+{
+	(void)state;
+	static char text[8192], log[2048], long_one[2000];
+	memset(long_one, 'l', sizeof long_one - 1);
+	check(REQ("RCPT", "h\x01", "a\x01\r\x7f\xff\xc3\xa4@b", "\xe2\x82@d", "1"),
+		"client 192.0.2.1 7\nehlo h?\nmail a????\xc3\xa4@b 9\nrcpt ??@d\n", DUNNO, SMTP_EV_MORE);
+	snprintf(text, sizeof text, ASK "protocol_state=RCPT\nhelo_name=no%s\nsender=%s@b\nrecipient=%s@d\n\n",
+		long_one, long_one, long_one);
+	snprintf(log, sizeof log, "client 192.0.2.1 7\nehlo no%.253s\n", long_one);
+	check(text, log, NOT_YOU, SMTP_EV_MORE);
+	memcpy(strstr(text, "=no"), "=ok", 3);
+	snprintf(log, sizeof log, "client 192.0.2.1 7\nehlo ok%.253s\nmail %.510s@b 0\nrcpt %.510s@d\n", long_one,
+		long_one, long_one);
+	check(text, log, DUNNO, SMTP_EV_MORE);
+	check(REQ("RCPT", "h", "a@b", "c@d", "1\nccert_subject=\xff\x01"),
+		"client 192.0.2.1 7\nehlo h\nmail a@b 9\nrcpt c@d\n", DUNNO, SMTP_EV_MORE);
 }
 
 static void bounds(void **state)
@@ -216,6 +238,7 @@ int main(void)
 		cmocka_unit_test(refusals),
 		cmocka_unit_test(failures_pass),
 		cmocka_unit_test(bad_requests),
+		cmocka_unit_test(no_word_keeps_a_client_from_being_judged),
 		cmocka_unit_test(bounds),
 		cmocka_unit_test(forgetting),
 	};
