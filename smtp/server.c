@@ -78,6 +78,17 @@ void smtp_server_data_refused(struct smtp_server *s, bool behind)
 
 /* ---- input, phase by phase --------------------------------------------------------------------- */
 
+/* A line that cannot be run, and that announced more than commands: that must not run either, and where the bytes of a
+ * BDAT end is not known then. */
+static void beware(struct smtp_server *s, struct slice line, bool behind)
+{
+	enum smtp_verb verb = smtp_command_parse(line).verb;
+	if (verb == SMTP_VERB_BDAT)
+		smtp_server_end(s, SMTP_OFFENCE_REFUSED_DATA, SMTP_REPLY_CHUNK_LOST);
+	else if (verb == SMTP_VERB_DATA)
+		smtp_server_data_refused(s, behind);
+}
+
 /* A stray line end in a command. What follows it, up to CR LF, is not run. */
 static void stray(struct smtp_server *s, struct smtp_turn *t, bool lf, struct slice line)
 {
@@ -89,6 +100,7 @@ static void stray(struct smtp_server *s, struct smtp_turn *t, bool lf, struct sl
 		smtp_server_end(s, offence, SMTP_REPLY_STRAYS);
 	else
 		smtp_server_offend(s, t, offence, line, lf ? SMTP_REPLY_BARE_LF : SMTP_REPLY_BARE_CR);
+	beware(s, line, false);
 }
 
 static void begin_skip(struct smtp_server *s)
@@ -112,6 +124,8 @@ static void skip_line(struct smtp_server *s, struct smtp_turn *t)
 					   SMTP_REPLY_LINE_LENGTH);
 		else if (s->skip.bytes) /* the stray line end was answered; whoever sent this awaits a reply as well */
 			smtp_server_say(s, SMTP_REPLY_UNKNOWN);
+		if (s->flags & SMTP_SERVER_WARY)
+			smtp_server_data_refused(s, t->in->n > 0);
 	} else {
 		stray(s, t, result == SMTP_LINE_BARE_LF, slice_of(t->in->p, 0));
 	}
@@ -135,6 +149,7 @@ static void got_line(struct smtp_server *s, struct smtp_turn *t, struct slice li
 		smtp_server_end(s, SMTP_OFFENCE_REFUSED_DATA, SMTP_REPLY_REFUSED_DATA);
 	} else if (!clean) {
 		smtp_server_offend(s, t, SMTP_OFFENCE_CONTROL, line, SMTP_REPLY_CONTROL);
+		beware(s, line, t->in->n > 0);
 	} else if (is_pipelined_wrongly(s, &c, *t->in)) {
 		s->flags |= SMTP_SERVER_BURST_TOLD;
 		*t->in = t->before;
@@ -175,6 +190,7 @@ static void take_line(struct smtp_server *s, struct smtp_turn *t)
 		if (s->flags & SMTP_SERVER_WARY)
 			smtp_server_end(s, SMTP_OFFENCE_REFUSED_DATA, SMTP_REPLY_REFUSED_DATA);
 		s->flags |= SMTP_SERVER_TOO_LONG;
+		beware(s, line, false);
 		break;
 	}
 }
