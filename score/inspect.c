@@ -71,6 +71,12 @@ size_t score_key_format(const struct score_key *k, char text_r[SCORE_KEY_TEXT])
 	return n;
 }
 
+/* No mail has such an address or domain: ".domain" means "and below" in lists alone, brackets were copied with it. */
+static bool is_nobodys(struct slice text)
+{
+	return memchr(".<@", text.p[0], 3) || memchr(".>@", text.p[text.n - 1], 3);
+}
+
 bool score_key_parse(const struct score_store *s, struct slice text, struct score_key *key_r)
 {
 	struct ip_prefix p;
@@ -85,7 +91,7 @@ bool score_key_parse(const struct score_store *s, struct slice text, struct scor
 				: 64);
 		return true;
 	}
-	if (slice_find(text, '/') < text.n)
+	if (slice_find(text, '/') < text.n || is_nobodys(text))
 		return false;
 	enum score_key_kind kind = SCORE_KEY_AUTH_USER;
 	if (slice_find(text, '@') < text.n)

@@ -19,7 +19,8 @@ enum { SCORE_KEY_TEXT = 64 };
  * not escaped. Returns the length. */
 size_t score_key_format(const struct score_key *k, char text_r[SCORE_KEY_TEXT]);
 /* What an administrator typed, seen from its form: an address is a CLIENT, a prefix a NET, user@domain a SENDER, a name
- * with a dot a SENDER_DOMAIN, any other word an AUTH_USER. False: empty, or a prefix with host bits set. */
+ * with a dot a SENDER_DOMAIN, any other word an AUTH_USER. False: empty, a prefix with host bits set, or what no mail
+ * has: ".domain", "<user@domain>", "@domain". */
 bool score_key_parse(const struct score_store *s, struct slice text, struct score_key *key_r) MUST_USE;
 /* "client", "net", "sender", "sender.domain" ... as in rules. */
 const char *score_key_kind_name(enum score_key_kind kind);
