@@ -315,11 +315,22 @@ void relay_pool_return(struct relay *r, struct relay_link *link, uint64_t now_ms
 	net_wheel_arm(&r->wheel, &link->timer, now_ms + idle_ms);
 }
 
+/* A backend that does not greet would hold up the server's end. */
+static void close_unneeded(struct relay *r, struct relay_pool *p, uint64_t now_ms)
+{
+	relay_pool_retire(r, p, true, now_ms);
+	for (struct relay_link *link = p->links, *next; link; link = next) {
+		next = link->next;
+		if (link->state < RELAY_LINK_IDLE && !link->job)
+			relay_link_close(r, link);
+	}
+}
+
 void relay_pool_share(struct relay *r, struct relay_pool *p, uint64_t now_ms)
 {
 	struct relay_backend *b = p->backend;
 	if (r->draining && relay_group_waiting(p->group) == 0)
-		relay_pool_retire(r, p, true, now_ms);
+		close_unneeded(r, p, now_ms);
 	if (relay_group_waiting(p->group) == 0) {
 		relay_permit_hunger(b, r->worker, false);
 		while (atomic_load(&b->share[r->worker].granted) && relay_permit_take(b, r->worker, limit_of(r, p)))

@@ -377,6 +377,17 @@ static void draining(void **state)
 	rig_stop(&g);
 }
 
+/* It keeps no end of the server waiting: nobody wants anything of it. */
+static void draining_leaves_a_backend_that_does_not_greet(void **state)
+{
+	(void)state;
+	begin(FAKE_NO_XCLIENT, RULE(.on = "GREETING", .act = FAKE_SILENT));
+	assert_false(relay_is_idle(g.relay));
+	relay_drain(g.relay, clock_mono_ms());
+	assert_true(relay_is_idle(g.relay));
+	rig_stop(&g);
+}
+
 static void reload_changes_the_backend(void **state)
 {
 	(void)state;
@@ -422,6 +433,7 @@ int main(void)
 		cmocka_unit_test(cancelled_before_the_dot_is_not_delivered),
 		cmocka_unit_test(cancelled_after_the_dot_is_an_orphan),
 		cmocka_unit_test(draining),
+		cmocka_unit_test(draining_leaves_a_backend_that_does_not_greet),
 		cmocka_unit_test(reload_changes_the_backend),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
