@@ -137,7 +137,7 @@ struct smtp_server {
 			uint32_t left, size;
 		} chunk; /* of the BDAT that is taken */
 	};
-	uint32_t rcpts;     /* accepted in this transaction */
+	uint32_t rcpts;     /* accepted in this transaction; refused ones behind a MAIL that was not taken */
 	uint32_t errors, junk;
 	unsigned announced; /* SMTP_EXT_* of the last EHLO */
 	uint8_t phase, stage, question; /* private, see smtp/server_core.h */

@@ -84,6 +84,7 @@ static void take_answer(struct smtp_server *s, enum smtp_event_kind question, in
 	if (question == SMTP_EV_MAIL && taken) {
 		s->stage = SMTP_STAGE_MAIL;
 		s->rcpts = 0;
+		s->flags &= (uint16_t)~SMTP_SERVER_NO_MAIL;
 	} else if (question == SMTP_EV_RCPT && taken) {
 		s->stage = SMTP_STAGE_RCPT;
 		s->rcpts++;

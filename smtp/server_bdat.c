@@ -89,7 +89,8 @@ static void refuse_chunk(struct smtp_server *s, struct smtp_turn *t)
 	enum smtp_reply_id refusal = s->refusal;
 	if (refusal == ANSWERED)
 		drop_mail(s, t);
-	else if (refusal == SMTP_REPLY_ABSENT || refusal == SMTP_REPLY_NO_RCPT || refusal == SMTP_REPLY_NEED_RSET)
+	else if (refusal == SMTP_REPLY_ABSENT || refusal == SMTP_REPLY_NO_RCPT || refusal == SMTP_REPLY_NEED_RSET ||
+		 s->flags & SMTP_SERVER_NO_MAIL)
 		smtp_server_say(s, refusal); /* no fault of the client: it pipelined (RFC 2920 3.1) */
 	else
 		smtp_server_offend(s, t, SMTP_OFFENCE_ORDER, SLICE("BDAT"), refusal);

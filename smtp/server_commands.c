@@ -139,6 +139,8 @@ static void set_utf8(struct smtp_server *s, bool on)
 static void run_mail(struct smtp_server *s, struct smtp_turn *t, const struct smtp_command *c)
 {
 	struct slice rest;
+	s->flags |= SMTP_SERVER_NO_MAIL; /* until it is taken */
+	s->rcpts = 0;
 	/* whether MAIL says SMTPUTF8 is seen behind the path only */
 	unsigned utf8 = s->announced & SMTP_EXT_SMTPUTF8 ? SMTP_PATH_UTF8 : 0;
 	enum smtp_reply_id refusal = take_path(t, c, SLICE("FROM:"), SMTP_PATH_NULL | utf8, &rest);
@@ -300,11 +302,21 @@ static void (*const RUN[SMTP_VERBS])(struct smtp_server *, struct smtp_turn *, c
 	[SMTP_VERB_UNKNOWN] = run_unknown,
 };
 
+/* The rest of a group whose MAIL was not taken: no fault of the client, it pipelined (RFC 2920 3.1). No group has more
+ * recipients than a mail may have. */
+static bool is_of_refused_group(struct smtp_server *s)
+{
+	return s->flags & SMTP_SERVER_NO_MAIL && (s->config->recipients == 0 || s->rcpts++ < s->config->recipients);
+}
+
 /* A DATA that is not run counts as refused, whatever the reason. */
 static void refuse(struct smtp_server *s, struct smtp_turn *t, const struct smtp_command *c,
 		   enum smtp_offence offence, enum smtp_reply_id id)
 {
-	smtp_server_offend(s, t, offence, c->line, id);
+	if (is_of_refused_group(s))
+		smtp_server_say(s, id);
+	else
+		smtp_server_offend(s, t, offence, c->line, id);
 	if (c->verb == SMTP_VERB_DATA)
 		smtp_server_data_refused(s, t->in->n > 0);
 }
@@ -312,6 +324,8 @@ static void refuse(struct smtp_server *s, struct smtp_turn *t, const struct smtp
 void smtp_server_run(struct smtp_server *s, struct smtp_turn *t, const struct smtp_command *c)
 {
 	enum smtp_reply_id wrong = ORDER[s->stage][c->verb];
+	if (c->verb != SMTP_VERB_RCPT && c->verb != SMTP_VERB_DATA && c->verb != SMTP_VERB_BDAT)
+		s->flags &= (uint16_t)~SMTP_SERVER_NO_MAIL;
 	if (c->verb == SMTP_VERB_BDAT)
 		smtp_server_run_bdat(s, t, c, wrong);
 	else if (wrong != SMTP_REPLY_NONE)

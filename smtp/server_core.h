@@ -45,6 +45,7 @@ enum smtp_server_flag {
 	SMTP_SERVER_LAST_CHUNK = 128, /* of the BDAT that is taken or asked about */
 	SMTP_SERVER_CHUNKED = 256,  /* the open DATA question is BDAT */
 	SMTP_SERVER_UTF8 = 512,     /* this mail's MAIL said SMTPUTF8 */
+	SMTP_SERVER_NO_MAIL = 1024, /* the last MAIL was not taken: the rest of its pipelined group may still come */
 };
 
 /* One call of smtp_server_next(). */
