@@ -86,6 +86,13 @@ static void note_gave_up(struct session *s, const char *list)
 			list);
 }
 
+/* Has a delivery just contradicted what a list says? A mail for several would be put off for ever. */
+static bool is_doubted(struct session *s)
+{
+	struct relay_done d;
+	return relay_remembered_rcpt(s->worker->relay, rcpt_of(s), s->worker->now_ms, &d) == RELAY_DOUBTED;
+}
+
 static enum said look_in_list(struct session *s, size_t i, struct score_effort *effort)
 {
 	const struct generation *g = s->generation;
@@ -98,8 +105,8 @@ static enum said look_in_list(struct session *s, size_t i, struct score_effort *
 	case SCORE_MATCH_YES:
 		break;
 	}
-	/* where no backend is probed it is asked only when a delivery has contradicted the list */
-	return g->relay.ask_backend ? SAID_YES : SAID_BACKEND;
+	/* where no backend is probed it is asked only for who is doubted */
+	return g->relay.ask_backend && !is_doubted(s) ? SAID_YES : SAID_BACKEND;
 }
 
 /* A recipient without a domain (<postmaster>) is not one for tables. */

@@ -1,6 +1,8 @@
 """RCPT is asked of the backend before the body: passed on word for word, cached where it may be, merged, bounded."""
 import threading
 
+import pytest
+
 from harness import mails, wait
 from harness.client import Client
 
@@ -193,3 +195,23 @@ def test_recipients_by_list(guard, backend, folder):
     reply = ask(g.port, "bad@example.test")
     assert (reply.code, reply.enhanced) == (550, "5.1.1")
     assert not b.lines("RCPT")
+
+
+@pytest.mark.parametrize("behind", [[], ["backend"]])
+def test_a_delivery_that_contradicts_a_list(guard, backend, folder, behind):
+    """The list has a user whom the backend has no more: the retry hears so at RCPT, and the others get their mail."""
+    (folder / "users.list").write_text("good@example.test\nformer@example.test\n")
+    b = backend({"RCPT": lambda _, line: UNKNOWN if "<former@" in line else None})
+    g = guard(b, relay={"recipients": ["list:users", *behind]}, lists={"users": str(folder / "users.list")})
+    both = ["good@example.test", "former@example.test"]
+    with Client(g.port) as c:
+        c.ehlo()
+        assert c.mail(mails.content("first"), rcpts=both).code == 451
+    assert not b.mails
+    with Client(g.port) as c:
+        c.ehlo()
+        assert c.cmd("MAIL FROM:<a@client.test>").code == 250
+        assert [c.cmd(f"RCPT TO:<{to}>").lines[0][:3] for to in both] == ["250", "550"]
+        assert c.cmd("DATA").code == 354
+        assert c.body(mails.content("second")).code == 250
+    assert b.one_mail().recipients == both[:1]
