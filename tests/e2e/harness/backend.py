@@ -4,6 +4,7 @@ A script names stages: greeting EHLO XCLIENT XFORWARD STARTTLS MAIL RCPT DATA do
 what is done there instead of the usual answer: a reply line, bytes (sent as they are), CLOSE, SILENCE, a list of
 such steps, or a function (backend connection, line) that returns one of these; None is the usual answer.
 """
+import contextlib
 import re
 import socket
 import threading
@@ -217,9 +218,19 @@ class Backend:
             self.listener.shutdown(socket.SHUT_RDWR)
             self.listener.close()
             self.listener = None
+        wait.until(self._none_open, 10, "the end of the backend's connections")
+
+    def _none_open(self):
+        """One that was just taken when the listener closed may come into sight late."""
         for connection in list(self.open):
             connection.hang_up()
-        wait.until(lambda: not self.open, 10, "the end of the backend's connections")
+        return not self.open
+
+    def say(self, data):
+        """Unasked, on each connection that is open; one that is about to end may be among them."""
+        for connection in list(self.open):
+            with contextlib.suppress(Gone):
+                connection.send(data)
 
     def lines(self, verb):
         """Every command line with this verb, over all connections."""

@@ -1,4 +1,5 @@
 """A raw SMTP client: says exactly the bytes it is told, from any loopback address."""
+import select
 import socket
 import ssl
 import time
@@ -100,6 +101,24 @@ class Client:
         if cafile is None:
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         self.sock = context.wrap_socket(self.sock, server_hostname=name)
+
+    def begin_tls(self):
+        """Until the server's part of the handshake is here."""
+        context = ssl._create_unverified_context()
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        self.sock = context.wrap_socket(self.sock, do_handshake_on_connect=False)
+        self.sock.setblocking(False)
+        assert not self.goes_on_with_tls()
+        assert select.select([self.sock], [], [], self.timeout)[0], "no answer to the hello"
+
+    def goes_on_with_tls(self):
+        """Says what there is to say; True: that was the last of the handshake."""
+        try:
+            self.sock.do_handshake()
+        except ssl.SSLWantReadError:
+            return False
+        self.sock.settimeout(self.timeout)
+        return True
 
     def envelope(self, sender="sender@client.test", rcpts=("good@example.test",), options=""):
         """MAIL and each RCPT; the last reply."""

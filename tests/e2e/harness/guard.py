@@ -1,4 +1,5 @@
 """smtpguardd as a user starts it: a settings file, a process, a journal; and an end that is looked at closely."""
+import contextlib
 import json
 import os
 import pathlib
@@ -9,7 +10,7 @@ import struct
 import subprocess
 import time
 
-from harness import ports, settings, wait
+from harness import client, ports, settings, wait
 
 SANITIZER = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|SUMMARY: \w+Sanitizer")
 # a server that counts its lines (make coverage) writes them down at its end, in the folder of its build
@@ -192,11 +193,46 @@ class Guard:
         assert done.returncode == 0, done
         return json.loads(done.stdout)
 
+    def is_stopped(self):
+        tasks = pathlib.Path(f"/proc/{self.pid}/task").glob("*/stat")
+        return {task.read_text().rsplit(")", 1)[1].split()[0] for task in tasks} == {"T"}
+
+    @contextlib.contextmanager
+    def standing_still(self):
+        """What is done meanwhile is all there when the server looks again."""
+        self.signal(signal.SIGSTOP)
+        try:
+            wait.until(self.is_stopped, 10, "all threads to stop")
+            yield
+        finally:
+            self.signal(signal.SIGCONT)
+
+    def talked_to_early(self, source, data, tls=False):
+        """A client whose data is there before the server can have greeted it, however slow we are: with the connection,
+        or with the last bytes of the handshake."""
+        if tls:
+            one = client.Client(self.port, source, greet=False)
+            one.begin_tls()
+        with self.standing_still():
+            if not tls:
+                one = client.Client(self.port, source, greet=False)
+            elif not one.goes_on_with_tls():
+                raise AssertionError("the server's words in a handshake of TLS 1.3 come together")
+            one.send(data)
+        return one
+
+    def explained(self, *words):
+        """Waits until something is kept for what `explain` is asked; the decisions, the newest first."""
+        done = wait.until(lambda: (d := self.ctl("--json", "explain", *words)).returncode == 0 and d, 10,
+                          f"a decision of {words}")
+        return json.loads(done.stdout)["decisions"]
+
     def reload(self):
         """HUP, and waits until the server said what became of it."""
         before = len(self.messages())
         self.signal(signal.SIGHUP)
-        wait.until(lambda: any(re.search("reload", m, re.I) for m in self.messages()[before:]), 10, "the reload")
+        wait.until(lambda: any(re.search("reload: (done|.*has faults)", m) for m in self.messages()[before:]), 20,
+                   "the reload")
 
     def cpu_ms(self):
         fields = pathlib.Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
