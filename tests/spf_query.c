@@ -14,8 +14,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* RFC 7208 4.6.4: at least 20 s for all; one query: as long as a slow server's first try and second need. */
-enum { TIMEOUT_S = 20, QUERY_MS = 4000, CACHE = 1000, DNS_PORT = 53 };
+/* RFC 7208 4.6.4: at least 20 s for all; one query: so long that none is sent again while a busy machine answers it,
+ * for the tests count them. */
+enum { TIMEOUT_S = 20, QUERY_MS = 40000, CACHE = 1000, DNS_PORT = 53 };
 
 static struct dns_spf_client client = { .our_name = SLICE_INIT("localhost") };
 static struct dns_settings settings = {

@@ -14,7 +14,7 @@ NAMES = {"127.10.1.1": "p127-10-1-1.isp.example", "127.10.1.2": "x2.dsl.isp.exam
 def named(guard, backend, dns):
     def start(**settings):
         zone = {reverse(ip): {"PTR": name} for ip, name in NAMES.items()}
-        return guard(backend(), dns={"servers": [dns(zone).server], **settings}, rules=RULES)
+        return guard(backend(), dns={"servers": [dns(zone).server], "timeout": "20s", **settings}, rules=RULES)
     return start
 
 

@@ -6,10 +6,12 @@ import time
 import pytest
 from harness import dns as names, wait
 from harness.client import Client
+from harness.guard import elapsed, quickest
 from test_trace import Trace
 
-TIMEOUT = 1.0 * wait.PATIENCE
+TIMEOUT = 1.0 * wait.PATIENCE  # where it is waited for
 LONG = 3.0  # for who must be done before it is over
+PATIENT = 20.0  # where an answer comes, however busy the machine is
 CLIENT = "127.9.0.7"
 
 ZONE = {
@@ -48,7 +50,7 @@ def asked(dns):
     return dns(copy.deepcopy(ZONE))
 
 
-def start(guard, backend, dns, rules=RULES, timeout=TIMEOUT, **more):
+def start(guard, backend, dns, rules=RULES, timeout=PATIENT, **more):
     return guard(backend(), dns={"servers": [f"127.0.0.1:{dns.port}"], "timeout": f"{int(timeout * 1000)}ms"},
                  rules=rules, **more)
 
@@ -88,32 +90,38 @@ def test_silence_costs_one_timeout_a_stage_and_refuses_nobody(guard, backend, as
     refusals = tuple({"name": name, "when": when, "do": "reject"} for name, when in (
         ("spf", "not (spf == 'pass')"), ("no-rdns", "client.rdns is none"), ("mismatch", "not (client.rdns == 'ok')"),
         ("list", "not (dnsbl('bl.test') is none)"), ("mx", "not sender.mx"), ("helo", "not helo.resolves")))
-    g = start(guard, backend, asked, rules=refusals)
     asked.down = True
-    begun = time.monotonic()
-    with Client(g.port, "127.9.0.66") as c:
-        greeted = time.monotonic()
-        c.ehlo("lost.test")
-        said = time.monotonic()
-        assert c.cmd("MAIL FROM:<a@lost.test>").code == 250
-        mailed = time.monotonic()
-        assert c.cmd("RCPT TO:<user@example.test>").code == 250
-        for seconds in (greeted - begun, said - greeted, mailed - said):
-            assert TIMEOUT * 0.9 <= seconds < TIMEOUT * 1.8
-        assert time.monotonic() - mailed < TIMEOUT * 0.8
+
+    def in_time():
+        g = start(guard, backend, asked, rules=refusals, timeout=TIMEOUT)
+        begun = time.monotonic()
+        with Client(g.port, "127.9.0.66") as c:
+            greeted = time.monotonic()
+            c.ehlo("lost.test")
+            said = time.monotonic()
+            assert c.cmd("MAIL FROM:<a@lost.test>").code == 250
+            mailed = time.monotonic()
+            assert c.cmd("RCPT TO:<user@example.test>").code == 250
+            stages = (greeted - begun, said - greeted, mailed - said)
+            assert all(TIMEOUT * 0.9 <= seconds for seconds in stages), stages
+            return max(stages) < TIMEOUT * 1.8 and time.monotonic() - mailed < TIMEOUT * 0.8
+
+    wait.until(in_time, 30, "a mail that waits for one timeout a stage")
 
 
 def test_known_good_waits_for_nothing(guard, backend, asked):
-    g = start(guard, backend, asked, known_good={"messages": 1, "over": "0s"})
+    g = start(guard, backend, asked, timeout=TIMEOUT, known_good={"messages": 1, "over": "0s"})
     with Client(g.port, "127.9.0.66") as c:
         c.ehlo("mx.good.test")
         assert c.mail(b"Subject: x\r\n\r\nbody\r\n", sender="a@good.test").code == 250
     asked.down = True
-    begun = time.monotonic()
-    with Client(g.port, "127.9.0.66") as c:
-        c.ehlo("lost.test")
-        assert c.mail(b"Subject: x\r\n\r\nbody\r\n", sender="a@lost.test").code == 250
-    assert time.monotonic() - begun < TIMEOUT * 0.8
+
+    def mail():
+        with Client(g.port, "127.9.0.66") as c:
+            c.ehlo("lost.test")
+            assert c.mail(b"Subject: x\r\n\r\nbody\r\n", sender="a@lost.test").code == 250
+
+    assert quickest(mail) < TIMEOUT * 0.8
 
 
 def test_rules_below_an_ok_ask_nothing(guard, backend, asked):
@@ -125,7 +133,7 @@ def test_rules_below_an_ok_ask_nothing(guard, backend, asked):
 
 def test_equal_questions_are_asked_once(guard, backend, asked):
     asked.delay = 0.2
-    g = start(guard, backend, asked, rules=RULES[:3], timeout=20, server={"workers": 1})  # nothing is asked once more
+    g = start(guard, backend, asked, rules=RULES[:3], server={"workers": 1})  # nothing is asked once more
     clients = [Client(g.port, CLIENT, greet=False) for _ in range(20)]
     for c in clients:
         assert c.reply().code == 220
@@ -136,11 +144,11 @@ def test_equal_questions_are_asked_once(guard, backend, asked):
 def test_explain_shows_each_lookup_with_its_answer_and_time(guard, backend, asked):
     g = start(guard, backend, asked)
     fired(g)
-    shown = {x["name"]: x for x in g.ctl_json("explain", "--client", CLIENT)["decisions"][0]["lookups"]}
+    shown = {x["name"]: x for x in g.explained("--client", CLIENT)[0]["lookups"]}
     assert shown["client.name"]["answer"] == "mx.good.test"
     assert shown["dnsbl('bl.test')"]["answer"] == "127.0.0.2"
     assert shown["spf"]["answer"] == "pass by ip4:127.9.0.7 of good.test"
-    assert shown["sender.mx"]["answer"] == "yes" and shown["sender.mx"]["ms"] < 500 * wait.PATIENCE
+    assert shown["sender.mx"]["answer"] == "yes" and shown["sender.mx"]["ms"] < 10_000 * wait.PATIENCE
     text = g.ctl("explain", "--client", CLIENT).stdout
     assert "client.name: mx.good.test" in text
 
@@ -152,7 +160,7 @@ def test_a_client_that_leaves_while_it_is_looked_up(guard, backend, asked):
         Client(g.port, CLIENT, greet=False).close()
     with Client(g.port, CLIENT) as c:
         c.ehlo("mx.good.test")
-    assert g.journaled("session", 31, client=CLIENT)[-1]["rdns"] == "ok"
+    assert [s["rdns"] for s in g.journaled("session", 31, client=CLIENT) if s["port"] == c.port] == ["ok"]
 
 
 def looked_up(g, *words):
@@ -171,28 +179,36 @@ def test_a_made_up_session_is_looked_up_as_a_real_one(guard, backend, asked, cas
 
 
 def test_a_made_up_session_shows_each_lookup(guard, backend, asked):
-    asked.zone["good.test"]["do"] = names.Slow(TIMEOUT / 2)
-    g = start(guard, backend, asked)
+    asked.zone["good.test"]["do"] = names.Slow(0.5)
     words = ("--client", CLIENT, "--helo", "mx.good.test", "--from", "a@good.test", "--rcpt", "user@example.test")
-    _, shown, _ = looked_up(g, *words)
-    assert shown["client.name"]["answer"] == "mx.good.test"
-    assert shown["client.name"]["ms"] < shown["spf"]["ms"]
-    assert shown["dnsbl('bl.test')"]["answer"] == "127.0.0.2"
-    assert shown["spf"]["answer"] == "pass by ip4:127.9.0.7 of good.test"
-    assert TIMEOUT * 450 < shown["spf"]["ms"] < TIMEOUT * 1000
-    text = g.ctl("test", *words).stdout
+
+    def the_slow_one_stands_out():
+        _, shown, _ = looked_up(start(guard, backend, asked), *words)
+        assert shown["client.name"]["answer"] == "mx.good.test"
+        assert shown["dnsbl('bl.test')"]["answer"] == "127.0.0.2"
+        assert shown["spf"]["answer"] == "pass by ip4:127.9.0.7 of good.test"
+        assert 450 < shown["spf"]["ms"] < PATIENT * 1000
+        return shown["client.name"]["ms"] < 450
+
+    wait.until(the_slow_one_stands_out, 20, "a name that is looked up at once")
+    text = start(guard, backend, asked).ctl("test", *words).stdout
     assert "client.name: mx.good.test" in text and re.search(r"spf: pass by .*\([0-9]+ m?s\)", text), text
 
 
 def test_a_made_up_session_waits_one_timeout_a_stage(guard, backend, asked):
-    g = start(guard, backend, asked)
     asked.down = True
-    begun = time.monotonic()
-    _, shown, rules = looked_up(g, "--client", "127.9.0.66", "--helo", "lost.test", "--from", "a@lost.test",
-                                "--rcpt", "user@example.test")
-    assert 3 * TIMEOUT * 0.9 <= time.monotonic() - begun < 3.8 * TIMEOUT
-    assert {x["answer"] for x in shown.values()} == {"unknown: timeout", "temperror: the lookup of the record failed"}
-    assert {"rdns-unknown", "list-unknown", "mx-unknown", "spf-unknown"} <= rules
+
+    def in_time():
+        g = start(guard, backend, asked, timeout=TIMEOUT)
+        seconds, (_, shown, rules) = elapsed(lambda: looked_up(
+            g, "--client", "127.9.0.66", "--helo", "lost.test", "--from", "a@lost.test", "--rcpt", "user@example.test"))
+        assert {x["answer"] for x in shown.values()} == {"unknown: timeout",
+                                                         "temperror: the lookup of the record failed"}
+        assert {"rdns-unknown", "list-unknown", "mx-unknown", "spf-unknown"} <= rules
+        assert 3 * TIMEOUT * 0.9 <= seconds
+        return seconds < 3.8 * TIMEOUT
+
+    wait.until(in_time, 30, "an answer after one timeout a stage")
 
 
 def test_the_name_of_a_made_up_session_may_be_given(guard, backend, asked):
@@ -232,11 +248,11 @@ def test_what_greylisting_would_say(guard, backend, asked):
 
 def test_a_trace_shows_each_lookup_once_with_its_answer_and_time(guard, backend, asked):
     asked.zone["good.test"]["TXT"] = b"v=spf1 exists:\x1b[2J.test ip4:127.9.0.7 -all"
-    asked.zone["slow.test"] = {"A": CLIENT, "do": names.Slow(TIMEOUT * 2)}
-    g = start(guard, backend, asked)
+    asked.zone["slow.test"] = {"do": names.LOST}
+    g = start(guard, backend, asked, timeout=LONG * wait.PATIENCE)
     trace = Trace(g, "127.9.0.0/16")
     fired(g)
-    fired(g, "127.9.0.9", "slow.test", "a@lost.test")
+    fired(g, "127.9.0.9", "slow.test", "a@nomail.test")
     text = trace.wait_for("end by client, 1 mails") and trace.end()
     assert "\x1b" not in text
     for line in ("client.name: mx.good.test (", "dnsbl('bl.test'): 127.0.0.2 (", "spf: ", "sender.mx: yes (",
@@ -271,7 +287,7 @@ def test_a_slow_list_holds_back_only_who_needs_it(guard, backend, asked):
     for n in range(8):
         with Client(g.port, f"127.9.1.{n + 1}") as c:
             c.cmd("QUIT")
-    assert held.silent(0.01)
+    assert held.silent(0.01) or time.monotonic() - begun >= LONG
     assert held.reply().code == 220 and time.monotonic() - begun >= LONG * 0.9
     held.close()
 
@@ -290,11 +306,17 @@ def test_a_list_is_asked_about_a_name_that_must_be_looked_up_first(guard, backen
 def test_a_chain_of_lookups_stays_within_one_timeout(guard, backend, asked):
     asked.zone = {**ZONE, names.reverse(CLIENT): {"PTR": "mx.good.test", "do": names.Slow(TIMEOUT * 0.7)},
                   "mx.good.test.hosts.test": {"do": names.LOST}}
-    g = start(guard, backend, asked, rules=(
-        {"name": "host", "when": "dnsbl_domain('hosts.test', client.name) is unknown", "points": 1},))
-    begun = time.monotonic()
-    with Client(g.port, CLIENT):
-        assert TIMEOUT * 0.9 <= time.monotonic() - begun < TIMEOUT * 1.6
+    rules = ({"name": "host", "when": "dnsbl_domain('hosts.test', client.name) is unknown", "points": 1},)
+
+    def in_time():
+        g = start(guard, backend, asked, rules=rules, timeout=TIMEOUT)
+        begun = time.monotonic()
+        with Client(g.port, CLIENT):
+            seconds = time.monotonic() - begun
+            assert TIMEOUT * 0.9 <= seconds
+            return seconds < TIMEOUT * 1.6
+
+    wait.until(in_time, 20, "a greeting after one timeout")
 
 
 def test_each_recipient_has_its_own_answer(guard, backend, asked):

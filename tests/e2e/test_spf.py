@@ -64,14 +64,14 @@ def test_suite(scenario):
 
 
 def test_a_domain_s_exchangers_are_asked_at_once():
-    """Ten mail exchangers, each answered after 0.3 s, take one time, not ten."""
+    """Ten mail exchangers, each answered after 0.6 s, take one time, not ten."""
     hosts = [f"m{i}.a.test" for i in range(10)]
     zone = {"a.test": {"TXT": "v=spf1 mx -all", "MX": [(10, h) for h in hosts]}}
-    zone |= {h: {"A": f"192.0.2.{i}", "do": Slow(0.3)} for i, h in enumerate(hosts)}
+    zone |= {h: {"A": f"192.0.2.{i}", "do": Slow(0.6)} for i, h in enumerate(hosts)}
     with Dns(zone) as dns:
         start = time.monotonic()
         assert ask(dns.server, "192.0.2.9", "h.test", "u@a.test") == ["pass"]
-        assert time.monotonic() - start < 2.5
+        assert time.monotonic() - start < 5.5
         assert dns.count(kind="A") == 10
 
 
@@ -79,12 +79,12 @@ def test_silence_ends_in_temperror_when_its_time_is_over():
     with Dns({"a.test": {"TXT": "v=spf1 a:b.test -all"}, "b.test": {"do": LOST}}) as dns:
         start = time.monotonic()
         assert ask(dns.server, "192.0.2.1", "h.test", "u@a.test", "--timeout", "1")[0] == "temperror"
-        assert time.monotonic() - start < 3 * wait.PATIENCE
+        assert time.monotonic() - start < 10 * wait.PATIENCE
 
 
 def test_an_explanation_that_does_not_come_costs_the_fail_nothing():
     with Dns({"a.test": {"TXT": "v=spf1 -all exp=b.test"}, "b.test": {"do": LOST}}) as dns:
-        assert ask(dns.server, "192.0.2.1", "h.test", "u@a.test", "--timeout", "1") == ["fail"]
+        assert ask(dns.server, "192.0.2.1", "h.test", "u@a.test", "--timeout", "3") == ["fail"]
 
 
 def test_a_record_that_comes_over_tcp():
