@@ -1,4 +1,5 @@
 """Clients that half-close, vanish, never read or never stop: each gets its replies or its close, and costs nothing."""
+import contextlib
 import os
 import re
 import resource
@@ -65,11 +66,11 @@ def test_half_closed_in_a_delay(guard, backend):
 
 def test_a_noop_is_a_command(guard, backend):
     """Each whole command begins the wait anew, also those that nobody is asked about."""
-    g = guard(backend(), limits={"command_timeout": "2s"})
+    g = guard(backend(), limits={"command_timeout": "4s"})
     with Client(g.port) as c:
         c.ehlo()
-        for _ in range(8):
-            time.sleep(0.5)
+        for _ in range(6):
+            time.sleep(0.7)
             assert c.cmd("NOOP").code == 250
 
 
@@ -120,8 +121,7 @@ def test_replies_that_nobody_reads_have_a_common_cap(guard, backend):
               known_good={"messages": 1, "over": "0s", "refused_share": 0.5}, server={"drain": "1s"})
     mails.send(g.port, "friend", source="127.0.8.1")
     crowd = [never_reads(g.port, f"127.0.7.{n + 1}", b"VRFY someone\r\n", 0.3) for n in range(40)]
-    stats = g.ctl_json("stats")
-    assert 200_000 < stats["session_memory_bytes"] <= 1 << 20, stats["session_memory_bytes"]
+    wait.until(lambda: 200_000 < g.ctl_json("stats")["session_memory_bytes"] <= 1 << 20, 10, "much memory, not more")
     ended = g.journaled("session", 6, by="limit", code=421)
     assert 5 < len(ended) < 40 and "memory" in ended[0]["reply"]
     many = [f"friend{n}@example.test" for n in range(900)]
@@ -213,7 +213,8 @@ def test_a_last_word_is_heard_though_more_was_sent(guard, backend):
         with Client(g.port) as c:
             c.ehlo()
             c.cmd("MAIL FROM:<a@client.test>")
-            c.send(b"RCPT TO:<good@elsewhere.test>\r\nDATA\r\n" + mails.big(f"m{n}", 200_000))
+            with contextlib.suppress(OSError):
+                c.send(b"RCPT TO:<good@elsewhere.test>\r\nDATA\r\n" + mails.big(f"m{n}", 200_000))
             assert 421 in c.replies_at_end()
     clients = [Client(g.port) for _ in range(50)]
     stopping = threading.Thread(target=g.stop)

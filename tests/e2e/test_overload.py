@@ -8,6 +8,7 @@ from harness.guard import program, run
 
 FAST_FRIENDS = {"messages": 2, "over": "0s", "refused_share": 0.5}
 FRIEND = "127.60.0.1"
+NO_STRESS = {"stress_timeout": "5m"}  # who is silent because we are slow stays
 
 
 def befriend(g, source=FRIEND):
@@ -31,7 +32,7 @@ def refused(port, source):
 
 def test_newcomers_are_shed_before_known_good_clients(guard, backend):
     """100 places: newcomers get 95 of them, clients known good and those allowed the rest too."""
-    g = guard(backend(), limits={"sessions": 100}, known_good=FAST_FRIENDS)
+    g = guard(backend(), limits={"sessions": 100, **NO_STRESS}, known_good=FAST_FRIENDS)
     befriend(g)
     assert g.ctl("allow", "127.60.0.9", "--for", "1h").returncode == 0
     inside = fill(g, 99)
@@ -51,7 +52,7 @@ def test_newcomers_are_shed_before_known_good_clients(guard, backend):
 
 def test_a_known_good_client_gets_the_place_of_a_silent_newcomer(guard, backend):
     """All 20 places taken, the kept one by a friend: the most silent newcomer hears 421, one in a mail does not."""
-    g = guard(backend(), limits={"sessions": 20}, known_good=FAST_FRIENDS, server={"workers": 1})
+    g = guard(backend(), limits={"sessions": 20, **NO_STRESS}, known_good=FAST_FRIENDS, server={"workers": 1})
     befriend(g)
     inside = fill(g, 19)
     assert len(inside) == 19
@@ -62,7 +63,7 @@ def test_a_known_good_client_gets_the_place_of_a_silent_newcomer(guard, backend)
     inside[2].envelope()
     friends = [Client(g.port, FRIEND) for _ in range(19)]
     assert [c.greeting.code for c in friends] == [220] * 19
-    assert inside[0].replies_at_end(5) == [421]
+    assert inside[0].replies_at_end(20) == [421]
     refused(g.port, FRIEND)  # who is left is in a mail, or known good
     assert inside[2].cmd("DATA").code == 354
     assert inside[2].body(b"Subject: kept\r\n\r\nx\r\n").code == 250
@@ -115,20 +116,22 @@ def test_who_vanishes_leaves_by_a_deadline(guard, backend):
     gone = [Client(g.port, f"127.64.0.{n + 1}") for n in range(4)]
     gone[0].send(b"EHLO gone.test\r\nMAIL FROM:<a@client.test>\r\nRCPT TO:<good@example.test>\r\nDA")
     wait.until(lambda: g.ctl_json("stats")["sessions"]["now"] == 0, 20, "free places")
-    assert mails.send(g.port, "after").code == 250
     assert g.ctl_json("stats")["timeouts"] == 4
+    g.configure(limits={"sessions": 4})
+    g.reload()
+    assert mails.send(g.port, "after").code == 250
 
 
 def test_stress_shortens_waits_that_began_before_it(guard, backend):
     """Who was silent before the server filled up has to leave as well, or 18,000 silent clients would stay: also at
     workers that have nothing else to do."""
     g = guard(backend(), server={"workers": 8}, limits={
-        "sessions": 200, "command_timeout": "120s", "stress_timeout": f"{4 * wait.PATIENCE:g}s"})
+        "sessions": 200, "command_timeout": "120s", "stress_timeout": f"{5 * wait.PATIENCE:g}s"})
     early = fill(g, 10)
-    time.sleep(2)
+    time.sleep(3.5)
     late = fill(g, 180, "127.65")
     assert len(early) == 10 and len(late) == 180
-    wait.until(lambda: g.ctl_json("stats")["sessions"]["now"] <= 180, 12, "nine of ten places")
+    wait.until(lambda: g.ctl_json("stats")["sessions"]["now"] <= 180, 20, "nine of ten places")
     assert all(c.replies_at_end() == [421] for c in early)
     assert all(c.silent(0.01) for c in late), "who came last has been silent for the shortest time"
 
@@ -142,7 +145,8 @@ def with_descriptors(number):
 
 def test_descriptors_set_the_number_of_places(guard, backend):
     """Backends, files of bodies and our own are taken off first; one warning, the figure in stats; and it holds."""
-    g = guard(backend(), start=False, limits={"sessions": 1000}, relay={"connections": 20, "open_bodies": 50})
+    g = guard(backend(), start=False, limits={"sessions": 1000, **NO_STRESS},
+              relay={"connections": 20, "open_bodies": 50})
     g.start(with_descriptors(256))
     stats = g.ctl_json("stats")
     places = stats["limits"]["sessions_effective"]
