@@ -88,8 +88,7 @@ def test_known_good_and_trusted_wait_for_nothing(start):
 
 def test_who_talks_while_names_are_looked_up_is_early(start):
     g = start(EARLY, {"name": "asks", "when": "client.rdns is none", "points": 1}, refuse_at="now")
-    with Client(g.port, LOST, greet=False) as c:
-        c.send(b"EHLO bot.test\r\n")
+    with g.talked_to_early(LOST, b"EHLO bot.test\r\n") as c:
         assert c.reply().code == 421
     with Client(g.port, LOST) as c:
         assert c.greeting.code == 220
@@ -103,12 +102,11 @@ def test_early_talkers_behind_tls(start, guard, backend, folder):
                 refuse_at="now", tls={"certificates": ({"cert": cert, "key": key},)},
                 listeners=({"name": "mx", "address": [f"127.0.0.1:{g.port}"], "tls": "implicit"},))
     g.start()
-    for early in (True, False):
-        with Client(g.port, STRANGER, greet=False) as c:
-            c.handshake()
-            if early:
-                c.send(b"EHLO bot.test\r\n")
-            assert c.reply().code == (421 if early else 220)
+    with g.talked_to_early(STRANGER, b"EHLO bot.test\r\n", tls=True) as c:
+        assert c.reply().code == 421
+    with Client(g.port, STRANGER, greet=False) as c:
+        c.handshake()
+        assert c.reply().code == 220
 
 
 def test_waits_have_a_cap_over_all_sessions(start):
@@ -116,7 +114,7 @@ def test_waits_have_a_cap_over_all_sessions(start):
     waiting = [Client(g.port, STRANGER, greet=False) for _ in range(2)]
     for c in waiting:
         c.line()
-    assert greeted(g, STRANGER)[1] < 5
+    assert greeted(g, STRANGER)[1] < 9
     for c in waiting:
         c.close()
     assert g.ctl_json("stats")["waits_skipped"] >= 1

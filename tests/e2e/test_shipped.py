@@ -33,15 +33,14 @@ def test_each_rule_is_one_line_and_says_what_it_is_for():
 def test_a_stranger_waits_a_second_a_trusted_host_does_not(guard, backend):
     g = shipped(guard, backend())
     seconds, reply = elapsed(lambda: mails.send(g.port, "x", source="127.9.1.1"))
-    assert reply.code == 250 and 0.9 <= seconds < 4 * wait.PATIENCE
+    assert reply.code == 250 and 0.9 <= seconds < 8 * wait.PATIENCE
     assert mails.send(g.port, "x", source="127.200.0.1").code == 250
     assert quickest(lambda: mails.send(g.port, "x", source="127.200.0.1")) < 0.9
 
 
 def test_who_talks_first_is_deferred_and_has_it_on_its_record(guard, backend):
     g = shipped(guard, backend())
-    with Client(g.port, "127.9.2.1", greet=False) as c:
-        c.send(b"EHLO pc.example\r\n")
+    with g.talked_to_early("127.9.2.1", b"EHLO pc.example\r\n") as c:
         assert c.reply().code == 220
         c.reply()
         assert c.envelope().code == 450
@@ -51,8 +50,7 @@ def test_who_talks_first_is_deferred_and_has_it_on_its_record(guard, backend):
 
 def test_postmaster_can_be_reached_by_who_is_deferred(guard, backend):
     g = shipped(guard, backend())
-    with Client(g.port, "127.9.3.1", greet=False) as c:
-        c.send(b"EHLO pc.example\r\n")
+    with g.talked_to_early("127.9.3.1", b"EHLO pc.example\r\n") as c:
         assert c.reply().code == 220
         c.reply()
         assert c.cmd("MAIL FROM:<a@client.test>").code == 250

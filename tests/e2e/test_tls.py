@@ -310,6 +310,7 @@ def test_clear_text_gets_no_word_of_smtp(wrapped, backend):
     g = wrapped(backend(), limits={"sessions_per_client": 1})
     with Client(g.port, greet=False) as c:
         assert c.silent()
+        wait.until(lambda: g.ctl_json("sessions")["sessions"], 10, "the first in its seat")
         with Client(g.port, greet=False) as second:
             assert second.at_end() == b"", "one too many: nothing is said in the clear"
         c.send(b"EHLO x.test\r\n")
@@ -328,8 +329,7 @@ def test_early_talk_within_tls(wrapped, backend):
         assert c.reply().code == 220
         c.ehlo()
         assert c.mail().code == 250
-    with within(g.port) as c:
-        c.send(b"EHLO early.test\r\n")
+    with g.talked_to_early("127.0.0.1", b"EHLO early.test\r\n", tls=True) as c:
         assert c.reply().code == 220
         assert c.reply().code == 250
         assert c.envelope().code == 550
