@@ -86,7 +86,7 @@ struct dns_result next(void)
 struct dns_answer answer_to(enum dns_type type, const char *name)
 {
 	struct dns_answer a;
-	if (ask_as(TICKET, type, name, TIMEOUT_MS * 4, &a) == DNS_KNOWN)
+	if (ask_as(TICKET, type, name, TIMEOUT_MS * 10, &a) == DNS_KNOWN)
 		return a;
 	struct dns_result r = next();
 	struct dns_question q = question(type, name);
