@@ -65,6 +65,7 @@ def run_load(port, disturb, senders=4):
         s.start()
     try:
         disturb(lambda: sum(len(s.accepted) for s in working))
+        wait.until(lambda: all(s.accepted for s in working), 60, "a mail of each sender")
     finally:
         end.set()
         for s in working:

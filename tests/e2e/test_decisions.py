@@ -87,7 +87,7 @@ def test_who_is_turned_away_at_the_door_is_kept_once_a_minute(guard, backend):
         with Client(g.port, "127.55.0.9", greet=False) as c:
             reply = c.reply()
             first = first if n else ID.search(reply.text)[1]
-    kept = wait.until(lambda: g.ctl_json("explain", "--client", "127.55.0.9")["decisions"], 10, "the decision")
+    kept = g.explained("--client", "127.55.0.9")
     assert [(d["id"], d["by"], d["code"], d["connections"]) for d in kept] == [(first, "block", 421, 1)]
     assert "at door" in g.ctl("explain", first).stdout
     assert len(g.ctl_json("explain", "--client", "127.55.0.1")["decisions"]) == 1
@@ -147,7 +147,7 @@ def test_a_refusal_of_the_backend_passes_and_is_found(g):
     assert reply.lines == ["550 5.1.1 nobody"]
     line = g.journaled("mail")[0]
     for words in (["--client", "127.55.0.7"], ["--rcpt", "nobody@example.test"], [line["id"]]):
-        kept = wait.until(lambda: g.ctl_json("explain", *words)["decisions"], 10, "the decision")
+        kept = g.explained(*words)
         assert [(d["id"], d["by"], d["backend_reply"]) for d in kept] == [(line["id"], "backend", "5.1.1 nobody")]
 
 
@@ -208,7 +208,7 @@ def test_the_known_good_promise_is_told(guard, backend):
     assert reply.code == 450, reply
     shown = g.ctl_json("show", "127.55.0.7")["entries"][0]["known"]
     assert shown["good"] is True and shown["accepted"] == 2
-    d = wait.until(lambda: g.ctl_json("explain", "--client", "127.55.0.7")["decisions"], 10, "the decision")[0]
+    d = g.explained("--client", "127.55.0.7")[0]
     assert d["promise"] == "spam" and d["verdict"] == "deferred"
     assert "known good" in g.ctl("explain", d["id"]).stdout
     told = g.ctl_json("test", "--client", "127.55.0.7", "--from", "a@spam.test")["stages"][-1]

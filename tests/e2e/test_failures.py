@@ -134,7 +134,7 @@ def test_closing_before_the_dot_is_tried_once_more(guard, backend, stage):
     seen = []
     b = backend({stage: lambda c, line: None if seen.append(1) or len(seen) > 1 else CLOSE})
     g = guard(b)
-    wait.until(lambda: attempt(g.port).code == 250, 10, "a mail", pause=0.2)
+    wait.until(lambda: attempt(g.port).code == 250, 20, "a mail", pause=0.2)
     assert len(b.mails) >= 1 and len(b.taken) == len(b.mails)
 
 
@@ -223,10 +223,9 @@ def test_a_reply_before_it_was_asked(guard, backend):
     b = backend()
     g = guard(b)
     assert attempt(g.port).code == 250
-    for connection in list(b.open):
-        connection.send(b"250 2.0.0 for the next one\r\n")
+    b.say(b"250 2.0.0 for the next one\r\n")
     b.script["dot"] = "554 5.6.0 refused"
-    wait.until(lambda: attempt(g.port).code == 554, 5, "the true answer")
+    wait.until(lambda: attempt(g.port).code == 554, 20, "the true answer")
     assert len(b.mails) == 1
 
 
@@ -302,8 +301,8 @@ def test_421_at_rest(guard, backend):
     g = guard(b)
     for _ in range(3):
         assert attempt(g.port).code == 250
+        b.say(b"421 4.4.2 timeout\r\n")
         for connection in list(b.open):
-            connection.send(b"421 4.4.2 timeout\r\n")
             connection.hang_up()
 
 

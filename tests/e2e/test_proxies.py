@@ -123,10 +123,10 @@ def test_without_a_good_header_it_is_closed_without_a_word(behind, header):
     with Client(g.port, PROXY, greet=False) as c:
         c.send(header)
         assert c.at_end() == b""
-    assert g.ctl_json("stats")["proxy_refused"] == 1
+    wait.until(lambda: g.ctl_json("stats")["proxy_refused"] == 1, 10, "one that was refused")
     record = g.journaled("session", by="proxy")[0]
     assert record["client"] == PROXY
-    assert g.ctl_json("stats")["sessions"]["now"] == 0
+    wait.until(lambda: g.ctl_json("stats")["sessions"]["now"] == 0, 10, "no session")
     (told,) = g.ctl_json("last")["decisions"]
     assert (told["id"], told["client"], told["by"], told["connections"]) == (record["id"], PROXY, "proxy", 1)
     assert "PROXY header" in g.ctl("explain", record["id"]).stdout

@@ -74,7 +74,7 @@ def test_1_the_101st_mail_of_a_sender_waits_and_others_do_not(play):
         assert reply.code == 450 and "More than 100 mails an hour" in reply.text, reply
     assert send(g, "127.90.1.1", "quiet@client.test") == 250
     assert [send(g, "127.90.1.1", "") for _ in range(3)] == [250] * 3, "the null sender is nobody"
-    read = g.ctl_json("explain", "--client", "127.90.1.2")["decisions"][0]["rules"][0]["read"]
+    read = g.explained("--client", "127.90.1.2")[0]["rules"][0]["read"]
     assert read == [{"name": "count(messages by sender, 1h)", "value": 101.0}]
     trial = str(g.ctl_json("test", "--client", "127.90.1.3", "--from", "loud@client.test"))
     assert "sender-rate" not in trial, "100 are counted, and test does not count itself"
@@ -165,7 +165,8 @@ def test_10_a_net_waits_and_no_other(play):
     text = recipes.recipe(10).rules
     assert "198.51.100.0/24" in text
     g = play(10, change=("198.51.100.0/24", "127.90.10.0/24"))
-    Client(g.port, "127.90.10.1", greet=False).close()
+    with Client(g.port, "127.90.10.1", greet=False):
+        wait.until(lambda: g.ctl_json("stats")["waiting"] == 1, 10, "one that waits")
     left = g.journaled("session", client="127.90.10.1")[0]
     assert left["verdict"] == "quit" and left["waited_ms"] > 0, left
     assert quickest(lambda: send(g, "127.90.11.1"), 2) < 10
@@ -249,11 +250,11 @@ def test_16_a_heavy_client_is_throttled(play):
     assert heavy("127.90.16.1")[1].code == 250
     seconds, reply = heavy("127.90.16.1")
     assert reply.code == 250 and seconds > 1.5, seconds
-    assert heavy("127.90.16.2")[0] < seconds
+    assert min(heavy(f"127.90.16.{n}")[0] for n in range(2, 6)) < seconds
 
 
 def looked_up(dns, zone):
-    return {"servers": [f"127.0.0.1:{dns(zone).port}"], "timeout": f"{wait.PATIENCE:g}s"}
+    return {"servers": [f"127.0.0.1:{dns(zone).port}"], "timeout": "20s"}
 
 
 def test_17_who_has_no_name_waits_longer(play, dns):
@@ -263,7 +264,7 @@ def test_17_who_has_no_name_waits_longer(play, dns):
     assert quickest(lambda: send(g, "127.90.17.2")) < 0.9
     seconds, code = elapsed(lambda: send(g, "127.90.17.1"))
     assert seconds >= 0.9 and code == 250
-    assert "no-rdns" in str(g.ctl_json("explain", "--client", "127.90.17.1"))
+    assert "no-rdns" in str(g.explained("--client", "127.90.17.1"))
     seconds, code = elapsed(lambda: send(g, "127.90.17.3"))
     assert seconds >= 3.9 and code == 250, "ten points are not doubtful"
 
@@ -274,7 +275,7 @@ def test_18_only_the_doubtful_are_greylisted(play, dns):
     assert send(g, "127.90.18.2") == 250
     assert send(g, "127.90.18.1") == 450
     assert "127.90.18.0/24" in g.ctl("list", "--kind", "greylist").stdout
-    wait.until(lambda: send(g, "127.90.18.1") == 250, 5, "the retry")
+    wait.until(lambda: send(g, "127.90.18.1") == 250, 20, "the retry")
 
 
 def test_19_what_spf_refuses(play, dns):

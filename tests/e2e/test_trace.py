@@ -148,7 +148,7 @@ def test_auth_is_never_told(g, trace):
         c.ehlo()
         c.cmd(f"XAUTH {SECRET}")
     t.wait_for("-- end")
-    wait.until(lambda: t.text().count("-- end") == 2, 5, "both ends")
+    wait.until(lambda: t.text().count("-- end") == 2, 20, "both ends")
     text = t.end()
     assert SECRET not in text and "secret" not in text
     assert text.count("C: AUTH ***") == 2 + 1 and text.count("C: ***") >= 2 and "C: MAIL FROM:<a@b.test>" in text
