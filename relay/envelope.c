@@ -41,7 +41,7 @@ static bool needs_utf8(const struct relay_job *job)
 static bool say_mail(struct relay_link *l)
 {
 	const struct relay_mail *m = l->job->mail;
-	struct smtp_mail_options o = { .smtputf8 = l->env.utf8 };
+	struct smtp_mail_options o = { .smtputf8 = l->env.utf8, .size = l->job->size };
 	if (!is_probe(l->job)) {
 		o.size = size_of(&m->body);
 		o.eight_bit = m->body.eight_bit;

@@ -44,6 +44,7 @@ struct relay_job {
 	const struct relay_mail *mail; /* what is to be delivered, the caller's; or `own` */
 	struct relay_mail own;	       /* of a recipient question, in `memory` */
 	struct slice own_rcpt;
+	uint64_t size; /* of a recipient question: of the mail, as its client has said */
 	const struct slice *rcpts; /* to be delivered to: those of the mail that have it not yet; void without `mail` */
 	size_t rcpts_n;
 	const uint16_t *rcpts_at;    /* their places in the mail; NULL: all of them, in order */

@@ -1,10 +1,11 @@
 /* Recipient questions that are asked once for several clients. */
 #include "relay/finish.h"
 
-/* Two spellings of one address may be asked for apart; two addresses are never taken for one. */
-static bool same_rcpt(const struct relay_job *a, const struct relay_job *b)
+/* Two spellings of one address may be asked for apart; two addresses are never taken for one. Where there is room for
+ * the leader's mail there is room for a smaller one. */
+static bool answers(const struct relay_job *leader, const struct relay_job *job)
 {
-	return a->group == b->group && slice_eq(a->own_rcpt, b->own_rcpt);
+	return leader->group == job->group && leader->size >= job->size && slice_eq(leader->own_rcpt, job->own_rcpt);
 }
 
 static struct relay_job **bucket(struct relay *r, const struct relay_job *job)
@@ -15,7 +16,7 @@ static struct relay_job **bucket(struct relay *r, const struct relay_job *job)
 bool relay_merge_join(struct relay *r, struct relay_job *job)
 {
 	struct relay_job *leader = job->alone ? NULL : *bucket(r, job);
-	while (leader && !same_rcpt(leader, job))
+	while (leader && !answers(leader, job))
 		leader = leader->asking_next;
 	if (!leader)
 		return false;

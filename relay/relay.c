@@ -184,7 +184,7 @@ static enum relay_check ask(struct relay *r, struct relay_job *job, uint64_t now
 }
 
 enum relay_check relay_check_rcpt(struct relay *r, const struct relay_client *client, struct slice sender,
-	struct slice rcpt, uint64_t ticket, uint64_t now_ms, struct relay_done *answer_r)
+	uint64_t size, struct slice rcpt, uint64_t ticket, uint64_t now_ms, struct relay_done *answer_r)
 {
 	r->now_ms = now_ms;
 	*answer_r = (struct relay_done){ .question = RELAY_RCPT, .failed_rcpt = UINT16_MAX };
@@ -195,8 +195,10 @@ enum relay_check relay_check_rcpt(struct relay *r, const struct relay_client *cl
 	if (state == RELAY_KNOWN_OK || (state == RELAY_KNOWN_NOT && !r->settings->c.ask_backend))
 		return known(answer_r, ticket, 250, "2.1.5 Ok");
 	struct relay_job *job = g ? relay_job_rcpt(&r->jobs, client, sender, rcpt, ticket, now_ms) : NULL;
-	if (job)
+	if (job) {
 		job->group = g;
+		job->size = size;
+	}
 	if (job && ask(r, job, now_ms) == RELAY_ASKED)
 		return RELAY_ASKED;
 	return known(answer_r, ticket, 451, "4.3.0 Out of memory, try again later");

@@ -256,9 +256,10 @@ enum relay_check {
 };
 /* May `rcpt` (address without brackets) have mail of `sender` (empty: null sender)? Cache first, then the backend. All
  * slices are copied: the caller's memory is free at return. A recipient that a delivery has just seen refused is asked
- * for even when `ask_backend` is off. 250 with RELAY_FROM_US is said where nobody needs to be asked. */
+ * for even when `ask_backend` is off. 250 with RELAY_FROM_US is said where nobody needs to be asked.
+ * `size`: of the mail as its client has said; 0: it has not. A mailbox may be too full for this one. */
 enum relay_check relay_check_rcpt(struct relay *r, const struct relay_client *client, struct slice sender,
-	struct slice rcpt, uint64_t ticket, uint64_t now_ms, struct relay_done *answer_r) MUST_USE;
+	uint64_t size, struct slice rcpt, uint64_t ticket, uint64_t now_ms, struct relay_done *answer_r) MUST_USE;
 
 /* What is remembered of a recipient; nobody is asked. For a server that asks other sources than the backend too. */
 enum relay_remembered {

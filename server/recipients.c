@@ -56,8 +56,8 @@ static void ask_relay(struct session *s)
 	struct relay_done d;
 	char id[ID_TEXT];
 	struct relay_client client = transfer_client(s, id);
-	if (relay_check_rcpt(s->worker->relay, &client, s->mail->sender, rcpt_of(s), session_ticket(s),
-		    s->worker->now_ms, &d) == RELAY_KNOWN)
+	if (relay_check_rcpt(s->worker->relay, &client, s->mail->sender, s->mail->size_said, rcpt_of(s),
+		    session_ticket(s), s->worker->now_ms, &d) == RELAY_KNOWN)
 		recipients_answer(s, &d);
 	else
 		s->awaiting = AWAIT_BACKEND;

@@ -1,4 +1,5 @@
 """RCPT is asked of the backend before the body: passed on word for word, cached where it may be, merged, bounded."""
+import re
 import threading
 
 import pytest
@@ -195,6 +196,28 @@ def test_recipients_by_list(guard, backend, folder):
     reply = ask(g.port, "bad@example.test")
     assert (reply.code, reply.enhanced) == (550, "5.1.1")
     assert not b.lines("RCPT")
+
+
+def test_a_mailbox_that_is_too_full_for_this_mail(guard, backend):
+    """As by Dovecot's quota behind Postfix, which compares the SIZE of MAIL. What is known of it from smaller mails is
+    of no use: the retry is asked for with the size, and the others get their mail."""
+    def quota(connection, line):
+        said = next(l for l in reversed(connection.lines) if l.startswith("MAIL"))
+        size = re.search(r" SIZE=(\d+)", said if "<full@" in line else "")
+        return "552 5.2.2 Mailbox is full" if size and int(size[1]) > 5000 else None
+    b = backend({"RCPT": quota})
+    g = guard(b)
+    both, content = ["good@example.test", "full@example.test"], mails.content("large", 500)
+    with Client(g.port) as c:
+        c.ehlo()
+        assert c.mail(mails.content("small"), rcpts=both).code == 250
+        assert c.mail(content, rcpts=both).code == 451
+        assert c.cmd(f"MAIL FROM:<a@client.test> SIZE={len(content)}").code == 250
+        assert c.cmd(f"RCPT TO:<{both[0]}>").code == 250
+        assert c.cmd(f"RCPT TO:<{both[1]}>").lines == ["552 5.2.2 Mailbox is full"]
+        assert c.cmd("DATA").code == 354
+        assert c.body(content).code == 250
+    assert [m.recipients for m in b.mails] == [both, both[:1]]
 
 
 @pytest.mark.parametrize("behind", [[], ["backend"]])

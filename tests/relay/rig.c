@@ -186,8 +186,8 @@ uint64_t rig_ask(struct rig *g, const char *client, const char *rcpt, struct rel
 {
 	struct relay_client c = rig_client(client);
 	uint64_t ticket = g->next_ticket++;
-	*known_r = relay_check_rcpt(g->relay, &c, SLICE("from@a.test"), slice_str(rcpt), ticket, rig_now(g), done_r) ==
-		   RELAY_KNOWN;
+	*known_r = relay_check_rcpt(g->relay, &c, SLICE("from@a.test"), 0, slice_str(rcpt), ticket, rig_now(g),
+			   done_r) == RELAY_KNOWN;
 	return ticket;
 }
 

@@ -88,6 +88,28 @@ static void one_recipient_is_asked_once_for_many(void **state)
 	rig_stop(&g);
 }
 
+/* What is said of a mail holds for a smaller one. */
+static void a_larger_mail_is_asked_for_itself(void **state)
+{
+	(void)state;
+	static const uint64_t sizes[] = { 100, 50, 200 };
+	begin(RULE("RCPT", FAKE_SAY, "250 2.1.5 ok\r\n", 0, 20), 16);
+	rig_run(&g, 20);
+	struct relay_client c = rig_client("192.0.2.1");
+	struct relay_done d;
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(relay_check_rcpt(g.relay, &c, SLICE("a@b.test"), sizes[i], SLICE("u@example.test"), i,
+					 rig_now(&g), &d),
+			RELAY_ASKED);
+	for (int heard = 0; heard < 3;)
+		for (rig_turn(&g, 20); rig_pop(&g, &d); heard++)
+			assert_int_equal(d.code, 250);
+	assert_int_equal(fake_seen(g.fake, "SIZE=100"), 1);
+	assert_int_equal(fake_seen(g.fake, "SIZE=50"), 0);
+	assert_int_equal(fake_seen(g.fake, "SIZE=200"), 1);
+	rig_stop(&g);
+}
+
 static void an_answer_that_is_not_for_all_is_asked_by_each(void **state)
 {
 	(void)state;
@@ -181,8 +203,8 @@ static void slow_or_leaving_connections_are_replaced(void **state)
 	assert_in_range(clock_mono_ms() - start, 850, 3500);
 	assert_int_equal(g.fake->conns, 2);
 	struct relay_client c = rig_client("192.0.2.1");
-	assert_int_equal(
-		relay_check_rcpt(g.relay, &c, SLICE("leave@a.test"), SLICE("u@example.test"), 999, clock_mono_ms(), &d),
+	assert_int_equal(relay_check_rcpt(g.relay, &c, SLICE("leave@a.test"), 0, SLICE("u@example.test"), 999,
+				 clock_mono_ms(), &d),
 		RELAY_ASKED);
 	d = rig_wait(&g, 999);
 	assert_int_equal(d.code, 250);
@@ -235,6 +257,7 @@ int main(void)
 		cmocka_unit_test(known_ones_are_not_asked_again),
 		cmocka_unit_test(other_refusals_are_this_clients_alone),
 		cmocka_unit_test(one_recipient_is_asked_once_for_many),
+		cmocka_unit_test(a_larger_mail_is_asked_for_itself),
 		cmocka_unit_test(an_answer_that_is_not_for_all_is_asked_by_each),
 		cmocka_unit_test(questions_keep_to_their_share),
 		cmocka_unit_test(worn_connections_retire),

@@ -74,7 +74,7 @@ static void *work(void *arg)
 		asked[m->ticket % 1000] = clock_mono_ms();
 		struct relay_done d;
 		if (w->probes && i % 2) {
-			if (relay_check_rcpt(w->rig.relay, &m->client, m->sender, slice_str(rcpt), m->ticket,
+			if (relay_check_rcpt(w->rig.relay, &m->client, m->sender, 0, slice_str(rcpt), m->ticket,
 				    clock_mono_ms(), &d) != RELAY_ASKED)
 				abort();
 		} else if (!relay_deliver(w->rig.relay, m, clock_mono_ms())) {
