@@ -3,12 +3,13 @@
 #include "base/mem.h"
 #include "smtp/header.h"
 
-struct mail *mail_new(uint64_t id, uint32_t number, uint64_t now_ms, struct rope_stock *stock)
+struct mail *mail_new(uint64_t id, uint32_t number, uint32_t rcpts, uint64_t now_ms, struct rope_stock *stock)
 {
 	struct mail *m = mem_zalloc(sizeof *m);
 	if (!m)
 		return NULL;
-	m->arena.limit = MAIL_ARENA_MAX;
+	size_t room = (size_t)rcpts * MAIL_ARENA_EACH;
+	m->arena.limit = room > MAIL_ARENA_MIN ? room : MAIL_ARENA_MIN;
 	m->id = id;
 	m->number = number;
 	m->started_ms = now_ms;

@@ -15,8 +15,9 @@
 #include "smtp/auth_filter.h"
 #include "smtp/hops.h"
 
-/* Envelope memory of one mail: 1,000 recipients of 500 bytes fit twice. */
-enum { MAIL_ARENA_MAX = 1024 * 1024 };
+/* Envelope memory of one mail: 1,000 recipients of 500 bytes fit twice. Where a mail may have more of them, so much for
+ * each: of limits.recipients, which is told to clients, none is refused for lack of room. limits.memory bounds them all. */
+enum { MAIL_ARENA_MIN = 1024 * 1024, MAIL_ARENA_EACH = 1024 };
 
 /* QUIT: the client gave it up in good order (QUIT, RSET); LOST: it just vanished. */
 enum mail_verdict { MAIL_QUIT, MAIL_LOST, MAIL_REFUSED, MAIL_DEFERRED, MAIL_ACCEPTED };
@@ -86,8 +87,8 @@ struct mail {
 	struct relay_save *kept; /* what takes that back; before: what makes the same mail wait; NULL: nothing does */
 };
 
-/* `stock`: of the worker's memory for bodies. NULL: no memory. */
-struct mail *mail_new(uint64_t id, uint32_t number, uint64_t now_ms, struct rope_stock *stock) MUST_USE;
+/* `rcpts`: as many as it may have; `stock`: of the worker's memory for bodies. NULL: no memory. */
+struct mail *mail_new(uint64_t id, uint32_t number, uint32_t rcpts, uint64_t now_ms, struct rope_stock *stock) MUST_USE;
 void mail_free(struct mail **m, struct spool_room *room);
 /* Gives back envelope and body. */
 void mail_forget(struct mail *m, struct spool_room *room);

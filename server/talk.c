@@ -194,7 +194,8 @@ static void on_mail(struct session *s, const struct smtp_event *ev)
 	s->asked = ASKED_MAIL;
 	if (!s->policy && too_late_for_mail(s))
 		return;
-	s->mail = mail_new(id_next(&w->ids), ++s->tally.mails, w->now_ms, &w->stock);
+	uint32_t rcpts = s->generation->settings->limits.recipients;
+	s->mail = mail_new(id_next(&w->ids), ++s->tally.mails, rcpts, w->now_ms, &w->stock);
 	if (!s->mail || !mail_set_sender(s->mail, ev->path.addr, &ev->params)) {
 		mail_free(&s->mail, &w->app->spool);
 		talk_answer(s, 421, SLICE("4.3.0 Out of memory, try again later"));
