@@ -16,7 +16,7 @@
 #include "smtp/hops.h"
 
 /* Envelope memory of one mail: 1,000 recipients of 500 bytes fit twice. Where a mail may have more of them, so much for
- * each: of limits.recipients, which is told to clients, none is refused for lack of room. limits.memory bounds them all. */
+ * each: of limits.recipients, which is told to clients, none is refused for lack of room. limits.memory bounds all. */
 enum { MAIL_ARENA_MIN = 1024 * 1024, MAIL_ARENA_EACH = 1024 };
 
 /* QUIT: the client gave it up in good order (QUIT, RSET); LOST: it just vanished. */
