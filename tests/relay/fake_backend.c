@@ -11,8 +11,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-struct conn {
+enum doing { WORKS, READS, RESTS };
+
+struct fake_conn {
 	struct fake *f;
+	_Atomic enum doing doing; /* reads: it does not work unless its descriptor is readable */
 	int fd, n;
 	char buf[8192];
 	size_t len;
@@ -22,13 +25,13 @@ struct conn {
 	bool crowd; /* one too many */
 };
 
-static void say(struct conn *c, const char *text)
+static void say(struct fake_conn *c, const char *text)
 {
 	if (send(c->fd, text, strlen(text), MSG_NOSIGNAL) < 0)
 		c->gone = true;
 }
 
-static void note(struct conn *c, const char *line)
+static void note(struct fake_conn *c, const char *line)
 {
 	struct fake *f = c->f;
 	pthread_mutex_lock(&f->lock);
@@ -42,7 +45,7 @@ static bool matches(const char *line, const char *on)
 	return on[0] == '*' ? strstr(line, on + 1) != NULL : strncmp(line, on, strlen(on)) == 0;
 }
 
-static bool ruled(struct conn *c, const char *line)
+static bool ruled(struct fake_conn *c, const char *line)
 {
 	struct fake *f = c->f;
 	struct fake_rule rule = { 0 };
@@ -58,8 +61,13 @@ static bool ruled(struct conn *c, const char *line)
 	pthread_mutex_unlock(&f->lock);
 	if (!rule.on)
 		return false;
-	if (rule.delay_ms)
+	atomic_store(&c->doing, RESTS);
+	if (rule.delay_ms > 0)
 		usleep((useconds_t)rule.delay_ms * 1000);
+	while (rule.delay_ms == FAKE_HELD && !atomic_load(&f->let_go) && !atomic_load(&f->stop))
+		usleep(500);
+	if (rule.act != FAKE_STALL)
+		atomic_store(&c->doing, WORKS);
 	if (rule.act == FAKE_SAY || rule.act == FAKE_SAY_AND_CLOSE)
 		say(c, rule.say);
 	if (rule.act == FAKE_FLOOD)
@@ -72,7 +80,7 @@ static bool ruled(struct conn *c, const char *line)
 	return true;
 }
 
-static void ehlo(struct conn *c)
+static void ehlo(struct fake_conn *c)
 {
 	char text[512], limits[64] = "";
 	const char *x = "";
@@ -90,7 +98,7 @@ static void ehlo(struct conn *c)
 	say(c, text);
 }
 
-static void command(struct conn *c, const char *line)
+static void command(struct fake_conn *c, const char *line)
 {
 	note(c, line);
 	if (ruled(c, line))
@@ -142,7 +150,7 @@ static void command(struct conn *c, const char *line)
 	}
 }
 
-static void keep_mail(struct conn *c)
+static void keep_mail(struct fake_conn *c)
 {
 	pthread_mutex_lock(&c->f->lock);
 	c->mail.conn = c->n;
@@ -152,7 +160,7 @@ static void keep_mail(struct conn *c)
 }
 
 /* Each recipient is taken, or its rule says what it gets. */
-static void answer_each(struct conn *c)
+static void answer_each(struct fake_conn *c)
 {
 	char all[sizeof c->mail.rcpts], line[80];
 	snprintf(all, sizeof all, "%s", c->mail.rcpts);
@@ -166,7 +174,7 @@ static void answer_each(struct conn *c)
 	}
 }
 
-static void body_line(struct conn *c, const char *line, size_t n)
+static void body_line(struct fake_conn *c, const char *line, size_t n)
 {
 	if (n == 1 && line[0] == '.') {
 		c->body = c->mail_open = false;
@@ -191,7 +199,7 @@ static void body_line(struct conn *c, const char *line, size_t n)
 	c->mail.size += n + 2;
 }
 
-static void lines(struct conn *c)
+static void lines(struct fake_conn *c)
 {
 	char *end;
 	size_t at = 0;
@@ -207,20 +215,28 @@ static void lines(struct conn *c)
 	c->len -= at;
 }
 
+/* More input; 0 or less: there is none any more. */
+static ssize_t take(struct fake_conn *c)
+{
+	struct pollfd p = { .fd = c->fd, .events = POLLIN };
+	atomic_store(&c->doing, READS);
+	while (!atomic_load(&c->f->stop) && poll(&p, 1, 20) == 0)
+		;
+	atomic_store(&c->doing, WORKS);
+	ssize_t n = atomic_load(&c->f->stop) ? 0 : recv(c->fd, c->buf + c->len, sizeof c->buf - c->len, 0);
+	c->len += n > 0 ? (size_t)n : 0;
+	return n;
+}
+
 /* Without a good header it hangs up. */
-static void take_header(struct conn *c)
+static void take_header(struct fake_conn *c)
 {
 	struct net_proxy p;
 	char line[200], src[IP_TEXT], dst[IP_TEXT];
 	size_t used;
 	enum net_proxy_result got = NET_PROXY_MORE;
-	while (got == NET_PROXY_MORE) {
-		ssize_t n = recv(c->fd, c->buf + c->len, sizeof c->buf - c->len, 0);
-		if (n <= 0)
-			break;
-		c->len += (size_t)n;
+	while (got == NET_PROXY_MORE && take(c) > 0)
 		got = net_proxy_parse(slice_of(c->buf, c->len), &used, &p);
-	}
 	c->gone = got != NET_PROXY_OK;
 	if (c->gone)
 		return;
@@ -237,7 +253,7 @@ static void take_header(struct conn *c)
 
 static void *serve(void *arg)
 {
-	struct conn *c = arg;
+	struct fake_conn *c = arg;
 	struct fake *f = c->f;
 	if (f->proxy)
 		take_header(c);
@@ -249,19 +265,11 @@ static void *serve(void *arg)
 	} else if (!ruled(c, "GREETING")) {
 		say(c, "220 fake ESMTP\r\n");
 	}
-	while (!c->gone && !atomic_load(&f->stop)) {
-		struct pollfd p = { .fd = c->fd, .events = POLLIN };
-		if (poll(&p, 1, 20) == 0)
-			continue;
-		ssize_t n = recv(c->fd, c->buf + c->len, sizeof c->buf - c->len, 0);
-		if (n <= 0)
-			break;
-		c->len += (size_t)n;
+	while (!c->gone && take(c) > 0)
 		lines(c);
-	}
 	pthread_mutex_lock(&f->lock);
 	f->open--;
-	f->fds[c->n % 256] = -1;
+	f->at[c->n % 256] = NULL;
 	close(c->fd);
 	pthread_mutex_unlock(&f->lock);
 	free(c);
@@ -276,14 +284,14 @@ static void *accepting(void *arg)
 		pthread_mutex_lock(&f->lock);
 		struct pollfd p = { .fd = f->fd, .events = POLLIN };
 		int fd = f->fd >= 0 && poll(&p, 1, 0) == 1 ? accept(f->fd, NULL, NULL) : -1;
-		struct conn *c = fd >= 0 ? calloc(1, sizeof *c) : NULL;
+		struct fake_conn *c = fd >= 0 ? calloc(1, sizeof *c) : NULL; /* it works */
 		if (c) {
 			int one = 1;
 			setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 			c->f = f;
 			c->fd = fd;
 			c->n = ++f->conns;
-			f->fds[c->n % 256] = fd;
+			f->at[c->n % 256] = c;
 			if (++f->open > f->most_open)
 				f->most_open = f->open;
 			c->crowd = f->max_open && f->open > f->max_open;
@@ -322,8 +330,6 @@ struct fake *fake_start(enum fake_xclient xclient, const struct fake_rule *rules
 	f->xclient = xclient;
 	if (n)
 		memcpy(f->rules, rules, n * sizeof *rules);
-	for (int i = 0; i < 256; i++)
-		f->fds[i] = -1;
 	pthread_mutex_init(&f->lock, NULL);
 	f->fd = listening(&f->port);
 	pthread_create(&f->thread, NULL, accepting, f);
@@ -346,9 +352,31 @@ void fake_drop_all(struct fake *f)
 {
 	pthread_mutex_lock(&f->lock);
 	for (int i = 0; i < 256; i++)
-		if (f->fds[i] >= 0)
-			shutdown(f->fds[i], SHUT_RDWR);
+		if (f->at[i])
+			shutdown(f->at[i]->fd, SHUT_RDWR);
 	pthread_mutex_unlock(&f->lock);
+}
+
+void fake_let_go(struct fake *f)
+{
+	atomic_store(&f->let_go, true);
+}
+
+static bool is_readable(int fd)
+{
+	return poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, 0) == 1;
+}
+
+bool fake_is_quiet(struct fake *f)
+{
+	pthread_mutex_lock(&f->lock);
+	bool quiet = !is_readable(f->fd);
+	for (int i = 0; i < 256 && quiet; i++) {
+		enum doing doing = f->at[i] ? atomic_load(&f->at[i]->doing) : RESTS;
+		quiet = doing == RESTS || (doing == READS && !is_readable(f->at[i]->fd));
+	}
+	pthread_mutex_unlock(&f->lock);
+	return quiet;
 }
 
 void fake_down(struct fake *f, bool down)

@@ -14,6 +14,7 @@
 #include <pthread.h>
 
 enum fake_act { FAKE_SAY, FAKE_SAY_AND_CLOSE, FAKE_CLOSE, FAKE_SILENT, FAKE_STALL, FAKE_FLOOD };
+enum { FAKE_HELD = -1 }; /* a delay until fake_let_go() */
 enum fake_xclient { FAKE_NO_XCLIENT, FAKE_XCLIENT_ANY, FAKE_XCLIENT_ONCE, FAKE_XCLIENT_LIES, FAKE_XCLIENT_NO_ADDR };
 
 struct fake_rule {
@@ -49,9 +50,9 @@ struct fake {
 	size_t log_n;
 	struct fake_mail mails[256];
 	int mails_n;
-	int fds[256];
+	struct fake_conn *at[256]; /* those that are open, by their number */
 	atomic_int conns, open, most_open; /* written under lock, read freely */
-	atomic_bool stop;
+	atomic_bool stop, let_go;
 	atomic_int threads;
 };
 
@@ -62,6 +63,10 @@ struct fake *fake_start(enum fake_xclient xclient, const struct fake_rule *rules
 void fake_stop(struct fake *f);
 /* Ends all connections that are open, from the server's side. */
 void fake_drop_all(struct fake *f);
+/* Ends all that is FAKE_HELD, and all that would be. */
+void fake_let_go(struct fake *f);
+/* It has read all that was sent to it and said all that it says to that by itself, or waits for a delay's end. */
+bool fake_is_quiet(struct fake *f);
 /* Stops listening, or listens again on the same port. */
 void fake_down(struct fake *f, bool down);
 /* How often the text is in the log. */

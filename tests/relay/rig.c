@@ -97,7 +97,7 @@ void rig_run(struct rig *g, int ms)
 {
 	int want = (ms < QUIET_MS ? ms : QUIET_MS) / TURN_MS, quiet = 0;
 	for (uint64_t end = clock_mono_ms() + (uint64_t)ms, now; (now = clock_mono_ms()) < end + BUSY_MS;) {
-		if (now >= end && quiet >= want)
+		if (now >= end && quiet >= want && (!g->fake || fake_is_quiet(g->fake)) && !rig_turn(g, 0))
 			break;
 		quiet = rig_turn(g, TURN_MS) ? 0 : quiet + 1;
 	}

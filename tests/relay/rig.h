@@ -36,7 +36,8 @@ struct slice rig_text(const struct relay_done *d);
 void rig_assert_each_once(const struct rig *g);
 /* Of an answer: its code, and how its text begins. */
 void rig_assert_starts(const struct relay_done *d, unsigned code, const char *want);
-/* So long at least; longer while something goes on, as where others have the processor: up to 5 s more. */
+/* So long at least; longer while we or the backend have something to do, as where others have the processor: up to 5 s
+ * more. */
 void rig_run(struct rig *g, int ms);
 
 /* What the relay takes for the time, and letting that pass. */

@@ -329,13 +329,14 @@ static void refused_recipient_with_354_gets_no_body(void **state)
 static void cancelled_before_the_dot_is_not_delivered(void **state)
 {
 	(void)state;
-	begin(FAKE_NO_XCLIENT, RULE("DATA", FAKE_SAY, "354 go\r\n", 1, 100));
+	begin(FAKE_NO_XCLIENT, RULE("DATA", FAKE_SAY, "354 go\r\n", 1, FAKE_HELD));
 	struct relay_mail *m = rig_mail(&g, "192.0.2.1", "a@b.test", "u@example.test", "x\r\n");
 	assert_true(relay_deliver(g.relay, m, clock_mono_ms()));
 	rig_run(&g, 50);
 	relay_cancel(g.relay, m->ticket, clock_mono_ms());
 	memset(m, 0xee, sizeof *m);
-	rig_run(&g, 150);
+	fake_let_go(g.fake);
+	rig_run(&g, 50);
 	struct relay_done d;
 	assert_false(rig_pop(&g, &d));
 	assert_int_equal(fake_mails(g.fake), 0);
@@ -347,13 +348,14 @@ static void cancelled_before_the_dot_is_not_delivered(void **state)
 static void cancelled_after_the_dot_is_an_orphan(void **state)
 {
 	(void)state;
-	begin(FAKE_NO_XCLIENT, RULE(".", FAKE_SAY, "250 2.0.0 taken\r\n", 1, 100));
+	begin(FAKE_NO_XCLIENT, RULE(".", FAKE_SAY, "250 2.0.0 taken\r\n", 1, FAKE_HELD));
 	struct relay_mail *m = rig_mail(&g, "192.0.2.1", "a@b.test", "u@example.test", "x\r\n");
 	uint64_t ticket = m->ticket;
 	assert_true(relay_deliver(g.relay, m, clock_mono_ms()));
 	rig_run(&g, 50);
 	relay_cancel(g.relay, ticket, clock_mono_ms());
 	memset(m, 0xee, sizeof *m);
+	fake_let_go(g.fake);
 	struct relay_done d = rig_wait(&g, ticket);
 	assert_true(d.orphan);
 	rig_assert_starts(&d, 250, "2.0.0 taken");
@@ -364,11 +366,12 @@ static void cancelled_after_the_dot_is_an_orphan(void **state)
 static void draining(void **state)
 {
 	(void)state;
-	begin(FAKE_NO_XCLIENT, RULE(".", FAKE_SAY, "250 2.0.0 taken\r\n", 1, 50));
+	begin(FAKE_NO_XCLIENT, RULE(".", FAKE_SAY, "250 2.0.0 taken\r\n", 1, FAKE_HELD));
 	struct relay_mail *m = rig_mail(&g, "192.0.2.1", "a@b.test", "u@example.test", "x\r\n");
 	assert_true(relay_deliver(g.relay, m, clock_mono_ms()));
 	relay_drain(g.relay, clock_mono_ms());
 	assert_false(relay_is_idle(g.relay));
+	fake_let_go(g.fake);
 	struct relay_done d = rig_wait(&g, m->ticket);
 	assert_int_equal(d.code, 250);
 	rig_run(&g, 50);

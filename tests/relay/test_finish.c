@@ -56,11 +56,12 @@ static void a_forsaken_question_is_not_asked_again(void **state)
 		begin(ENDS[i].x, 4);
 		assert_int_equal(rig_check(&g, "192.0.2.1", "before@example.test").code, 250);
 		int before = fake_seen(g.fake, ENDS[i].said);
-		fake_set_rule(g.fake, 0, RULE(ENDS[i].said, ENDS[i].act, ENDS[i].reply, 1, 100));
+		fake_set_rule(g.fake, 0, RULE(ENDS[i].said, ENDS[i].act, ENDS[i].reply, 1, FAKE_HELD));
 		uint64_t ticket = ask("192.0.2.2");
 		await_seen(ENDS[i].said, before + 1);
 		relay_cancel(g.relay, ticket, rig_now(&g));
-		rig_run(&g, 250);
+		fake_let_go(g.fake);
+		rig_run(&g, 50);
 		struct relay_done d;
 		assert_false(rig_pop(&g, &d));
 		assert_int_equal(fake_seen(g.fake, ENDS[i].said), before + 1);
@@ -77,10 +78,11 @@ static void while_others_wait_for_it_it_is_once(void **state)
 		begin(ENDS[i].x, 4);
 		assert_int_equal(rig_check(&g, "192.0.2.1", "before@example.test").code, 250);
 		int before = fake_seen(g.fake, ENDS[i].said);
-		fake_set_rule(g.fake, 0, RULE(ENDS[i].said, ENDS[i].act, ENDS[i].reply, 1, 100));
+		fake_set_rule(g.fake, 0, RULE(ENDS[i].said, ENDS[i].act, ENDS[i].reply, 1, FAKE_HELD));
 		uint64_t ticket = ask("192.0.2.2"), second = ask("192.0.2.3"), third = ask("192.0.2.4");
 		await_seen(ENDS[i].said, before + 1);
 		relay_cancel(g.relay, ticket, rig_now(&g));
+		fake_let_go(g.fake);
 		struct relay_done d;
 		for (int heard = 0; heard < 2; rig_turn(&g, 20))
 			for (; rig_pop(&g, &d); heard++) {
@@ -99,11 +101,13 @@ static void more_stale_connections_than_cost_nothing(void **state)
 	(void)state;
 	for (int lost = 4; lost <= 5; lost++) {
 		begin(FAKE_NO_XCLIENT, 4);
-		fake_set_rule(g.fake, 0, RULE("DATA", FAKE_SAY, "450 4.0.0 later\r\n", 4, 100));
+		fake_set_rule(g.fake, 0, RULE("DATA", FAKE_SAY, "450 4.0.0 later\r\n", 4, FAKE_HELD));
 		for (int i = 0; i < 4; i++) {
 			struct relay_mail *m = rig_mail(&g, "192.0.2.1", "a@b.test", "u@example.test", "x\r\n");
 			assert_true(relay_deliver(g.relay, m, rig_now(&g)));
 		}
+		await_seen("DATA", 4);
+		fake_let_go(g.fake);
 		struct relay_done d;
 		for (int heard = 0; heard < 4; rig_turn(&g, 20))
 			for (; rig_pop(&g, &d); heard++)
@@ -174,12 +178,13 @@ static void no_memory_to_ask_for_oneself(void **state)
 	int out = 0;
 	for (long n = 0; n < 4; n++) {
 		begin(FAKE_NO_XCLIENT, 16);
-		fake_set_rule(g.fake, 0, RULE("RCPT", FAKE_SAY, "554 5.7.1 not you\r\n", 1, 60));
+		fake_set_rule(g.fake, 0, RULE("RCPT", FAKE_SAY, "554 5.7.1 not you\r\n", 1, FAKE_HELD));
 		ask("192.0.2.1");
 		ask("192.0.2.2");
 		ask("192.0.2.3");
 		await_seen("RCPT", 1);
 		mem_fail_after(n);
+		fake_let_go(g.fake);
 		int refused = 0, without = 0;
 		struct relay_done d;
 		for (int heard = 0; heard < 3; rig_turn(&g, 20))

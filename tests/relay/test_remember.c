@@ -146,7 +146,7 @@ static void a_reply_that_nobody_heard(void **state)
 {
 	(void)state;
 	for (int lmtp = 0; lmtp < 2; lmtp++) {
-		begin(lmtp, RULE(lmtp ? ".<a" : ".", FAKE_SAY, "250 2.0.0 taken\r\n", 1, 100));
+		begin(lmtp, RULE(lmtp ? ".<a" : ".", FAKE_SAY, "250 2.0.0 taken\r\n", 1, FAKE_HELD));
 		struct relay_mail *m = rig_mail(&g, "192.0.2.1", "from@a.test", THREE, "Subject: x\r\n\r\nlost\r\n");
 		struct relay_mail again = *m;
 		again.ticket += 1000000;
@@ -155,6 +155,7 @@ static void a_reply_that_nobody_heard(void **state)
 		rig_run(&g, 50);
 		relay_cancel(g.relay, ticket, clock_mono_ms());
 		memset(m, 0xee, sizeof *m);
+		fake_let_go(g.fake);
 		assert_true(rig_wait(&g, ticket).orphan);
 		restart();
 		assert_true(relay_deliver(g.relay, &again, clock_mono_ms()));
@@ -319,13 +320,14 @@ static struct relay_mail *the_same(const struct relay_mail *m)
 static void the_retry_waits_for_the_first(void **state)
 {
 	(void)state;
-	struct relay_mail *m = begin_slow(RULE(".", FAKE_SAY, "250 2.0.0 taken\r\n", 1, 400));
+	struct relay_mail *m = begin_slow(RULE(".", FAKE_SAY, "250 2.0.0 taken\r\n", 1, FAKE_HELD));
 	struct relay_mail *impatient = the_same(m), *patient = the_same(m);
 	relay_cancel(g.relay, m->ticket, clock_mono_ms());
 	assert_true(relay_deliver(g.relay, impatient, clock_mono_ms()));
 	assert_true(relay_deliver(g.relay, patient, clock_mono_ms()));
 	rig_run(&g, 100);
 	relay_cancel(g.relay, impatient->ticket, clock_mono_ms()); /* nothing was sent of it: nothing is popped */
+	fake_let_go(g.fake);
 	assert_true(rig_wait(&g, m->ticket).orphan);
 	struct relay_done d = rig_wait(&g, patient->ticket);
 	assert_int_equal(d.code, 250);
@@ -338,11 +340,12 @@ static void the_retry_waits_for_the_first(void **state)
 static void a_doubt_that_comes_to_nothing(void **state)
 {
 	(void)state;
-	struct relay_mail *m = begin_slow(RULE(".", FAKE_SAY, "250 2.0.0 taken\r\n", 1, 200));
+	struct relay_mail *m = begin_slow(RULE(".", FAKE_SAY, "250 2.0.0 taken\r\n", 1, FAKE_HELD));
 	struct relay_mail *again = the_same(m);
 	struct relay_save *doubt = relay_reply_doubted(g.relay, m);
 	relay_expect(g.relay, again);
 	assert_true(relay_deliver(g.relay, again, clock_mono_ms()));
+	fake_let_go(g.fake);
 	assert_int_equal(rig_wait(&g, m->ticket).code, 250);
 	rig_run(&g, 200);
 	assert_int_equal(fake_seen(g.fake, "MAIL"), 1);

@@ -14,7 +14,7 @@
 
 static struct rig g;
 #define FULL(delay_ms) RULE(".<b", FAKE_SAY, "452 4.2.2 full\r\n", 1, delay_ms)
-#define SLOW_TAKEN RULE(".", FAKE_SAY, "250 2.0.0 taken\r\n", 1, 100)
+#define SLOW_TAKEN RULE(".", FAKE_SAY, "250 2.0.0 taken\r\n", 1, FAKE_HELD)
 static const char THREE[] = "a@example.test,b@example.test,c@example.test";
 
 static void begin(bool lmtp, struct fake_rule rule)
@@ -166,7 +166,7 @@ static void a_body_that_is_gone_is_not_remembered(void **state)
 	(void)state;
 	for (int lmtp = 0; lmtp < 2; lmtp++) {
 		FILE *f = tmpfile();
-		begin(lmtp, lmtp ? FULL(100) : SLOW_TAKEN);
+		begin(lmtp, lmtp ? FULL(FAKE_HELD) : SLOW_TAKEN);
 		struct relay_mail *m = mail_in_file(f);
 		relay_expect(g.relay, m);
 		send_off(m);
@@ -174,6 +174,7 @@ static void a_body_that_is_gone_is_not_remembered(void **state)
 		assert_int_equal(ftruncate(fileno(f), 7), 0);
 		assert_null(relay_reply_doubted(g.relay, m));
 		memory_log_begin();
+		fake_let_go(g.fake);
 		struct relay_done d = rig_wait(&g, m->ticket);
 		memory_log_end();
 		assert_int_equal(d.code, lmtp ? 451 : 250);
@@ -189,7 +190,7 @@ static void a_body_that_is_gone_is_not_remembered(void **state)
 /* What its end is remembered with was taken before its dot: it needs no memory any more. */
 static void one_that_nobody_heard(bool lmtp, bool memory)
 {
-	begin(lmtp, lmtp ? FULL(100) : SLOW_TAKEN);
+	begin(lmtp, lmtp ? FULL(FAKE_HELD) : SLOW_TAKEN);
 	struct relay_mail *m = mail(), again = *m;
 	send_off(m);
 	await_dots(1);
@@ -200,6 +201,7 @@ static void one_that_nobody_heard(bool lmtp, bool memory)
 	uint64_t ticket = m->ticket;
 	memset(m, 0xee, sizeof *m);
 	memory_log_begin();
+	fake_let_go(g.fake);
 	struct relay_done d = rig_wait(&g, ticket);
 	memory_log_end();
 	assert_true(d.orphan);
@@ -231,7 +233,7 @@ static void so_it_is_without_memory(void **state)
 static void a_lost_reply_without_memory(void **state)
 {
 	(void)state;
-	begin(false, SLOW_TAKEN);
+	begin(false, NO_RULE);
 	struct relay_mail *m = mail();
 	assert_int_equal(deliver(m).code, 250);
 	struct relay_save *undo = relay_save_new(1);
@@ -251,7 +253,7 @@ static void a_lost_reply_without_memory(void **state)
 /* relay.remember = 0: the client may get it twice, and is told so where that can be told. */
 static void where_nothing_is_remembered(bool lmtp)
 {
-	struct fake_rule rule = lmtp ? FULL(100) : SLOW_TAKEN;
+	struct fake_rule rule = lmtp ? FULL(FAKE_HELD) : SLOW_TAKEN;
 	struct fake *f = fake_start(FAKE_NO_XCLIENT, &rule, 1);
 	f->lmtp = lmtp;
 	rig_init(&g, f);
@@ -264,6 +266,7 @@ static void where_nothing_is_remembered(bool lmtp)
 	assert_null(relay_reply_doubted(g.relay, m));
 	memory_log_begin();
 	relay_cancel(g.relay, m->ticket, rig_now(&g));
+	fake_let_go(g.fake);
 	struct relay_done d = rig_wait(&g, m->ticket);
 	memory_log_end();
 	assert_true(d.orphan);
@@ -348,6 +351,7 @@ static void a_note_stands_until_its_reply_is_out(void **state)
 		send_off(m[i]);
 	await_dots(2);
 	assert_int_equal(notes("LOST"), 1);
+	fake_let_go(g.fake);
 	struct relay_backend_info info = { 0 };
 	for (uint64_t end = clock_mono_ms() + 5000; info.delivered < 2 && clock_mono_ms() < end;) {
 		rig_turn(&g, 5);
@@ -381,6 +385,7 @@ static void a_second_try_has_one_note(void **state)
 	assert_int_equal(disk_work(), 1);
 	assert_int_equal(notes("AGAIN"), 1);
 	assert_int_equal(notes(NULL), 1);
+	fake_let_go(g.fake);
 	struct relay_done d = rig_wait(&g, m->ticket);
 	assert_int_equal(d.code, 250);
 	assert_false(d.doubtful);

@@ -66,7 +66,7 @@ static const char MAIL[] = "Subject: x\r\n\r\nslow\r\n";
 /* The backend has the first whole and answers later. */
 static struct attempt begin(const char *answer)
 {
-	struct fake_rule rule = { ".", FAKE_SAY, answer, 1, 300 };
+	struct fake_rule rule = { ".", FAKE_SAY, answer, 1, FAKE_HELD };
 	rig_init(&g, fake_start(FAKE_NO_XCLIENT, &rule, 1));
 	rig_start(&g);
 	struct attempt first = deliver(MAIL);
@@ -83,6 +83,7 @@ static void the_retry_looks_itself(void **state)
 	struct attempt again = deliver(MAIL);
 	rig_run(&g, 50);
 	assert_int_equal(fake_seen(g.fake, "MAIL"), 1);
+	fake_let_go(g.fake);
 	let_go(&first);
 	struct relay_done d = rig_wait(&g, again.mail->ticket);
 	assert_true(d.code == 250 && d.cached);
@@ -97,6 +98,7 @@ static void what_was_refused_goes_on(void **state)
 	struct attempt first = begin("451 4.3.0 not now\r\n");
 	leave(&first);
 	struct attempt again = deliver(MAIL);
+	fake_let_go(g.fake);
 	assert_int_equal(rig_wait(&g, first.mail->ticket).code, 451);
 	rig_run(&g, 50);
 	assert_int_equal(fake_seen(g.fake, "MAIL"), 1);
@@ -150,6 +152,7 @@ static void nobody_else_waits(void **state)
 	assert_int_equal(rig_wait(&g, other.mail->ticket).code, 250);
 	assert_int_equal(rig_wait(&g, longer.mail->ticket).code, 250);
 	assert_int_equal(fake_seen(g.fake, "MAIL"), 4);
+	fake_let_go(g.fake);
 	assert_int_equal(rig_wait(&g, first.mail->ticket).code, 250);
 	be_done(&first);
 	be_done(&twin);
