@@ -143,14 +143,14 @@ static void silence_ends_at_the_timeout(void **state)
 {
 	(void)state;
 	struct worker w;
-	struct rcpt_source *s = source(100, 1);
+	struct rcpt_source *s = source(1000, 1); /* a timely answer comes in less, on any machine */
 	worker_open(&w);
 	uint64_t began = clock_mono_ms();
 	assert_true(rcpt_desk_ask(w.desk, s, SLICE("silent@x.test"), 1, began));
 	assert_true(rcpt_desk_ask(w.desk, s, SLICE("y@x.test"), 2, began));
 	for (int i = 0; i < 2; i++)
 		assert_int_equal(next(&w).answer, RCPT_FAILED); /* the second has waited for the first as long */
-	assert_true(clock_mono_ms() - began < 5000);
+	assert_true(clock_mono_ms() - began < 10000);
 	assert_true(rcpt_desk_ask(w.desk, s, SLICE("y@x.test"), 3, clock_mono_ms()));
 	struct rcpt_done d = next(&w);
 	assert_int_equal(d.ticket, 3);
