@@ -43,6 +43,7 @@ void again_leave(struct session *s)
 	clients_leave(w->app->clients, &s->peer.ip);
 	stat_sub(&w->stats, STAT_SESSIONS_OPEN, 1);
 	mem_free(&s->helo);
+	mem_free(&s->why);
 	arrive_forget_via(s);
 }
 

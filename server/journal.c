@@ -160,6 +160,14 @@ static void put_proof(struct record *r, const struct session *s)
 	put_hidden(r, "identity", lookup_identity(s->lookups));
 }
 
+/* Of a client that left before its refusal: the rule that held it. */
+static struct slice held_by(const struct session *s, const struct score_verdict *v)
+{
+	if (v->now.action != SCORE_DEFER && v->now.action != SCORE_REJECT)
+		return SLICE("");
+	return slice_str(score_rule_name(s->generation->rules, (unsigned)v->now.rule));
+}
+
 static void write_mail(struct session *s)
 {
 	struct worker *w = s->worker;
@@ -167,6 +175,8 @@ static void write_mail(struct session *s)
 	struct record *r = &w->record;
 	struct score_verdict v;
 	judge_sum_up(s, &v);
+	if (m->outcome.verdict == MAIL_QUIT && m->taken == 0)
+		m->outcome.by = held_by(s, &v);
 	record_begin(r, w->wall_ms, "mail");
 	put_id(r, "id", m->id);
 	put_id(r, "session", s->id);
@@ -223,9 +233,10 @@ static void settle(struct session *s)
 		t->verdict = t->code / 100 == 5 ? MAIL_REFUSED : MAIL_DEFERRED;
 	if (t->code || t->mails)
 		return;
-	judge_sum_up(s, &v); /* a client that left before its refusal: by the rule that held it */
-	if (v.now.action == SCORE_DEFER || v.now.action == SCORE_REJECT)
-		t->by = slice_str(score_rule_name(s->generation->rules, (unsigned)v.now.rule));
+	judge_sum_up(s, &v);
+	struct slice by = held_by(s, &v);
+	if (by.n)
+		t->by = by;
 }
 
 void journal_session(struct session *s)

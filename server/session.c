@@ -64,6 +64,13 @@ void session_free(struct session *s)
 	mem_free(&s);
 }
 
+void session_keep_why(struct session *s, struct slice reply)
+{
+	mem_free(&s->why);
+	s->why = mem_strndup(reply.p, reply.n);
+	s->tally.why = slice_of(s->why, s->why ? reply.n : 0);
+}
+
 void session_close(struct session *s)
 {
 	struct worker *w = s->worker;
@@ -88,6 +95,7 @@ void session_close(struct session *s)
 	buf_release(&s->in);
 	held_release(s);
 	mem_free(&s->helo);
+	mem_free(&s->why);
 	arrive_forget_via(s);
 	mem_free(&s->policy);
 	clients_leave(w->app->clients, &s->peer.ip);

@@ -87,7 +87,7 @@ struct tally {
 	uint32_t mails, offences, refused, waited_ms, dns_ms;
 	enum mail_verdict verdict; /* the best of its mails */
 	uint16_t code;		   /* of the reply that ended the session; 0: the client left by QUIT or just left */
-	struct slice by, why, offence; /* static text or a rule's name; the first offence */
+	struct slice by, why, offence; /* static text, a rule's name, session_keep_why()'s; the first offence */
 };
 
 struct session {
@@ -122,6 +122,7 @@ struct session {
 	uint64_t heard_ms; /* the client's last whole command or part of a body, or our answer to it */
 	char *helo;	   /* owned; NULL: not said */
 	size_t helo_n;
+	char *why; /* owned: the words behind tally.why, where those are not static; NULL: none */
 	struct standing standing;
 	struct throttle throttle;
 	struct pace pace;

@@ -12,6 +12,19 @@ static void proceed(struct session *s)
 		talk_steps[s->asked].go_on(s);
 }
 
+/* What the records tell of it: of a client without a mail the session's alone. */
+static void note_refusal(struct session *s, const struct refusal *r)
+{
+	if (s->policy) {
+		policy_note_refusal(s, r);
+		return;
+	}
+	if (s->ending)
+		s->tally.by = r->by;
+	if (!s->mail)
+		session_keep_why(s, r->text);
+}
+
 static void judge(struct session *s)
 {
 	const struct step *at = &talk_steps[s->asked];
@@ -21,8 +34,7 @@ static void judge(struct session *s)
 		proceed(s);
 		return;
 	case JUDGED_REFUSED:
-		if (s->policy)
-			policy_note_refusal(s, &r);
+		note_refusal(s, &r);
 		at->refuse(s, &r);
 		return;
 	case JUDGED_WAIT:

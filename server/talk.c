@@ -104,6 +104,7 @@ void talk_greet(struct session *s)
 
 static void greet_back(struct session *s)
 {
+	s->tally.why = SLICE(""); /* an earlier name was refused, this one is not */
 	offer_extensions(s);
 	talk_answer(s, 250, s->generation->hostname);
 }
@@ -418,7 +419,8 @@ void talk_event(struct session *s, enum smtp_event_kind kind, const struct smtp_
 		return;
 	case SMTP_EV_QUIT:
 		s->said_quit = true;
-		s->tally.by = SLICE("client");
+		if (!s->tally.code) /* else it was refused, by whom is known */
+			s->tally.by = SLICE("client");
 		return;
 	case SMTP_EV_MORE:
 	case SMTP_EV_WAIT:

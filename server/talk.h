@@ -46,6 +46,8 @@ struct session *session_new(struct worker *w, int fd, const struct peer *peer) M
 void session_pump(struct session *s);
 /* Ends the session with a reply that nobody asked for (421) and journals why. */
 void session_end(struct session *s, const char *by, struct slice text);
+/* For the session's records: the reply that refused it. */
+void session_keep_why(struct session *s, struct slice reply);
 /* Closes now, with what has been written already. */
 void session_close(struct session *s);
 

@@ -72,12 +72,41 @@ def test_now_rejects_at_helo_and_at_mail(guard, backend):
     with Client(g.port) as c:
         assert c.cmd("EHLO bad.test").code == 550
         assert c.cmd("QUIT").code == 221
-    assert g.journaled("session", verdict="refused", by="name")
+    assert "rule name" in g.journaled("session", verdict="refused", by="name")[0]["reply"]
     with Client(g.port) as c:
         c.ehlo()
         assert c.cmd("MAIL FROM:<bad@client.test>").code == 450
         assert c.cmd("RCPT TO:<good@example.test>").code == 503
         assert c.mail(b"x\r\n").code == 250
+
+
+def test_who_refused_a_client_without_a_mail_is_told(guard, backend):
+    """By its QUIT a client does not become the one who refused it."""
+    g = guard(backend(), refuse_at="now", rules=(
+        rule("door", "client.ip == 127.0.0.2", "reject"),
+        {"name": "gate", "when": "helo == 'bad.test'", "do": "block", "hold": "1h"},
+        {"name": "desk", "when": "sender == 'bad@client.test'", "do": "block", "hold": "1h"}))
+    with Client(g.port, "127.0.0.2") as c:
+        assert c.greeting.code == 554 and c.cmd("QUIT").code == 221
+    with Client(g.port, "127.0.0.3") as c:
+        assert c.cmd("EHLO bad.test").code == 421 and not c.at_end()
+    with Client(g.port, "127.0.0.4") as c:
+        assert c.cmd("EHLO good.test").code == 250 and c.cmd("MAIL FROM:<bad@client.test>").code == 421
+    for client, by, code, verdict in (("127.0.0.2", "door", 554, "refused"), ("127.0.0.3", "gate", 421, "deferred")):
+        line = g.journaled("session", client=client)[0]
+        told = g.ctl_json("explain", "--client", client)["decisions"][0]
+        for one in (line, told):
+            assert (one["by"], one["code"], one["verdict"]) == (by, code, verdict) and f"rule {by}" in one["reply"], one
+    assert g.journaled("session", client="127.0.0.4", by="desk", code=421)
+
+
+def test_a_client_that_leaves_a_mail_before_its_held_refusal(guard, backend):
+    g = guard(backend(), rules=(rule("from", "sender == 'bad@client.test'", "reject"),))
+    with Client(g.port) as c:
+        c.ehlo()
+        assert c.cmd("MAIL FROM:<bad@client.test>").code == 250 and c.cmd("RSET").code == 250
+        assert c.envelope().code == 250 and c.cmd("QUIT").code == 221
+    assert [(m["verdict"], m["by"]) for m in g.journaled("mail", 2)] == [("quit", "from"), ("quit", "client")]
 
 
 def test_a_client_that_leaves_before_its_held_refusal(guard, backend):
