@@ -267,6 +267,8 @@ void relay_envelope_reply(struct relay *r, struct relay_link *l, const struct sm
 		on_mail(l, reply);
 	else if (reply->to == SMTP_TO_RCPT)
 		on_rcpt(r, l, reply);
+	else if (reply->to == SMTP_TO_RSET && !relay_is_2xx(reply->code))
+		l->retire = true; /* the question's transaction may still be open: the next MAIL would be one too many */
 	if (!say(l))
 		relay_link_unsayable(r, l, now_ms);
 	else if (smtp_client_due(&l->client) == 0)

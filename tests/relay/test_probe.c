@@ -212,6 +212,18 @@ static void slow_or_leaving_connections_are_replaced(void **state)
 	rig_stop(&g);
 }
 
+/* The transaction of the question may be open still. */
+static void a_connection_whose_rset_is_refused_gets_no_mail(void **state)
+{
+	(void)state;
+	begin(RULE("RSET", FAKE_SAY, "500 5.5.2 what is that?\r\n", 1, 0), 4);
+	assert_int_equal(rig_check(&g, "192.0.2.1", "u@example.test").code, 250);
+	assert_int_equal(rig_deliver(&g, "192.0.2.1", "u@example.test").code, 250);
+	assert_int_equal(fake_seen(g.fake, "1:RSET"), 1);
+	assert_int_equal(fake_seen(g.fake, "1:DATA"), 0);
+	rig_stop(&g);
+}
+
 static void mails_come_through_beside_a_harvester(void **state)
 {
 	(void)state;
@@ -262,6 +274,7 @@ int main(void)
 		cmocka_unit_test(questions_keep_to_their_share),
 		cmocka_unit_test(worn_connections_retire),
 		cmocka_unit_test(slow_or_leaving_connections_are_replaced),
+		cmocka_unit_test(a_connection_whose_rset_is_refused_gets_no_mail),
 		cmocka_unit_test(mails_come_through_beside_a_harvester),
 		cmocka_unit_test(what_may_be_announced),
 	};
