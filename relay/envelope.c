@@ -268,7 +268,7 @@ void relay_envelope_reply(struct relay *r, struct relay_link *l, const struct sm
 	else if (reply->to == SMTP_TO_RCPT)
 		on_rcpt(r, l, reply);
 	else if (reply->to == SMTP_TO_RSET && !relay_is_2xx(reply->code))
-		l->retire = true; /* the question's transaction may still be open: the next MAIL would be one too many */
+		l->retire = true; /* its transaction may be open still: the next MAIL would be one too many */
 	if (!say(l))
 		relay_link_unsayable(r, l, now_ms);
 	else if (smtp_client_due(&l->client) == 0)
