@@ -48,8 +48,9 @@ static inline bool net_conn_is_open(const struct net_conn *c)
 /* Notes what the loop reported; call it first for every event. */
 void net_conn_events(struct net_conn *c, unsigned events);
 
-/* NET_OK with 1..cap bytes in *n_r, or NET_AGAIN, NET_EOF, NET_FAILED. When !c->readable it answers
- * NET_AGAIN without a system call. */
+/* NET_OK with 1..cap bytes in *n_r, or NET_AGAIN, NET_EOF, NET_FAILED. NET_OK with none: much of what came in TLS was
+ * no data, and more is here; who has others to serve asks for a reminder. When !c->readable it answers NET_AGAIN
+ * without a system call. */
 enum net_result net_conn_read(struct net_conn *c, char *p, size_t cap, size_t *n_r) MUST_USE;
 /* Sends what is in `out`: NET_OK all gone (memory is kept up to 4 KB, else given back), NET_AGAIN some is
  * left and the loop will report NET_WRITE, NET_FAILED. */

@@ -18,6 +18,10 @@ static const char CIPHERS[] = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GC
 			      "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:"
 			      "DHE-RSA-AES128-GCM-SHA256:DHE-RSA-AES256-GCM-SHA384:DHE-RSA-CHACHA20-POLY1305";
 
+/* Bytes off the wire for one read. A whole record is among them, so data comes on; of records without any (key updates:
+ * a peer may send nothing else) so many cost some milliseconds, then others get their turn. */
+enum { WIRE_A_READ = 32 * 1024 };
+
 struct net_tls_ctx {
 	atomic_uint refs;
 	BIO_METHOD *wire; /* between OpenSSL and the socket */
@@ -30,6 +34,7 @@ struct net_tls {
 	struct net_conn *conn;
 	struct net_tls_ctx *ctx;
 	bool broken; /* nothing more may be said in it */
+	size_t taken; /* off the wire, in this call */
 };
 
 static _Thread_local char last_error[160];
@@ -192,10 +197,11 @@ static int choose(SSL *ssl, int *alert, void *arg)
  * is followed by more at once does not leave alone. */
 static int wire_read(BIO *b, char *p, size_t cap, size_t *n_r)
 {
-	const struct net_tls *t = BIO_get_data(b);
+	struct net_tls *t = BIO_get_data(b);
 	BIO_clear_retry_flags(b);
-	switch (t->conn->dry ? NET_AGAIN : net_conn_receive(t->conn, p, cap, n_r)) {
+	switch (t->conn->dry || t->taken >= WIRE_A_READ ? NET_AGAIN : net_conn_receive(t->conn, p, cap, n_r)) {
 	case NET_OK:
+		t->taken += *n_r;
 		return 1;
 	case NET_EOF:
 		BIO_set_flags(b, BIO_FLAGS_IN_EOF);
@@ -421,6 +427,7 @@ static enum net_result why(struct net_tls *t, int ret)
 enum net_result net_tls_handshake(struct net_conn *c, struct net_loop *l)
 {
 	ERR_clear_error();
+	c->tls->taken = 0;
 	int ret = SSL_do_handshake(c->tls->ssl);
 	if (ret == 1)
 		return NET_OK;
@@ -435,8 +442,13 @@ enum net_result net_tls_handshake(struct net_conn *c, struct net_loop *l)
 enum net_result net_tls_read(struct net_tls *t, char *p, size_t cap, size_t *n_r)
 {
 	ERR_clear_error();
+	t->taken = 0;
 	int ret = SSL_read_ex(t->ssl, p, cap, n_r);
-	return ret == 1 ? NET_OK : why(t, ret);
+	if (ret == 1)
+		return NET_OK;
+	*n_r = 0;
+	enum net_result r = why(t, ret);
+	return r == NET_AGAIN && t->taken >= WIRE_A_READ && !t->conn->dry ? NET_OK : r;
 }
 
 enum net_result net_tls_write(struct net_tls *t, struct slice s, size_t *n_r)

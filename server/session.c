@@ -131,6 +131,10 @@ static enum net_result take_input(struct session *s, struct slice *in)
 	enum net_result r = net_conn_read(&s->conn, to, most, &n);
 	if (r != NET_OK)
 		return r;
+	if (n == 0) {
+		net_conn_remind(&s->conn, s->worker->loop);
+		return NET_AGAIN;
+	}
 	s->tally.bytes += n;
 	throttle_took(&s->throttle, n);
 	if (s->unheard)

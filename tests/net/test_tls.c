@@ -182,6 +182,32 @@ static void what_came_with_the_handshake_is_not_lost(void **state)
 	net_tls_ctx_unref(&ctx);
 }
 
+/* Records without data take no more of one read than others can wait for, and the data behind them comes. */
+static void key_updates_do_not_hold_a_read(void **state)
+{
+	(void)state;
+	struct pair p;
+	char in[64], *said;
+	size_t n;
+	unsigned empty = 0;
+	open_shaken(&p);
+	BIO *wire = BIO_new(BIO_s_mem());
+	SSL_set0_wbio(p.client, wire);
+	for (int i = 0; i < 4000; i++) {
+		assert_int_equal(SSL_key_update(p.client, SSL_KEY_UPDATE_NOT_REQUESTED), 1);
+		assert_int_equal(SSL_do_handshake(p.client), 1);
+	}
+	assert_int_equal(SSL_write(p.client, "NOOP\r\n", 6), 6);
+	long all = BIO_get_mem_data(wire, &said);
+	assert_int_equal(write(p.peer, said, (size_t)all), all);
+	turn(&p);
+	while (net_conn_read(&p.conn, in, sizeof in, &n) == NET_OK && n == 0)
+		empty += p.conn.readable;
+	assert_int_equal(n, 6);
+	assert_in_range(empty, 2, 10);
+	close_pair(&p);
+}
+
 static void put_pattern(struct pair *p, unsigned from, unsigned to)
 {
 	for (unsigned i = from; i < to; i++)
@@ -447,6 +473,7 @@ int main(void)
 		cmocka_unit_test(data_goes_both_ways),
 		cmocka_unit_test(a_record_is_read_in_parts),
 		cmocka_unit_test(what_came_with_the_handshake_is_not_lost),
+		cmocka_unit_test(key_updates_do_not_hold_a_read),
 		cmocka_unit_test(a_peer_that_does_not_read_is_waited_for),
 		cmocka_unit_test(a_close_in_good_order_is_the_end),
 		cmocka_unit_test(a_cut_connection_is_a_failure),
