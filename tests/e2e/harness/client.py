@@ -103,12 +103,15 @@ class Client:
         self.sock = context.wrap_socket(self.sock, server_hostname=name)
 
     def begin_tls(self):
-        """Until the server's part of the handshake is here."""
+        """Says hello, while the server cannot answer: with its answer here the handshake would go on."""
         context = ssl._create_unverified_context()
         context.minimum_version = ssl.TLSVersion.TLSv1_3
         self.sock = context.wrap_socket(self.sock, do_handshake_on_connect=False)
         self.sock.setblocking(False)
         assert not self.goes_on_with_tls()
+
+    def await_tls(self):
+        """Until the server's part of the handshake is here."""
         assert select.select([self.sock], [], [], self.timeout)[0], "no answer to the hello"
 
     def goes_on_with_tls(self):

@@ -212,7 +212,9 @@ class Guard:
         or with the last bytes of the handshake."""
         if tls:
             one = client.Client(self.port, source, greet=False)
-            one.begin_tls()
+            with self.standing_still():
+                one.begin_tls()
+            one.await_tls()
         with self.standing_still():
             if not tls:
                 one = client.Client(self.port, source, greet=False)
