@@ -281,6 +281,18 @@ static void check_dns(const struct checker *c)
 		      NAME_SERVERS_MAX);
 }
 
+static void check_dns_lists(const struct checker *c)
+{
+	const struct settings_dns_lists *l = &c->s->dns_lists;
+	const struct node *list = node_child(c->root, "dns_lists");
+
+	for (size_t i = 0; i < l->count; i++)
+		for (size_t j = 0; j < i; j++)
+			if (!strcmp(l->items[i].zone, l->items[j].zone))
+				FAULT(c, SETTINGS_ERROR, &list->children[i],
+				      "dns_lists: \"%s\" is described twice: leave one of them", l->items[i].zone);
+}
+
 static void check_rest(const struct checker *c)
 {
 	if (c->s->alerts.to.count && !*c->s->alerts.from)
@@ -316,6 +328,7 @@ void check_settings(const struct settings *s, const struct node *root, struct se
 	check_groups(&c);
 	check_alert_groups(&c);
 	check_dns(&c);
+	check_dns_lists(&c);
 	check_log(&c);
 	check_rest(&c);
 }

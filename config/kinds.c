@@ -85,8 +85,12 @@ bool reader_fault(struct reader *r, const struct node *n, const char *fmt, ...)
 	return false;
 }
 
+static bool unknown_word(struct reader *r, const struct row *row, const struct node *n);
+
 static bool wrong_form(struct reader *r, const struct row *row, const struct node *n)
 {
+	if (row->kind == KIND_WORD)
+		return unknown_word(r, row, n);
 	return reader_fault(r, n, "%s is wanted", KINDS[row->kind].noun);
 }
 
@@ -163,12 +167,13 @@ static bool read_duration(struct reader *r, const struct row *row, const struct 
 
 static bool unknown_word(struct reader *r, const struct row *row, const struct node *n)
 {
-	struct suggest near = { .wanted = slice_str(n->text) };
+	struct suggest near = { .wanted = n->type == NODE_TEXT ? slice_str(n->text) : SLICE("") };
 	struct buf all = { 0 };
 	bool ok = true;
 
 	for (const struct word *w = row->words; w->text; w++) {
-		suggest_try(&near, w->text);
+		if (n->type == NODE_TEXT)
+			suggest_try(&near, w->text);
 		if (*w->text)
 			ok = ok && buf_printf(&all, "%s\"%s\"", buf_len(&all) ? ", " : "", w->text);
 	}
@@ -209,7 +214,7 @@ static char *lower(char *text)
 static const char *text_of(struct reader *r, const struct row *row, struct slice s)
 {
 	int64_t ms;
-	bool empty_ok = row->preset && !*row->preset && !s.n;
+	bool empty_ok = row->shape == SHAPE_ONE && row->preset && !*row->preset && !s.n;
 
 	switch (row->kind) {
 	case KIND_HOST:

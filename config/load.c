@@ -99,17 +99,26 @@ static bool scan_text(struct loader *l, struct slice text, const char *file, uns
 {
 	struct scan s = scan_start(text);
 	struct slice found;
+	bool bare = false;
 
 	for (;;) {
 		switch (scan_next(&s, &found)) {
 		case SCAN_END:
-			return true;
+			return !bare;
 		case SCAN_BIG_NUMBER:
 			settings_fault_add(l->faults, SETTINGS_ERROR, file, s.line,
 					   "the number %.*s is too large: a bare number goes up to 2147483647; "
 					   "sizes and durations have units (\"4G\", \"30d\")",
 					   (int)(found.n > 60 ? 60 : found.n), found.p);
 			break;
+		case SCAN_BARE_WORD: {
+			int n = (int)(found.n > 60 ? 60 : found.n);
+			settings_fault_add(l->faults, SETTINGS_ERROR, file, s.line,
+					   "%.*s must stand in quotes: \"%.*s\"; only numbers, true and false have "
+					   "none", n, found.p, n, found.p);
+			bare = true;
+			break;
+		}
 		case SCAN_INCLUDE:
 			TRY(scan_included(l, found, file, s.line, depth));
 			break;

@@ -96,11 +96,22 @@ static enum scan_kind scan_comment(struct scan *s)
 	return end ? SCAN_END : SCAN_OPEN_COMMENT;
 }
 
+/* A number with a unit, or a word where a value stands and that is neither true nor false. */
+static bool is_bare(struct slice word, bool name, bool value)
+{
+	if (name)
+		return value && !slice_ieq(word, SLICE("true")) && !slice_ieq(word, SLICE("false"));
+	return !slice_starts(word, SLICE("0x")) && !slice_starts(word, SLICE("0X")) &&
+	       memchr("smhdkMG", word.p[word.n - 1], 7);
+}
+
 static enum scan_kind scan_word(struct scan *s, struct slice *text_r)
 {
 	bool name = isalpha((unsigned char)s->left.p[0]) || s->left.p[0] == '*';
 
 	*text_r = take(s, word_length(s->left));
+	if (is_bare(*text_r, name, s->value))
+		return SCAN_BARE_WORD;
 	return name || number_fits(*text_r) ? SCAN_END : SCAN_BIG_NUMBER;
 }
 
@@ -145,6 +156,7 @@ enum scan_kind scan_next(struct scan *s, struct slice *text_r)
 		s->newlines = 0;
 		kind = scan_token(s, line_start, text_r);
 		s->line_start = c == '\n' || (line_start && (c == ' ' || c == '\t'));
+		s->value = c == '=' || c == ':' || (s->value && (isspace((unsigned char)c) || c == '#' || c == '/'));
 		if (kind != SCAN_END)
 			return kind;
 	}

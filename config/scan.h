@@ -12,6 +12,7 @@
 enum scan_kind {
 	SCAN_END,
 	SCAN_BIG_NUMBER, /* `text` does not fit: above 2147483647, or with L above 64 bits */
+	SCAN_BARE_WORD,  /* `text` is a value that needs quotes: 10m, observe; only "syntax error" would come of it */
 	SCAN_INCLUDE,    /* `text` is the path, as written */
 	SCAN_NUL,
 	SCAN_OPEN_COMMENT,
@@ -22,6 +23,7 @@ struct scan {
 	struct slice left;
 	uint32_t line; /* of what was found last; start with 1 */
 	bool line_start;   /* nothing but blanks since the line end */
+	bool value;	   /* nothing but blanks and comments since `=` or `:` */
 	uint32_t newlines; /* taken since `line` was right */
 };
 

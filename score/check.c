@@ -85,6 +85,40 @@ static bool misfit(const struct score_node *a, const struct score_node *b, struc
 	return score_fault_at(f, b->at, "%s cannot be compared with %s", type_words[a->type], type_words[b->type]);
 }
 
+/* Attributes that are one of a few words: another word is a slip, and its rule would never fire, or always. */
+static const struct {
+	enum score_attr attr;
+	const char *words; /* a blank behind each */
+	const char *also;
+} FEW_WORDS[] = {
+	{ SCORE_AT_CLIENT_RDNS, "ok mismatch ", "; without a name: client.rdns is none" },
+	{ SCORE_AT_HELO_FORM, "fqdn literal bare invalid ", "" },
+	{ SCORE_AT_SPF, "pass fail softfail neutral none permerror ", "; of a lookup that failed: spf is unknown" },
+	{ SCORE_AT_TLS_VERSION, "1.2 1.3 ", "; without TLS: tls.version is none" },
+};
+
+static bool has_word(struct slice words, struct slice word)
+{
+	while (words.n)
+		if (slice_ieq(slice_cut(&words, ' '), word))
+			return true;
+	return false;
+}
+
+static bool check_word(const struct score_node *a, const struct score_node *b, struct score_fault *f)
+{
+	if (a->kind != SCORE_N_ATTR || b->kind != SCORE_N_STRING)
+		return true;
+	for (size_t i = 0; i < sizeof FEW_WORDS / sizeof *FEW_WORDS; i++) {
+		struct slice words = slice_str(FEW_WORDS[i].words);
+		if (a->op != FEW_WORDS[i].attr || has_word(words, b->text))
+			continue;
+		return score_fault_at(f, b->at, "%s is one of: %.*s%s", score_attrs[a->op].name, (int)words.n - 1,
+			words.p, FEW_WORDS[i].also);
+	}
+	return true;
+}
+
 static bool check_compare(struct score_node *n, struct score_fault *f)
 {
 	struct score_node *a = n->a, *b = a->next;
@@ -95,6 +129,7 @@ static bool check_compare(struct score_node *n, struct score_fault *f)
 		return misfit(a, b, f);
 	if (n->op >= SCORE_LT && !is_numeric((enum score_type)a->type))
 		return score_fault_at(f, n->at, "%s is only compared with == and !=", type_words[a->type]);
+	TRY(check_word(a, b, f) && check_word(b, a, f));
 	for (struct score_node *c = a; c; c = c->next)
 		if (c->kind == SCORE_N_ADDRESS && c->prefix.bits < 128)
 			return score_fault_at(f, c->at, "a prefix is asked for with 'in'");
@@ -109,6 +144,7 @@ static bool check_set(struct score_node *n, struct score_fault *f)
 		TRY(check(c, f));
 		if (!fits(n->a, c))
 			return misfit(n->a, c, f);
+		TRY(check_word(n->a, c, f));
 	}
 	return true;
 }

@@ -18,6 +18,20 @@ static void test_unknown(void **state)
 		      "wanted; did you mean \"xclient\"?\n");
 }
 
+static void test_wrong_types(void **state)
+{
+	(void)state;
+	assert_faults(QUIET "tls = { minimum = 1.2; };",
+		      "t.cfg:2: tls.minimum = 1.2: one of \"1.2\", \"1.3\" is wanted\n");
+	/* nothing between the quotes is no domain, and would count as one */
+	assert_faults(QUIET "relay = { domains = [\"\"]; identity = \"none\"; };",
+		      "t.cfg:2: relay.domains = \"\": a domain such as \"example.com\" is wanted\n");
+	assert_fault_in(QUIET "alerts = { to = \"\"; from = \"a@b.c\"; };",
+			"t.cfg:2: alerts.to = \"\": a mail address");
+	assert_faults(QUIET "dns_lists = ( { zone = \"a.b\"; },\n { zone = \"A.b\"; answers = \"127.0.0.9\"; } );",
+		      "t.cfg:3: dns_lists: \"a.b\" is described twice: leave one of them\n");
+}
+
 static void test_all_are_told(void **state)
 {
 	(void)state;
@@ -36,6 +50,9 @@ static void test_libconfig_facts(void **state)
 		      "t.cfg:6: syntax error: often a missing or trailing comma above\n");
 	assert_faults("limits = { };\nlimits = { };", "t.cfg:2: duplicate setting name\n");
 	assert_fault_in("a = \"b\n", "t.cfg:1: this string has no end");
+	assert_faults("limits = { delay = 10m;\n};\nrefuse_at = now;",
+		      "t.cfg:1: 10m must stand in quotes: \"10m\"; only numbers, true and false have none\n"
+		      "t.cfg:3: now must stand in quotes: \"now\"; only numbers, true and false have none\n");
 	assert_fault_in("a = ((((((((((1))))))))));", "t.cfg:1: too many brackets inside each other");
 	/* 0 and 1 are taken where a float is wanted */
 	assert_clean(QUIET "rules = ( { name = \"a\"; when = \"x\"; points = 0; charge = 1; } );");
@@ -213,6 +230,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_unknown),
+		cmocka_unit_test(test_wrong_types),
 		cmocka_unit_test(test_all_are_told),
 		cmocka_unit_test(test_libconfig_facts),
 		cmocka_unit_test(test_relay),

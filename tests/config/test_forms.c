@@ -181,6 +181,10 @@ static void test_scan(void **state)
 	SCAN_IS("a = 1;\n/* b", SCAN_OPEN_COMMENT, 2, "");
 	SCAN_IS("a = \"b\n\n\\\"", SCAN_OPEN_STRING, 1, "");
 	SCAN_IS("/*", SCAN_OPEN_COMMENT, 1, "");
+	SCAN_IS("a = 1;\nb = 10m;", SCAN_BARE_WORD, 2, "10m");
+	SCAN_IS("a = [1, 64k];", SCAN_BARE_WORD, 1, "64k");
+	SCAN_IS("a = { b =\n # c = d\n observe; };", SCAN_BARE_WORD, 3, "observe");
+	SCAN_IS("a = true; b : FALSE; c = 0x1d; d = 0X2M; e10 = 1e5; /* = */ m = { s = 1; }", SCAN_END, 0, "");
 	SCAN_IS("/*/", SCAN_OPEN_COMMENT, 1, "");
 }
 

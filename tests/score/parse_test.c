@@ -121,6 +121,11 @@ static void a_fault_points_at_its_place(void **state)
 	faulty("sender =~ /x", 10, "no closing /");
 	faulty("sender =~ /x/g", 13, "only flag");
 	faulty("1 < score < 5", 10, "cannot be chained");
+	faulty("client.rdns == 'none'", 15, "ok mismatch; without a name: client.rdns is none");
+	faulty("spf in ('fail', 'temperror')", 16, "spf is unknown");
+	faulty("'ip' != helo.form", 0, "fqdn literal bare invalid");
+	faulty("tls.version == '1.1'", 15, "tls.version is one of: 1.2 1.3;");
+	canonical("spf in ('Fail', 'none')", "spf in ('Fail', 'none')");
 	faulty("count(messages by client) > 1", 24, "time such as 10m");
 	faulty("count(messages by client, 10) > 1", 26, "with its unit");
 	faulty("count(messages by client, sender, helo, 10m) > 1", 34, "at most 2 keys");
