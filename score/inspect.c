@@ -77,6 +77,15 @@ static bool is_nobodys(struct slice text)
 	return memchr(".<@", text.p[0], 3) || memchr(".>@", text.p[text.n - 1], 3);
 }
 
+/* Dots and digits that are no address: a slip of the hand, not a domain. */
+static bool is_misspelled_address(struct slice text)
+{
+	for (size_t i = 0; i < text.n; i++)
+		if (text.p[i] != '.' && (text.p[i] < '0' || text.p[i] > '9'))
+			return false;
+	return slice_find(text, '.') < text.n;
+}
+
 bool score_key_parse(const struct score_store *s, struct slice text, struct score_key *key_r)
 {
 	struct ip_prefix p;
@@ -91,7 +100,7 @@ bool score_key_parse(const struct score_store *s, struct slice text, struct scor
 				: 64);
 		return true;
 	}
-	if (slice_find(text, '/') < text.n || is_nobodys(text))
+	if (slice_find(text, '/') < text.n || is_nobodys(text) || is_misspelled_address(text))
 		return false;
 	enum score_key_kind kind = SCORE_KEY_AUTH_USER;
 	if (slice_find(text, '@') < text.n)

@@ -87,7 +87,8 @@ bool control_snapshot(void *arg, struct ctl_json args, struct ctl_json_doc *data
 	case KEEPER_WRITTEN:
 		break;
 	case KEEPER_FAILED:
-		return control_refuse(error_r, info.error);
+		(void)!buf_printf(error_r, "%s: %s; the last good snapshot stays", info.path, info.error);
+		return false;
 	case KEEPER_WRITING:
 		return control_refuse(error_r, "the snapshot is still being written; the log will say when it is done");
 	case KEEPER_OFF:

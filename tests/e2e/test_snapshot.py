@@ -137,7 +137,7 @@ def test_a_folder_that_is_not_there_is_told_and_mail_flows(guard, backend, folde
     g.said("snapshot: .*Not a directory")
     assert mail(g) == 250
     done = g.ctl("snapshot")
-    assert done.returncode == 1 and "Not a directory" in done.stderr
+    assert done.returncode == 1 and "/file/state.snap: Not a directory" in done.stderr
     g.stop()
 
 

@@ -48,7 +48,7 @@ static void keys_are_seen_from_their_form(void **state)
 	assert_false(score_key_parse(s, SLICE(""), &k));
 	assert_false(score_key_parse(s, SLICE("192.0.2.7/24"), &k)); /* host bits: mostly a typing error */
 	static const char *const nobodys[] = { ".example.org", "example.org.", "<joe@example.org>", "@example.org",
-		"joe@" };
+		"joe@", "256.0.2.7", "192.0.2", "192.0.2.7.1" };
 	for (unsigned i = 0; i < sizeof nobodys / sizeof *nobodys; i++)
 		assert_false(score_key_parse(s, slice_str(nobodys[i]), &k)); /* a block of it would be none */
 	enum score_key_kind kind;
