@@ -113,9 +113,9 @@ static const struct {
 static size_t keys_of(const struct app *app, struct slice text, struct score_key keys_r[2], struct buf *error_r)
 {
 	if (!score_key_parse(app->store, text, &keys_r[0])) {
-		(void)control_refuse(error_r, "key: an address (of four numbers to 255, or of IPv6), a prefix (its host "
-					      "bits zero), user@domain, a domain or a user, without brackets or a dot "
-					      "in front");
+		(void)control_refuse(error_r, "key: an address (of four numbers to 255, or of IPv6), a prefix (its "
+					      "host bits zero), user@domain, a domain or a user, without brackets or a "
+					      "dot in front");
 		return 0;
 	}
 	for (size_t i = 0; i < sizeof TWINS / sizeof TWINS[0]; i++) {
