@@ -297,7 +297,7 @@ static void shake_hands(struct session *s)
 }
 
 /* A client that ended its side while it has to wait: gone when nothing of it is left to be read. A
- * half-closed one that has sent its whole mail still wants the answer. */
+ * half-closed one that has sent its whole mail still wants the answer, and so does who has asked for nothing else. */
 static bool is_gone(struct session *s)
 {
 	char c;
@@ -306,8 +306,8 @@ static bool is_gone(struct session *s)
 	ssize_t n = recv(s->conn.io.fd, &c, 1, MSG_PEEK | MSG_DONTWAIT);
 	if (n < 0)
 		return errno != EAGAIN && errno != EINTR;
-	return n == 0 && (s->awaiting == AWAIT_DELAY || s->awaiting == AWAIT_DNS) && buf_len(&s->in) == 0 &&
-	       s->asked < ASKED_HEADER;
+	bool waits = s->awaiting == AWAIT_DELAY || s->awaiting == AWAIT_DNS;
+	return n == 0 && !s->policy && waits && buf_len(&s->in) == 0 && s->asked < ASKED_HEADER;
 }
 
 void session_on_io(struct session *s, unsigned events)
