@@ -175,7 +175,7 @@ static void write_mail(struct session *s)
 	struct record *r = &w->record;
 	struct score_verdict v;
 	judge_sum_up(s, &v);
-	if (m->outcome.verdict == MAIL_QUIT && m->taken == 0)
+	if ((m->outcome.verdict == MAIL_QUIT || m->outcome.verdict == MAIL_LOST) && m->taken == 0)
 		m->outcome.by = held_by(s, &v);
 	record_begin(r, w->wall_ms, "mail");
 	put_id(r, "id", m->id);
