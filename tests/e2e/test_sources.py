@@ -43,7 +43,7 @@ def make_sqlite(path, rows=PEOPLE):
 
 
 def source(kind, **more):
-    return {"recipient_sources": ({"name": "people", "type": kind, "timeout": f"{2 * wait.PATIENCE:g}s", **more},)}
+    return {"recipient_sources": ({"name": "people", "type": kind, "timeout": "20s", **more},)}
 
 
 def relay(*steps, **more):
@@ -154,17 +154,18 @@ def test_a_database_moved_into_place_is_used(guard, backend, database):
 
 
 def test_a_locked_database_defers_and_a_log_in_use_does_not(guard, backend, database):
-    g = guard(backend(), relay=relay("sqlite:people"), **source("sqlite", file=str(database), query=QUERY))
-    db = sqlite3.connect(database, isolation_level=None)
+    g = guard(backend(), relay=relay("sqlite:people"), **source("sqlite", file=str(database), query=QUERY,
+                                                                timeout=f"{2 * wait.PATIENCE:g}s"))
+    db = sqlite3.connect(database, isolation_level=None, timeout=20)
     db.execute("begin exclusive")
     assert one(g.port, "joe@example.test").startswith(UNSURE)
     db.execute("rollback")
     wait.until(lambda: one(g.port, "joe@example.test") == "250 2.1.5 Ok", 10, "the database unlocked")
     db.execute("pragma journal_mode=wal")
     db.execute("insert into mailbox values ('wal@example.test', 1)")
-    assert one(g.port, "wal@example.test") == "250 2.1.5 Ok"
+    wait.until(lambda: one(g.port, "wal@example.test") == "250 2.1.5 Ok", 10, "an answer in time")
     db.close()
-    assert one(g.port, "nope@example.test").startswith(UNKNOWN)
+    wait.until(lambda: one(g.port, "nope@example.test").startswith(UNKNOWN), 10, "another one")
 
 
 def test_an_endless_query_ends_and_holds_nobody_else(guard, backend, database):
@@ -174,7 +175,7 @@ def test_an_endless_query_ends_and_holds_nobody_else(guard, backend, database):
               **source("sqlite", file=str(database), query=endless + " limit 1", timeout="1s", connections=1))
     start = time.monotonic()
     assert one(g.port, "slow@example.test").startswith(UNSURE)
-    assert 0.5 < time.monotonic() - start < 4 * wait.PATIENCE
+    assert 0.5 < time.monotonic() - start < 10 * wait.PATIENCE
     assert g.said("recipient source people: .*too long")
 
 
@@ -228,8 +229,8 @@ def test_a_slow_query_defers_within_the_timeout(guard, backend, postgres):
         query="select pg_sleep(case when $2 = 'slow' then 20 else 0 end) is not null where $3 <> ''"))
     start = time.monotonic()
     assert one(g.port, "slow@example.test").startswith(UNSURE)
-    assert time.monotonic() - start < 4 * wait.PATIENCE
-    assert one(g.port, "quick@example.test") == "250 2.1.5 Ok"
+    assert time.monotonic() - start < 10 * wait.PATIENCE
+    wait.until(lambda: one(g.port, "quick@example.test") == "250 2.1.5 Ok", 10, "a quick answer")
 
 
 def test_a_wrong_query_defers_and_is_told(guard, backend, postgres):

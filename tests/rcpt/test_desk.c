@@ -125,7 +125,7 @@ static void equal_questions_are_one(void **state)
 {
 	(void)state;
 	struct worker w;
-	struct rcpt_source *s = source(300, 4);
+	struct rcpt_source *s = source(1000, 4);
 	worker_open(&w);
 	atomic_store(&asked, 0);
 	for (uint64_t i = 0; i < 10; i++)
