@@ -205,6 +205,7 @@ static void put_client(struct buf *b, const struct session *s)
 	put_words(&s->worker->record, b, DECISION_HELO, slice_of(s->helo, s->helo_n > 255 ? 255 : s->helo_n));
 	text(b, DECISION_TLS, session_tls_version(s));
 	number(b, DECISION_OFFENCES, s->tally.offences);
+	text(b, DECISION_OFFENCE, s->tally.offence);
 	number(b, DECISION_WAITED, s->tally.waited_ms);
 }
 

@@ -33,6 +33,7 @@ static const struct shown {
 	[DECISION_FROM] = { "from", TOP, NULL, false },
 	[DECISION_SIZE] = { "size", TOP, NULL, false },
 	[DECISION_OFFENCES] = { "offences", TOP, NULL, false },
+	[DECISION_OFFENCE] = { "offence", TOP, NULL, false },
 	[DECISION_VERDICT] = { "verdict", TOP, NULL, false },
 	[DECISION_BY] = { "by", TOP, NULL, false },
 	[DECISION_CODE] = { "code", TOP, NULL, false },

@@ -139,6 +139,12 @@ static void show_verdict(struct ctl_json d, struct tools_out *o)
 		tools_print(o, ": %" PRId64, ctl_json_int(d, "code", 0));
 	named_value(o, " ", ctl_json_text(d, "reply"), "");
 	tools_print(o, "\n");
+	if (ctl_json_int(d, "offences", 0)) {
+		label(o, "offences");
+		tools_print(o, "%" PRId64 " protocol faults", ctl_json_int(d, "offences", 0));
+		named_value(o, ", the first: ", ctl_json_text(d, "offence"), "");
+		tools_print(o, "\n");
+	}
 	if (ctl_json_int(d, "connections", 0)) {
 		label(o, "at door");
 		tools_print(o, "%" PRId64 " connections since the record before (one is kept a minute)\n",

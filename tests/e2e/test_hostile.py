@@ -245,3 +245,6 @@ def test_the_protocol_s_end_of_a_session_is_heard_and_journaled(guard, backend):
             assert 421 in c.replies_at_end()
     sessions = wait.until(lambda: len(g.journaled("session")) == 30 and g.journaled("session"), 10, "30 sessions")
     assert {(s["verdict"], s["by"], s["code"]) for s in sessions} == {("deferred", "protocol", 421)}
+    told = g.ctl_json("explain", sessions[0]["id"])["decisions"][0]
+    assert (told["offence"], told["offences"]) == (sessions[0]["offence"], sessions[0]["offences"])
+    assert f"faults, the first: {told['offence']}" in g.ctl("explain", sessions[0]["id"]).stdout
