@@ -104,7 +104,8 @@
  *   { "event": "mail" | "session", "id", "session", "time", "client", "port", "listener", "helo", "tls", "from",
  *     "mail" (number in the session), "size", "offences", "offence" (the first of them), "verdict", "by",
  *     "code", "reply", "score", "points", "observed" ("rule:action" that would have been), "promise" (the rule
- *     whose reject or block became a deferral, since the client is known good), "backend", "group" (with relay.groups), "backend_reply",
+ *     whose reject or block became a deferral, since the client is known good), "backend", "group" (with relay.groups),
+ *     "backend_reply",
  *     "waited_ms", "backend_ms", "total_ms", "note",
  *     "rules": [ { "name", "stage", "after_ms" (since the session began), "action", "points" (that counted),
  *                  "observed": true, "cancelled": true (by an ok above), "times" (recipients),
