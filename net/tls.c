@@ -34,7 +34,7 @@ struct net_tls {
 	struct net_conn *conn;
 	struct net_tls_ctx *ctx;
 	bool broken; /* nothing more may be said in it */
-	size_t taken; /* off the wire, in this call */
+	size_t budget; /* bytes that this call may still take off the wire */
 };
 
 static _Thread_local char last_error[160];
@@ -199,9 +199,9 @@ static int wire_read(BIO *b, char *p, size_t cap, size_t *n_r)
 {
 	struct net_tls *t = BIO_get_data(b);
 	BIO_clear_retry_flags(b);
-	switch (t->conn->dry || t->taken >= WIRE_A_READ ? NET_AGAIN : net_conn_receive(t->conn, p, cap, n_r)) {
+	switch (t->conn->dry || t->budget == 0 ? NET_AGAIN : net_conn_receive(t->conn, p, cap, n_r)) {
 	case NET_OK:
-		t->taken += *n_r;
+		t->budget -= *n_r < t->budget ? *n_r : t->budget;
 		return 1;
 	case NET_EOF:
 		BIO_set_flags(b, BIO_FLAGS_IN_EOF);
@@ -427,7 +427,7 @@ static enum net_result why(struct net_tls *t, int ret)
 enum net_result net_tls_handshake(struct net_conn *c, struct net_loop *l)
 {
 	ERR_clear_error();
-	c->tls->taken = 0;
+	c->tls->budget = SIZE_MAX; /* OpenSSL bounds a handshake, and nobody would go on with half of one */
 	int ret = SSL_do_handshake(c->tls->ssl);
 	if (ret == 1)
 		return NET_OK;
@@ -442,13 +442,13 @@ enum net_result net_tls_handshake(struct net_conn *c, struct net_loop *l)
 enum net_result net_tls_read(struct net_tls *t, char *p, size_t cap, size_t *n_r)
 {
 	ERR_clear_error();
-	t->taken = 0;
+	t->budget = WIRE_A_READ;
 	int ret = SSL_read_ex(t->ssl, p, cap, n_r);
 	if (ret == 1)
 		return NET_OK;
 	*n_r = 0;
 	enum net_result r = why(t, ret);
-	return r == NET_AGAIN && t->taken >= WIRE_A_READ && !t->conn->dry ? NET_OK : r;
+	return r == NET_AGAIN && t->budget == 0 && !t->conn->dry ? NET_OK : r;
 }
 
 enum net_result net_tls_write(struct net_tls *t, struct slice s, size_t *n_r)
