@@ -101,7 +101,7 @@ def test_the_next_server_answers_and_is_preferred(guard, backend, dns):
         zone.update(client_zone(f"127.1.0.{n}", f"mail{n}.client.test"))
     dead, alive = dns(zone), dns(zone)
     dead.down = True
-    g = guard(backend(), dns={"servers": [dead.server, alive.server], "timeout": TIMEOUT, "retest": "1h"}, rules=RULES,
+    g = guard(backend(), dns={"servers": [dead.server, alive.server], "timeout": "3s", "retest": "1h"}, rules=RULES,
               server={"workers": 1})
     for n in range(1, 13):
         wait.until(lambda: visit(g, f"127.1.0.{n}")[1].get("rdns") == "ok", 10, "the second's answer in time")
