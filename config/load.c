@@ -47,7 +47,7 @@ static bool read_file(const char *path, struct buf *text)
 	bool ok;
 
 	TRY(stat(path, &st) == 0);
-	errno = EINVAL;
+	errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
 	TRY(S_ISREG(st.st_mode));
 	f = fopen(path, "re");
 	TRY(f);
@@ -99,12 +99,18 @@ static bool scan_text(struct loader *l, struct slice text, const char *file, uns
 {
 	struct scan s = scan_start(text);
 	struct slice found;
-	bool bare = false;
+	bool fits = true;
+
+	if (slice_starts(text, SLICE("\xef\xbb\xbf"))) {
+		settings_fault_add(l->faults, SETTINGS_ERROR, file, 1,
+				   "the file begins with a byte order mark: save it without one");
+		return false;
+	}
 
 	for (;;) {
 		switch (scan_next(&s, &found)) {
 		case SCAN_END:
-			return !bare;
+			return fits;
 		case SCAN_BIG_NUMBER:
 			settings_fault_add(l->faults, SETTINGS_ERROR, file, s.line,
 					   "the number %.*s is too large: a bare number goes up to 2147483647; "
@@ -116,11 +122,24 @@ static bool scan_text(struct loader *l, struct slice text, const char *file, uns
 			settings_fault_add(l->faults, SETTINGS_ERROR, file, s.line,
 					   "%.*s must stand in quotes: \"%.*s\"; only numbers, true and false have "
 					   "none", n, found.p, n, found.p);
-			bare = true;
+			fits = false;
 			break;
 		}
 		case SCAN_INCLUDE:
 			TRY(scan_included(l, found, file, s.line, depth));
+			break;
+		case SCAN_BAD_INCLUDE:
+			settings_fault_add(l->faults, SETTINGS_ERROR, file, s.line,
+					   "@include \"FILE\" stands at the start of a line of its own, its file in "
+					   "double quotes");
+			fits = false;
+			break;
+		case SCAN_LAST_COMMENT:
+			if (depth == 0)
+				break;
+			settings_fault_add(l->faults, SETTINGS_ERROR, file, s.line,
+					   "an included file may not end within a comment: add a line end");
+			fits = false;
 			break;
 		case SCAN_NUL:
 			settings_fault_add(l->faults, SETTINGS_ERROR, file, s.line, "a NUL byte is in the text");

@@ -89,7 +89,7 @@ static enum scan_kind scan_comment(struct scan *s)
 
 	if (!slice_starts(s->left, SLICE("/*"))) {
 		take(s, slice_find(s->left, '\n'));
-		return SCAN_END;
+		return s->left.n ? SCAN_END : SCAN_LAST_COMMENT;
 	}
 	end = memmem(s->left.p + 2, s->left.n - 2, "*/", 2);
 	take(s, end ? (size_t)(end + 2 - s->left.p) : s->left.n);
@@ -117,10 +117,11 @@ static enum scan_kind scan_word(struct scan *s, struct slice *text_r)
 
 static enum scan_kind scan_include(struct scan *s, bool line_start, struct slice *text_r)
 {
-	bool include = line_start && slice_starts(s->left, SLICE("@include")) && include_path(s->left, text_r);
+	bool meant = slice_starts(s->left, SLICE("@include"));
+	bool include = meant && line_start && include_path(s->left, text_r);
 
 	take(s, include ? (size_t)(text_r->p + text_r->n + 1 - s->left.p) : 1);
-	return include ? SCAN_INCLUDE : SCAN_END;
+	return include ? SCAN_INCLUDE : meant ? SCAN_BAD_INCLUDE : SCAN_END;
 }
 
 /* One token; SCAN_END when there is nothing to tell about it. */

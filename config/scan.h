@@ -14,7 +14,9 @@ enum scan_kind {
 	SCAN_BIG_NUMBER, /* `text` does not fit: above 2147483647, or with L above 64 bits */
 	SCAN_BARE_WORD,  /* `text` is a value that needs quotes: 10m, observe; only "syntax error" would come of it */
 	SCAN_INCLUDE,    /* `text` is the path, as written */
+	SCAN_BAD_INCLUDE, /* @include that is not alone on its line, or without "FILE" */
 	SCAN_NUL,
+	SCAN_LAST_COMMENT, /* of one line, which has no end: libconfig ends not only an included file there, but all */
 	SCAN_OPEN_COMMENT,
 	SCAN_OPEN_STRING,
 };

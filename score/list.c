@@ -161,7 +161,10 @@ static bool over(struct score_list *l, struct buf *faults)
 
 static bool add_line(struct score_list *l, struct slice line, struct buf *faults)
 {
+	static const struct slice byte_order_mark = SLICE_INIT("\xef\xbb\xbf"); /* some editors put it first */
 	struct ip_prefix p;
+	if (l->line == 1 && slice_starts(line, byte_order_mark))
+		line = slice_skip(line, byte_order_mark.n);
 	if (line.n && line.p[line.n - 1] == '\r')
 		line.n--;
 	line = slice_trim(line);

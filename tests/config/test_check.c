@@ -49,6 +49,10 @@ static void test_libconfig_facts(void **state)
 	assert_faults("limits = {\n sessions = 1\n errors = 2;\n};\nrules = ( { name = \"a\"; }\n { name = \"b\"; } );",
 		      "t.cfg:6: syntax error: often a missing or trailing comma above\n");
 	assert_faults("limits = { };\nlimits = { };", "t.cfg:2: duplicate setting name\n");
+	assert_faults("\xef\xbb\xbf" QUIET, "t.cfg:1: the file begins with a byte order mark: save it without one\n");
+	assert_faults("rules = ( @include \"x\" );",
+		      "t.cfg:1: @include \"FILE\" stands at the start of a line of its own, its file in double "
+		      "quotes\n");
 	assert_fault_in("a = \"b\n", "t.cfg:1: this string has no end");
 	assert_faults("limits = { delay = 10m;\n};\nrefuse_at = now;",
 		      "t.cfg:1: 10m must stand in quotes: \"10m\"; only numbers, true and false have none\n"

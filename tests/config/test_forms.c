@@ -175,8 +175,11 @@ static void test_scan(void **state)
 	SCAN_IS("/* \n\n */ a = \"\n\n\"; b = 5000000000;", SCAN_BIG_NUMBER, 5, "5000000000");
 	SCAN_IS("a = (1,5000000000);", SCAN_BIG_NUMBER, 1, "5000000000");
 	SCAN_IS("(\n @include \"r.d/x.cfg\"\n)", SCAN_INCLUDE, 2, "r.d/x.cfg");
-	SCAN_IS("a = 1; @include \"x\"", SCAN_END, 0, "");
-	SCAN_IS("# @include \"x\"", SCAN_END, 0, "");
+	SCAN_IS("a = 1;\nb = ( @include \"x\" );", SCAN_BAD_INCLUDE, 2, "");
+	SCAN_IS("@include 'x'", SCAN_BAD_INCLUDE, 1, "");
+	SCAN_IS("@other", SCAN_END, 0, "");
+	SCAN_IS("# @include \"x\"\n", SCAN_END, 0, "");
+	SCAN_IS("a = 1;\n// b", SCAN_LAST_COMMENT, 2, "");
 	SCAN_IS("a\n\0b", SCAN_NUL, 2, "");
 	SCAN_IS("a = 1;\n/* b", SCAN_OPEN_COMMENT, 2, "");
 	SCAN_IS("a = \"b\n\n\\\"", SCAN_OPEN_STRING, 1, "");

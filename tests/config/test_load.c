@@ -107,6 +107,11 @@ static void test_lines_in_included(void **state)
 	has_line(&p, "rules.d/r.cfg", ":3: the number 4294967297 is too large");
 	parsed_free(&p);
 
+	write_file("rules.d/r.cfg", "{ name = \"a\"; when = \"x\"; do = \"ok\"; }\n# no line end");
+	p = parse_file(in_folder("a.cfg"));
+	has_line(&p, "rules.d/r.cfg", ":2: an included file may not end within a comment: add a line end");
+	parsed_free(&p);
+
 	/* behind an include the lines of the outer file go on */
 	write_file("rules.d/r.cfg", "\n\n\n\n\n\n");
 	write_file("a.cfg", "rules = (\n@include \"rules.d/r.cfg\"\n);\nlog = {\n lvl = 1; };\n");

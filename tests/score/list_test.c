@@ -157,6 +157,9 @@ static void overlapping_prefixes_are_one_range(void **state)
 	l = read_all("::/0\n");
 	assert_true(has_ip(l, "192.0.2.1") && has_ip(l, "ffff::1"));
 	score_list_free(&l);
+	l = read_all("\xef\xbb\xbf" "192.0.2.1\r\nx.example\r\n");
+	assert_true(has_ip(l, "192.0.2.1") && has(l, "x.example"));
+	score_list_free(&l);
 	l = read_all("");
 	assert_false(has_ip(l, "192.0.2.1") || has(l, "x.example"));
 	score_list_free(&l);
