@@ -211,13 +211,19 @@ static void put_hold(struct trial *t, const struct ip *client, struct ctl_json a
 {
 	struct slice addresses[] = { without_brackets(ctl_json_text(args, "from")),
 		without_brackets(ctl_json_text(args, "recipient")) };
-	struct score_hold hold;
+	struct score_hold hold, of_recipient;
 	uint64_t now_ms = clock_wall_ms();
 	bool held = score_hold_client(t->app->store, client, now_ms, &hold);
 	t->c.allowed = held && hold.kind == SCORE_HOLD_ALLOW;
 	for (size_t i = 0; !held && i < sizeof addresses / sizeof addresses[0]; i++) {
 		held = addresses[i].n && score_hold_address(t->app->store, addresses[i], now_ms, &hold);
 		t->c.allowed |= held && hold.kind == SCORE_HOLD_ALLOW;
+	}
+	bool open = !held || hold.kind == SCORE_HOLD_ALLOW; /* what others are allowed lifts no recipient's block */
+	if (open && addresses[1].n && score_hold_address(t->app->store, addresses[1], now_ms, &of_recipient) &&
+		of_recipient.kind != SCORE_HOLD_ALLOW) {
+		hold = of_recipient;
+		held = true;
 	}
 	if (held)
 		control_put_hold(root, &hold);

@@ -195,6 +195,11 @@ def test_what_would_happen_and_nothing_does(g):
     assert g.ctl_json("show", "127.55.0.7")["entries"][0]["points"] == pytest.approx(score, rel=0.01)
     friend = g.ctl_json("test", "--client", "127.55.0.9", "--from", "a@spam.test")
     assert friend["stages"][-1]["verdict"] == "none" and friend["stages"][-1]["ok"] == "friend"
+    for word, key in (("allow", "127.55.0.9"), ("block", "shut@example.test")):
+        assert g.ctl(word, key, "--for", "1h").returncode == 0
+    told = g.ctl_json("test", "--client", "127.55.0.9", "--rcpt", "shut@example.test")
+    assert told["hold"]["kind"] == "block"  # as RCPT would be answered: what a client is allowed lifts no other's block
+    assert mails.send(g.port, "x", rcpts=("shut@example.test",), source="127.55.0.9").code == 450
     assert g.ctl("test", "--client", "nonsense").returncode == 1
     assert g.ctl("test", "--client", "127.55.0.7", "--rdns", "no host's name").returncode == 1
     assert "would be judged" in g.ctl("test", "--client", "127.55.0.7").stdout
