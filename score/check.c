@@ -33,6 +33,13 @@ static bool check_header(const struct score_node *n, struct score_fault *f)
 	return fine || score_fault_at(f, n->at, "a header's name is printable, without blank and colon");
 }
 
+/* A whole mail address is nothing to tell to whoever runs a list. */
+static bool is_domain(enum score_attr attr)
+{
+	return attr == SCORE_AT_SENDER_DOMAIN || attr == SCORE_AT_RECIPIENT_DOMAIN || attr == SCORE_AT_HELO ||
+	       attr == SCORE_AT_CLIENT_NAME || attr == SCORE_AT_CLIENT_PTR || attr == SCORE_AT_IDENTITY;
+}
+
 static bool check_call(struct score_node *n, struct score_fault *f)
 {
 	const struct score_call *c = n->call;
@@ -41,8 +48,10 @@ static bool check_call(struct score_node *n, struct score_fault *f)
 		TRY(check_distinct(c, f));
 	if (c->function == SCORE_FN_HEADER)
 		TRY(check_header(n, f));
-	if (c->function == SCORE_FN_DNSBL_DOMAIN && score_attrs[c->attr].type != SCORE_STRING)
-		return score_fault_at(f, n->at, "dnsbl_domain asks about a domain, as in sender.domain");
+	if (c->function == SCORE_FN_DNSBL_DOMAIN && !is_domain(c->attr))
+		return score_fault_at(f, n->at,
+			"dnsbl_domain asks about a domain: sender.domain, recipient.domain, helo, client.name, "
+			"client.ptr, identity");
 	if (c->keys_n == 2 && c->keys[0].kind == c->keys[1].kind && c->keys[0].kind != SCORE_KEY_NET)
 		return score_fault_at(f, c->key_at, "the same key twice");
 	if (c->function == SCORE_FN_COUNT && c->event == SCORE_EV_BYTES)

@@ -194,6 +194,7 @@ static void what_a_function_cannot_take_is_a_fault(void **state)
 	faulty("header('') is none", 0, "without blank and colon");
 	faulty("spike(messages by client, 5m) > 2", 26, "spike takes no window");
 	faulty("dnsbl_domain('d', sender.null) is none", 0, "asks about a domain");
+	faulty("dnsbl_domain('d', sender) is none", 0, "asks about a domain");
 }
 
 static void what_is_never_known_is_typed_all_the_same(void **state)
