@@ -383,7 +383,7 @@ const struct row settings_table[] = {
 	{ .name = "spf_header", .kind = KIND_WORD, AT_TOP(spf_header), .preset = "received-spf",
 	  .words = words_spf_header,
 	  .help = "what a mail whose SPF was looked up is given: Received-SPF:, or Authentication-Results: (those "
-		  "of our own name that it brings are then taken out)" },
+		  "of our own name that mails bring are always taken out)" },
 	{ .name = "alerts", .shape = SHAPE_GROUP, AT_TOP(alerts), .rows = rows_alerts,
 	  .help = "mail to the administrator" },
 	{ .name = "log", .shape = SHAPE_GROUP, AT_TOP(log), .rows = rows_log, .help = "log and journal" },

@@ -33,12 +33,9 @@ static void store_filtered(struct session *s, struct slice part)
 void body_begin(struct session *s)
 {
 	struct mail *m = s->mail;
-	const struct generation *g = s->generation;
-	if (g->settings->spf_header != SETTINGS_SPF_AUTHENTICATION_RESULTS)
-		return;
 	m->auth_filter = arena_alloc(&m->arena, sizeof *m->auth_filter);
 	if (m->auth_filter)
-		smtp_auth_filter_init(m->auth_filter, g->hostname);
+		smtp_auth_filter_init(m->auth_filter, s->generation->hostname);
 	else
 		m->spooled = SPOOL_FULL; /* out of memory: the mail is deferred at its end */
 }
@@ -52,8 +49,6 @@ void body_take(struct session *s, struct slice part)
 		mail_keep_header(m, slice_of(part.p, header));
 	if (m->auth_filter)
 		store_filtered(s, part);
-	else
-		store(s, part);
 }
 
 bool body_end(struct session *s)

@@ -65,7 +65,7 @@ struct mail {
 
 	struct spool spool;
 	enum spool_result spooled;
-	struct smtp_auth_filter *auth_filter; /* NULL: nothing is taken out of the header */
+	struct smtp_auth_filter *auth_filter; /* NULL: no body yet, or no memory */
 	struct smtp_hops hops;
 	uint64_t body_bytes;
 	uint64_t dot_ms; /* when its end came; 0: not yet */

@@ -35,12 +35,18 @@ static char lower(char c)
 	return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
 }
 
+/* What the line is that begins with c, which is not taken yet. */
 static enum state at_line_start(struct smtp_auth_filter *f, char c)
 {
 	if (c == '\r') /* an empty line: the end of the header */
 		return BODY;
-	f->at = 1;
+	f->at = 0;
 	return lower(c) == FIELD.p[0] ? FIELD_NAME : OTHER;
+}
+
+static enum state behind_dropped(char c)
+{
+	return c == ' ' || c == '\t' ? DROPPED : LINE_START;
 }
 
 static enum state in_field_name(struct smtp_auth_filter *f, char c)
@@ -106,28 +112,47 @@ static enum state look(struct smtp_auth_filter *f, char c)
 		return before_id(f, c);
 	case COMMENT:
 		return in_comment(f, c);
-	case ID:
-		return in_id(f, c);
-	case DROPPED_END:
-		return c == ' ' || c == '\t' ? DROPPED : at_line_start(f, c);
 	default:
-		return at_line_start(f, c);
+		return in_id(f, c);
 	}
 }
 
 static bool is_decided(enum state s)
 {
-	return s == OTHER || s == DROPPED || s == BODY;
+	return s == OTHER || s == DROPPED;
 }
 
-/* Bytes up to the end of the line. */
-static struct slice take_line(struct slice *in, bool *ended_r)
+static struct slice take(struct slice *in, size_t n)
+{
+	struct slice taken = slice_of(in->p, n);
+	*in = slice_skip(*in, n);
+	return taken;
+}
+
+/* All up to a line that must be looked at: most mails go through in one piece. */
+static struct slice take_others(struct smtp_auth_filter *f, struct slice *in)
+{
+	size_t n = 0;
+	while (f->state == OTHER) {
+		n += slice_find(slice_skip(*in, n), '\n');
+		if (n == in->n) /* the line goes on */
+			return take(in, n);
+		if (++n == in->n)
+			f->state = LINE_START;
+		else
+			f->state = (uint8_t)at_line_start(f, in->p[n]);
+	}
+	return take(in, f->state == BODY ? in->n : n);
+}
+
+static void drop_line(struct smtp_auth_filter *f, struct slice *in)
 {
 	size_t n = slice_find(*in, '\n');
-	*ended_r = n < in->n;
-	struct slice line = slice_of(in->p, n + *ended_r);
-	*in = slice_skip(*in, line.n);
-	return line;
+	if (n < in->n) {
+		f->state = DROPPED_END;
+		n++;
+	}
+	*in = slice_skip(*in, n);
 }
 
 static struct slice release(struct smtp_auth_filter *f)
@@ -161,23 +186,21 @@ static struct slice decide(struct smtp_auth_filter *f, struct slice *in)
 
 bool smtp_auth_filter_next(struct smtp_auth_filter *f, struct slice *in, struct slice *keep_r)
 {
-	bool ended = false;
+	*keep_r = slice_of("", 0);
 	if (in->n == 0)
 		return false;
-	if (!is_decided((enum state)f->state)) {
-		*keep_r = decide(f, in);
-		return true;
-	}
-	bool dropped = f->state == DROPPED;
-	*keep_r = *in;
+	if (f->state == DROPPED_END)
+		f->state = (uint8_t)behind_dropped(in->p[0]);
+	if (f->state == LINE_START)
+		f->state = (uint8_t)at_line_start(f, in->p[0]);
 	if (f->state == BODY)
-		*in = slice_skip(*in, in->n);
+		*keep_r = take(in, in->n);
+	else if (f->state == OTHER)
+		*keep_r = take_others(f, in);
+	else if (f->state == DROPPED)
+		drop_line(f, in);
 	else
-		*keep_r = take_line(in, &ended);
-	if (ended)
-		f->state = dropped ? DROPPED_END : LINE_START;
-	if (dropped)
-		*keep_r = slice_of("", 0);
+		*keep_r = decide(f, in);
 	return true;
 }
 

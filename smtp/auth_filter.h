@@ -1,6 +1,6 @@
 /* smtp/auth_filter.h - takes Authentication-Results: fields that bear our name out of a mail's header (RFC 8601 5)
  *
- * Who reads our field believes it because of our name, so a mail must not bring one of its own. Fed with the body as
+ * Who reads such a field behind us believes it because of our name, so no mail may bring one. Fed with the body as
  * smtp/body_in gives it (clean line ends), cut anywhere; all but those fields comes out as it went in. What stands
  * behind the header is passed through unseen.
  *
