@@ -1,5 +1,4 @@
 """TLS toward the backend: whenever it is offered, or verified and nothing else."""
-import socket
 import ssl
 import threading
 
@@ -8,29 +7,23 @@ import pytest
 from harness import certs, mails, postfix as postfix_module, wait
 from harness.client import Client
 from harness.guard import elapsed
+from harness.listener import Listener
 
 
-class Mta(threading.Thread):
+class Mta:
     """A small SMTP server with STARTTLS; `behind` is sent in one write with its 220."""
 
     def __init__(self, cert, key, offers=True, behind=b"", breaks=False, mute=False):
-        super().__init__(daemon=True)
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(cert, key)
         self.offers, self.behind, self.breaks, self.mute = offers, behind, breaks, mute
         self.mails, self.resumed, self.names = [], 0, []
         self.context.sni_callback = lambda sock, name, context: self.names.append(name)
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.port = self.listener.getsockname()[1]
-        self.start()
+        self.listener = Listener(self.take)
+        self.port = self.listener.port
 
-    def run(self):
-        while True:
-            try:
-                sock = self.listener.accept()[0]
-            except OSError:
-                return
-            threading.Thread(target=self.serve, args=(sock,), daemon=True).start()
+    def take(self, sock):
+        threading.Thread(target=self.serve, args=(sock,), daemon=True).start()
 
     def serve(self, sock):
         try:

@@ -11,6 +11,7 @@ import threading
 import time
 
 from harness import ports, wait
+from harness.listener import Listener
 
 TCP_ESTABLISHED = 1
 CLOSE, SILENCE = "(close)", "(silence)"
@@ -196,35 +197,24 @@ class Backend:
         self.start()
 
     def start(self):
-        self.listener = socket.create_server(("127.0.0.1", self.port), backlog=128)
-        threading.Thread(target=self._accept, args=(self.listener,), daemon=True).start()
+        self.listener = Listener(self._take, socket.create_server(("127.0.0.1", self.port), backlog=128))
 
-    def _accept(self, listener):
-        while True:
-            try:
-                sock, _ = listener.accept()
-            except OSError:
-                return
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            connection = Connection(self, sock, len(self.connections))
-            self.connections.append(connection)
-            self.open.add(connection)
-            self.most_open = max(self.most_open, sum(c.alive() for c in list(self.open)))
-            threading.Thread(target=connection.serve, daemon=True).start()
+    def _take(self, sock):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection = Connection(self, sock, len(self.connections))
+        self.connections.append(connection)
+        self.open.add(connection)
+        self.most_open = max(self.most_open, sum(c.alive() for c in list(self.open)))
+        threading.Thread(target=connection.serve, daemon=True).start()
 
     def stop(self):
         """No longer reachable, and every connection is reset."""
         if self.listener:
-            self.listener.shutdown(socket.SHUT_RDWR)
             self.listener.close()
             self.listener = None
-        wait.until(self._none_open, 10, "the end of the backend's connections")
-
-    def _none_open(self):
-        """One that was just taken when the listener closed may come into sight late."""
         for connection in list(self.open):
             connection.hang_up()
-        return not self.open
+        wait.until(lambda: not self.open, 10, "the end of the backend's connections")
 
     def say(self, data):
         """Unasked, on each connection that is open; one that is about to end may be among them."""

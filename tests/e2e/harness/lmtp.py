@@ -4,6 +4,8 @@ import re
 import socket
 import threading
 
+from harness.listener import Listener
+
 Stored = collections.namedtuple("Stored", "mark recipient id")
 
 
@@ -14,9 +16,8 @@ class Store:
         self.decide = decide
         self.lock = threading.Lock()
         self.stored = []  # written before the reply is sent, as a good store does
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.listener = Listener(self._take)
+        self.port = self.listener.port
 
     @property
     def url(self):
@@ -25,13 +26,8 @@ class Store:
     def stop(self):
         self.listener.close()
 
-    def _accept(self):
-        while True:
-            try:
-                sock, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
+    def _take(self, sock):
+        threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
 
     def _serve(self, sock):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

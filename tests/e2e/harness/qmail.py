@@ -8,6 +8,8 @@ import select
 import socket
 import threading
 
+from harness.listener import Listener
+
 WORDS = {b"RSET": b"250 flushed", b"NOOP": b"250 ok", b"VRFY": b"252 send some mail, i'll try my best",
          b"HELP": b"214 netqmail home page: http://qmail.org/netqmail", b"QUIT": b"221 qmail.test"}
 TALKS_AHEAD_S = 0.02
@@ -17,21 +19,15 @@ class Qmail:
     def __init__(self, users=("good", "other", "third"), helo_only=False, size=None):
         self.users, self.helo_only, self.size = users, helo_only, size
         self.mails, self.offences, self.hellos, self.connections = [], [], [], 0
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.listener = Listener(self._take)
+        self.port = self.listener.port
 
     def stop(self):
         self.listener.close()
 
-    def _accept(self):
-        while True:
-            try:
-                sock, _ = self.listener.accept()
-            except OSError:
-                return
-            self.connections += 1
-            threading.Thread(target=_Session(self, sock).run, daemon=True).start()
+    def _take(self, sock):
+        self.connections += 1
+        threading.Thread(target=_Session(self, sock).run, daemon=True).start()
 
 
 class _Session:

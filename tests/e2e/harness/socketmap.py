@@ -4,6 +4,8 @@ import socket
 import threading
 import time
 
+from harness.listener import Listener
+
 
 class Socketmap:
     """answers: key -> reply text, bytes to be sent as they are, or a call with the key that gives one of them.
@@ -15,31 +17,20 @@ class Socketmap:
         self.connections = 0
         self.path = path
         self.open = []
-        self.listener = socket.socket(socket.AF_UNIX if path else socket.AF_INET)
-        if path:
-            if os.path.exists(path):
-                os.unlink(path)
-            self.listener.bind(path)
-        else:
-            self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            self.listener.bind(("127.0.0.1", port))
-            self.port = self.listener.getsockname()[1]
-        self.listener.listen(64)
-        threading.Thread(target=self._accept, daemon=True).start()
+        if path and os.path.exists(path):
+            os.unlink(path)
+        family = socket.AF_UNIX if path else socket.AF_INET
+        self.listener = Listener(self._take, socket.create_server(path or ("127.0.0.1", port), family=family))
+        self.port = self.listener.port
 
     @property
     def address(self):
         return f"unix:{self.path}" if self.path else f"inet:127.0.0.1:{self.port}"
 
-    def _accept(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            self.connections += 1
-            self.open.append(client)
-            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+    def _take(self, client):
+        self.connections += 1
+        self.open.append(client)
+        threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client):
         stream = client.makefile("rb")
@@ -76,10 +67,6 @@ class Socketmap:
         self.open.clear()
 
     def stop(self):
-        try:
-            self.listener.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
         self.listener.close()
         self.drop_clients()
 
