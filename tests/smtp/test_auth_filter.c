@@ -68,7 +68,8 @@ static void others_stay(void **state)
 		AR " mx.exampl; none\r\n\r\n", AR "\r\nSubject: mx.example\r\n\r\n", "Auth: mx.example\r\n\r\n",
 		AR " (never closed\r\nSubject: x\r\n\r\n", "Authentication-Results-Too: mx.example; x\r\n\r\n",
 		"X: y\r\n " AR " mx.example; folded\r\n\r\n", "A: b\r\n\r\n" AR " mx.example; in the body\r\n",
-		"From: a\r\nTo: b\r\n\r\nA: b\r\nc", "\r\n" AR " mx.example\r\n", "Authentication-Results\r\nB: c\r\n\r\n", "", AR, AR " mx.exam" };
+		"From: a\r\nTo: b\r\n\r\nA: b\r\nc", "\r\n" AR " mx.example\r\n",
+		"Authentication-Results\r\nB: c\r\n\r\n", "", AR, AR " mx.exam" };
 	for (size_t i = 0; i < sizeof mails / sizeof *mails; i++)
 		gives(mails[i], mails[i]);
 }
